@@ -229,6 +229,8 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         registries,
         // Receivers of events decide nothing in an image.
         webhooks: _,
+        // An image is the same wherever it is released.
+        environments: _,
         workspace,
         offline,
         locked,

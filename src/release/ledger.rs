@@ -242,14 +242,26 @@ impl Ledger {
         environment: &EnvironmentName,
         number: ReleaseNumber,
     ) -> Result<StoredRelease, BoxedError> {
+        let found = self.read_or_fault(environment, number)?;
+        Ok(found.map_err(|fault| LedgerError::Fault { repository: self.repository.clone(), fault })?)
+    }
+
+    /// The release that a tag of a record names, or what is wrong with its record.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked: that says nothing about the record.
+    pub fn read_or_fault(
+        &self,
+        environment: &EnvironmentName,
+        number: ReleaseNumber,
+    ) -> Result<Result<StoredRelease, RecordFault>, BoxedError> {
         let tag = environment.record_tag(number);
-        let fault = |fault| LedgerError::Fault { repository: self.repository.clone(), fault };
         match self.document(tag.as_str(), None) {
-            Ok(document) => Ok(StoredRelease::read(&document, environment, number).map_err(fault)?),
-            Err(RegistryError::NotFound { .. }) => Err(fault(RecordFault::Missing { tag }).into()),
+            Ok(document) => Ok(StoredRelease::read(&document, environment, number)),
+            Err(RegistryError::NotFound { .. }) => Ok(Err(RecordFault::Missing { tag })),
             // It came as it is, and is no record.
             Err(error) if error.is_about_the_document() => {
-                Err(fault(RecordFault::Tampered { tag, why: error.to_string() }).into())
+                Ok(Err(RecordFault::Tampered { tag, why: error.to_string() }))
             }
             Err(error) => Err(error.into()),
         }
@@ -271,10 +283,7 @@ impl Ledger {
     /// # Errors
     /// When it is not there, or not to be trusted.
     pub fn document(&self, name: &str, expected: Option<&Descriptor>) -> Result<RawDocument, RegistryError> {
-        match self.reads {
-            true => self.client.document(&self.repository, name, expected),
-            false => self.client.document_for_push(&self.repository, name, expected),
-        }
+        self.client.own_document(&self.repository, name, expected, !self.reads)
     }
 
     /// The digest that a tag resolves to.

@@ -1,7 +1,14 @@
 //! Images that exist already: copied, named, put on another base, released into environments.
 
+pub mod append;
 pub mod copy;
+mod gate;
+pub mod history;
 pub mod ledger;
+pub mod promote;
 pub mod rebase;
 pub mod record;
 mod retag;
+pub mod rollback;
+#[cfg(test)]
+mod tests;

@@ -19,8 +19,9 @@ mod value;
 pub use document::{BUILD_FILE, Document};
 pub use registries::{UserFile, merge};
 pub use schema::{
-    AddedUserSettings, AppSettings, DirectorySettings, FilesSettings, LayerSettings, LinkSettings,
-    NonEmptyName, PermissionSettings, RegistryOptions, TagTemplate, WebhookSettings, WorkspaceSettings,
+    AddedUserSettings, AppSettings, DirectorySettings, EnvironmentSettings, FilesSettings, LayerSettings,
+    LinkSettings, NonEmptyName, PermissionSettings, RegistryOptions, TagTemplate, WebhookSettings,
+    WorkspaceSettings,
 };
 pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};

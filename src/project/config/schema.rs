@@ -23,6 +23,7 @@ use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_as_text;
 use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
+use crate::types::release::{EnvironmentName, Gate};
 use crate::types::rule::Rule;
 use crate::types::webhook_url::WebhookUrl;
 
@@ -49,6 +50,8 @@ settings_table! {
         "registry" => registries: BTreeMap<Registry, RegistryOptions>,
         /// The receivers of events.
         "webhook" => webhooks: Vec<WebhookSettings>,
+        /// The environments that the image is released into.
+        "environment" => environments: BTreeMap<EnvironmentName, EnvironmentSettings>,
         /// The images that are built together with this file as their common base.
         "workspace" => workspace: Option<WorkspaceSettings>,
     }
@@ -301,6 +304,18 @@ settings_table! {
         "required" => required: bool,
         /// The longest time that an event may take.
         "timeout" => timeout: Option<Spanned<Period>>,
+    }
+}
+
+settings_table! {
+    /// `[environment.NAME]`
+    pub struct EnvironmentSettings {
+        /// The repository that has the environment; that of the image where not given.
+        "name" => name: Option<Spanned<Repository>>,
+        /// What must be there before an image is released into it.
+        "require" => require: Vec<Spanned<Gate>>,
+        /// Whether the tag of its name is moved to the newest release; it is where not given.
+        "pointer" => pointer: Option<bool>,
     }
 }
 

@@ -14,9 +14,9 @@ use super::decode::{FromText as _, Wrong};
 use super::document::Document;
 use super::registries::{self, Addition};
 use super::schema::{
-    AddedUserSettings, AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, FilesSettings,
-    LayerSettings, NonEmptyName, Paths, PermissionSettings, RegistryOptions, TagTemplate, WebhookSettings,
-    WorkspaceSettings,
+    AddedUserSettings, AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, EnvironmentSettings,
+    FilesSettings, LayerSettings, NonEmptyName, Paths, PermissionSettings, RegistryOptions, TagTemplate,
+    WebhookSettings, WorkspaceSettings,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
@@ -25,6 +25,7 @@ use crate::layer::scan::MAX_PATTERNS;
 use crate::types::check_policy::{AllowedRule, CheckPolicy};
 use crate::types::platform::Platform;
 use crate::types::reference::{Registry, Repository};
+use crate::types::release::EnvironmentName;
 use crate::types::rule::Rule;
 use crate::types::time::LAST_SECOND;
 
@@ -263,6 +264,8 @@ pub struct Settings {
     pub registries: BTreeMap<Registry, RegistryOptions>,
     /// The receivers of events.
     pub webhooks: Vec<WebhookSettings>,
+    /// The environments that the image is released into.
+    pub environments: BTreeMap<EnvironmentName, EnvironmentSettings>,
     /// The workspace that this file is the root of.
     pub workspace: Option<WorkspaceSettings>,
     /// Whether the network must not be used.
@@ -322,6 +325,7 @@ impl Settings {
             cache,
             registries,
             webhooks,
+            environments,
             workspace,
         } = file;
         let mut platforms = image.platforms.unwrap_or_default();
@@ -350,6 +354,7 @@ impl Settings {
             cache,
             registries,
             webhooks,
+            environments,
             workspace,
             offline: flags.offline.or(environment.offline).unwrap_or(false),
             locked: flags.locked.or(environment.locked).unwrap_or(false),

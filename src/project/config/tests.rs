@@ -721,6 +721,9 @@ fn set_reaches_every_key() {
         ("registry.localhost.chunk-size", "16MiB"),
         ("registry.localhost.mirrors", "['https://mirror.example/hub']"),
         ("webhook", "[{ url = 'https://hooks.example/x', form = 'cdevents' }]"),
+        ("environment.prod.name", "localhost:5000/prod/app"),
+        ("environment.prod.require", "['release:test', 'referrer:application/spdx+json']"),
+        ("environment.prod.pointer", "false"),
         ("workspace.members", "['a/*']"),
     ];
     let before = include_str!("../../../build.toml.example");
@@ -733,7 +736,8 @@ fn set_reaches_every_key() {
     let tested: Vec<&str> = values.iter().map(|(key, _)| *key).collect();
     for key in keys() {
         let known = |tested: &&str| {
-            let tested = tested.replace(".\"localhost:5000\"", "").replace(".localhost", "");
+            let tested =
+                tested.replace(".\"localhost:5000\"", "").replace(".localhost", "").replace(".prod.", ".");
             key == tested || key.starts_with(&format!("{tested}.")) || tested.starts_with(&format!("{key}."))
         };
         assert!(tested.iter().any(known) || key.starts_with("workspace."), "{key}");
@@ -875,12 +879,12 @@ fn whole_example() -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The dotted keys of a table; arrays of tables count as one, and so do all registries.
+/// The dotted keys of a table; arrays of tables count as one, and so do all registries and all environments.
 fn keys_of(table: &toml::Table, prefix: &str, found: &mut std::collections::BTreeSet<String>) {
     for (key, value) in table {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         found.insert(path.clone());
-        let hosts = (path == "registry").then(|| value.as_table()).flatten();
+        let hosts = ["registry", "environment"].contains(&path.as_str()).then(|| value.as_table()).flatten();
         let hosts: Option<Vec<_>> = hosts.map(|hosts| hosts.values().cloned().collect());
         let one = || value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
         let values = hosts.unwrap_or_else(one);

@@ -6,6 +6,7 @@ mod base;
 mod capabilities;
 mod check;
 mod compression;
+mod environment;
 #[cfg(test)]
 mod fixture;
 mod names;

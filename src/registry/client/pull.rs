@@ -87,18 +87,21 @@ impl Client {
         Ok(document)
     }
 
-    /// As [`Client::document`], from the registry itself: a mirror may have an older state of a tag.
+    /// As [`Client::document`], from the registry itself: a mirror may have an older state of a tag. `to_push` says that
+    /// the same repository is going to be pushed to, so that one token is good for both.
     ///
     /// # Errors
     /// As for [`Client::document`].
-    pub fn document_for_push(
+    pub fn own_document(
         &self,
         repository: &Repository,
         name: &str,
         expected: Option<&Descriptor>,
+        to_push: bool,
     ) -> Result<RawDocument, RegistryError> {
+        self.api().wire().routes.check_not_blocked(repository.registry(), repository.path())?;
         let host = self.api().host(repository.registry())?;
-        let access = Access::push(repository);
+        let access = if to_push { Access::push(repository) } else { Access::pull(repository) };
         self.wait(async {
             let _slot = host.document_slot().await;
             let step = RequestStep::PullManifest;

@@ -20,8 +20,10 @@ pub const ARTIFACT_TYPE: &str = "application/vnd.pack.release.v1+json";
 const MAX_EMBEDDED: usize = 64 << 10;
 
 const RECORD: &str = "pack.release.record";
-const ENVIRONMENT: &str = "pack.release.environment";
-const NUMBER: &str = "pack.release.number";
+/// The annotation with the environment.
+pub const ENVIRONMENT_KEY: &str = "pack.release.environment";
+/// The annotation with the number, without zeros before it.
+pub const NUMBER_KEY: &str = "pack.release.number";
 const KIND: &str = "pack.release.kind";
 const REVISION: &str = "org.opencontainers.image.revision";
 const CREATED: &str = "org.opencontainers.image.created";
@@ -98,8 +100,8 @@ fn write(
     }
     let mut annotations: BTreeMap<String, String> = [
         (RECORD, record.to_json().map_err(fault)?),
-        (ENVIRONMENT, record.environment.to_string()),
-        (NUMBER, record.number.get().to_string()),
+        (ENVIRONMENT_KEY, record.environment.to_string()),
+        (NUMBER_KEY, record.number.get().to_string()),
         (KIND, record.kind.as_str().to_owned()),
         (CREATED, record.time.to_string()),
     ]

@@ -12,6 +12,6 @@ mod document;
 mod fault;
 mod release;
 
-pub use document::{ARTIFACT_TYPE, StoredRelease};
+pub use document::{ARTIFACT_TYPE, ENVIRONMENT_KEY, NUMBER_KEY, StoredRelease};
 pub use fault::RecordFault;
 pub use release::{InvalidRecord, PassedGate, PreviousRelease, ReleaseKind, ReleaseNote, ReleaseRecord};

@@ -6,7 +6,7 @@ mod name;
 mod number;
 mod time;
 
-pub use environment::EnvironmentName;
+pub use environment::{EnvironmentName, EnvironmentNameError};
 pub use gate::Gate;
 pub use name::{EnvironmentChoice, ReleaseName};
 pub use number::ReleaseNumber;

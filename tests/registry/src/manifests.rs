@@ -69,6 +69,12 @@ impl State {
         {
             return Reply::error(status, code, why);
         }
+        if self.quirks.conditional
+            && request.header("if-none-match") == Some("*")
+            && content.tag(&repository, &name).is_some()
+        {
+            return Reply::error(412, "MANIFEST_INVALID", "precondition failed");
+        }
         let media_type = request.header("content-type").unwrap_or_default().to_owned();
         let document = Document { media_type, bytes: request.body.as_slice().into() };
         let owner = repository.clone();
@@ -82,7 +88,7 @@ impl State {
         if self.quirks.names_digests {
             reply.set("Docker-Content-Digest", Some(&digest.to_string()));
         }
-        if let Some(subject) = json["subject"]["digest"].as_str() {
+        if let Some(subject) = json["subject"]["digest"].as_str().filter(|_| !self.quirks.hides_referrers) {
             reply.set("OCI-Subject", Some(subject));
         }
         reply
@@ -145,6 +151,9 @@ impl State {
 
     pub(super) fn referrers(&self, request: &Request) -> Reply {
         let Some((repository, subject)) = request.split("/referrers/") else { return unknown() };
+        if self.quirks.hides_referrers {
+            return Reply::error(404, "NOT_FOUND", "no such page");
+        }
         if subject.parse::<Digest>().is_err() {
             return Reply::error(400, "DIGEST_INVALID", "no digest");
         }

@@ -61,6 +61,10 @@ pub struct Quirks {
     pub redirects: bool,
     /// A tag that exists is never written again, not even with what it has; this is the answer.
     pub immutable: Option<(u16, &'static str, &'static str)>,
+    /// `If-None-Match: *` is heeded: a tag that exists is a 412 then.
+    pub conditional: bool,
+    /// There is no referrers API.
+    pub hides_referrers: bool,
 }
 
 impl Default for Quirks {
@@ -79,6 +83,8 @@ impl Default for Quirks {
             heads_manifests: true,
             redirects: false,
             immutable: None,
+            conditional: false,
+            hides_referrers: false,
         }
     }
 }

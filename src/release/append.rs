@@ -1,0 +1,427 @@
+//! Writing a release: its record first, then the tag of the environment.
+//!
+//! No registry writes a tag only if it does not exist yet (distribution specification, issue 251), so the writers keep to
+//! rules that need no such promise:
+//! - A record is written to a tag that did not exist a moment ago. The writer waits longer than that moment was and looks
+//!   again: another writer that saw the tag missing has written by then. The one that the tag resolves to has the number,
+//!   and the others take the next one.
+//! - A record that is younger than that is read again before another record follows it.
+//! - The tag of the environment is set after the record is known to be there. A writer that met others, or took long,
+//!   looks afterwards whether there are newer releases, and lets the tag mean the newest.
+//!
+//! Waiting times follow from how fast the registry answers this writer, so a writer on a slow line waits longer. Clocks of
+//! machines are not compared for order: numbers order, times are told.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::copy::DeliveryCount;
+use super::ledger::{Ledger, TagClaim};
+use super::record::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNote, ReleaseRecord, StoredRelease};
+use crate::oci::{DocumentError, RawDocument};
+use crate::runtime::interrupt::{Interrupt, Interrupted};
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::reference::{Repository, Tag};
+use crate::types::release::{EnvironmentName, ReleaseNumber, ReleaseTime};
+
+/// A look at a tag holds for so long.
+const GLANCE: Duration = Duration::from_millis(15);
+/// A writer waits at least so long before it looks again.
+const SETTLE: Duration = Duration::from_millis(20);
+/// It waits at most so long.
+const LONGEST: Duration = Duration::from_millis(250);
+/// A writer that takes longer may have been overtaken.
+const LATE: Duration = Duration::from_millis(100);
+/// So often a writer takes another number.
+const ATTEMPTS: u32 = 100;
+/// So often a writer looks for a record that the registry does not show yet.
+const LOOKS: u32 = 20;
+
+/// The time, from the one who started the program.
+#[derive(Clone, Copy, Debug)]
+pub struct ReleaseClock {
+    start: ReleaseTime,
+    since: Instant,
+}
+
+impl ReleaseClock {
+    /// A clock that shows `start` now.
+    #[must_use]
+    pub fn starting(start: ReleaseTime) -> Self {
+        Self { start, since: Instant::now() }
+    }
+
+    fn now(&self) -> ReleaseTime {
+        let passed = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        ReleaseTime::from_milliseconds(self.start.milliseconds().saturating_add(passed))
+    }
+}
+
+/// How to write a release.
+#[derive(Clone, Debug)]
+pub struct ReleaseOptions {
+    /// Who does it.
+    pub actor: Option<ReleaseNote>,
+    /// Why.
+    pub reason: Option<ReleaseNote>,
+    /// Whether the tag of the environment is set.
+    pub pointer: bool,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// The time.
+    pub clock: ReleaseClock,
+    /// Whether to stop.
+    pub interrupt: Interrupt,
+}
+
+/// An image on its way into an environment.
+#[derive(Clone, Debug)]
+pub(super) struct NewRelease {
+    pub(super) manifest: RawDocument,
+    pub(super) kind: ReleaseKind,
+    pub(super) source: ReleaseNote,
+    pub(super) revision: Option<ReleaseNote>,
+    pub(super) checks: Vec<PassedGate>,
+}
+
+/// The state of the tag of an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PointerState {
+    /// It was set.
+    Set,
+    /// It had the image already.
+    Current,
+    /// It was not asked for.
+    Left,
+}
+
+/// The release that an environment has now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseReport {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The number of the release.
+    pub number: ReleaseNumber,
+    /// The repository.
+    pub image: Repository,
+    /// The manifest or index.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How the release came about.
+    pub kind: ReleaseKind,
+    /// What was released.
+    pub source: ReleaseNote,
+    /// The commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<ReleaseNote>,
+    /// The release before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousRelease>,
+    /// Who.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<ReleaseNote>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReleaseNote>,
+    /// When.
+    pub time: ReleaseTime,
+    /// The checks that it passed.
+    pub checks: Vec<PassedGate>,
+    /// The tag of the record.
+    pub tag: Tag,
+    /// The record; of a dry run, the one that would be written.
+    pub record: Digest,
+    /// Whether the environment had this image already, so that no record was written.
+    pub current: bool,
+    /// Whether nothing was written at all.
+    pub dry_run: bool,
+    /// The tag of the environment.
+    pub pointer: PointerState,
+    /// The blobs that were brought from another place; absent where there was nothing to bring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blobs: Option<DeliveryCount>,
+    /// The referrers of the image that came along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrers: Option<Vec<Digest>>,
+}
+
+/// Why a release cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// All numbers are used.
+    #[error("the environment `{environment}` of `{repository}` has no number left")]
+    Full {
+        /// The repository.
+        repository: Repository,
+        /// The environment.
+        environment: EnvironmentName,
+    },
+    /// Others were faster, each time.
+    #[error(
+        "`{repository}`: others write releases of `{environment}` all the time: {ATTEMPTS} numbers were taken"
+    )]
+    Contended {
+        /// The repository.
+        repository: Repository,
+        /// The environment.
+        environment: EnvironmentName,
+    },
+    /// The registry took a record and does not show it.
+    #[error("`{repository}` took the record `{tag}` and does not have it")]
+    Vanished {
+        /// The repository.
+        repository: Repository,
+        /// The tag of the record.
+        tag: Tag,
+    },
+    /// The record cannot be written.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The user interrupted.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl Explain for AppendError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Full { .. } => Kind::Input,
+            Self::Contended { .. } | Self::Vanished { .. } => Kind::Registry,
+            Self::Document(_) => Kind::Bug,
+            Self::Interrupted(_) => Kind::Interrupted,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Full { .. } => Some("begin another environment".to_owned()),
+            Self::Contended { .. } | Self::Vanished { .. } => {
+                Some("run it again: what was written stays, and nothing is written twice".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The newest release of an environment, as it was read.
+pub(super) struct EnvironmentHead {
+    newest: Option<StoredRelease>,
+    /// When the list of tags was asked for: a later record is not in it.
+    looked: Instant,
+    /// Whether other writers were met.
+    contended: bool,
+}
+
+impl EnvironmentHead {
+    /// Reads the newest release, whose number is `newest`. The list that it is from was asked for at `looked`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its record is not sound.
+    pub(super) fn read(
+        ledger: &Ledger,
+        environment: &EnvironmentName,
+        newest: Option<ReleaseNumber>,
+        looked: Instant,
+        options: &ReleaseOptions,
+    ) -> Result<Self, BoxedError> {
+        let Some(number) = newest else { return Ok(Self { newest: None, looked, contended: false }) };
+        let release = ledger.read(environment, number)?;
+        // The tag of a record that was written just now may still go to another writer.
+        let settles = (looked.elapsed() * 5).clamp(SETTLE + Duration::from_millis(10), LONGEST);
+        let now = options.clock.now().milliseconds();
+        let age = now.checked_sub(release.record.time.milliseconds()).map(Duration::from_millis);
+        let Some(rest) = age.and_then(|age| settles.checked_sub(age)).filter(|rest| !rest.is_zero()) else {
+            return Ok(Self { newest: Some(release), looked, contended: false });
+        };
+        pause(rest, &options.interrupt)?;
+        let release = ledger.read(environment, number)?;
+        Ok(Self { newest: Some(release), looked, contended: true })
+    }
+
+    /// The release.
+    pub(super) const fn release(&self) -> Option<&StoredRelease> {
+        self.newest.as_ref()
+    }
+
+    /// Whether the environment has this image.
+    pub(super) fn has(&self, digest: &Digest) -> bool {
+        self.newest.as_ref().is_some_and(|release| release.image.digest == *digest)
+    }
+
+    /// The link from the next release.
+    fn link(&self) -> Option<PreviousRelease> {
+        self.newest.as_ref().map(|release| PreviousRelease {
+            release: release.record.number,
+            record: release.descriptor.digest,
+            image: release.image.digest,
+        })
+    }
+}
+
+/// Writes the release after `head`, or a later one if others write at the same time.
+///
+/// # Errors
+/// When the registry cannot be asked or refuses. A record that is there stays, and running again goes on from it.
+pub(super) fn append(
+    ledger: &Ledger,
+    environment: &EnvironmentName,
+    mut head: EnvironmentHead,
+    new: &NewRelease,
+    options: &ReleaseOptions,
+) -> Result<ReleaseReport, BoxedError> {
+    let repository = || ledger.repository().clone();
+    let digest = new.manifest.digest();
+    let start = Instant::now();
+    let mut contended = head.contended;
+    for attempt in 0..ATTEMPTS {
+        options.interrupt.check().map_err(AppendError::from)?;
+        if let Some(release) = head.release().filter(|_| head.has(&digest)) {
+            let pointer = point_again(ledger, release, &new.manifest, options)?;
+            return Ok(ReleaseReport { current: true, pointer, ..report(ledger, release, options) });
+        }
+        let number = match head.release() {
+            None => ReleaseNumber::FIRST,
+            Some(release) => release.record.number.next().ok_or_else(|| AppendError::Full {
+                repository: repository(),
+                environment: environment.clone(),
+            })?,
+        };
+        let record = ReleaseRecord {
+            environment: environment.clone(),
+            number,
+            kind: new.kind,
+            image: repository(),
+            digest,
+            revision: new.revision.clone(),
+            source: new.source.clone(),
+            previous: head.link(),
+            actor: options.actor.clone(),
+            reason: options.reason.clone(),
+            time: options.clock.now(),
+            checks: new.checks.clone(),
+        };
+        let (release, document) = StoredRelease::new(record, &new.manifest).map_err(AppendError::from)?;
+        if options.dry_run {
+            return Ok(report(ledger, &release, options));
+        }
+        if write(ledger, &release, &document, &new.manifest, head.looked, options)? {
+            let pointer = if options.pointer {
+                ledger.point(environment, number, &new.manifest)?;
+                PointerState::Set
+            } else {
+                PointerState::Left
+            };
+            if options.pointer && (contended || start.elapsed() > LATE) {
+                ledger.follow(environment, number)?;
+            }
+            return Ok(ReleaseReport { pointer, ..report(ledger, &release, options) });
+        }
+        contended = true;
+        // Writers that met do not meet again at once: each has another digest.
+        let spread = u64::from(document.digest().as_bytes()[0] % 32);
+        pause(Duration::from_millis(spread * u64::from(attempt.min(4) + 1)), &options.interrupt)?;
+        let looked = Instant::now();
+        let newest = ledger.numbers()?.newest(environment).max(Some(number));
+        head = EnvironmentHead::read(ledger, environment, newest, looked, options)?;
+    }
+    Err(AppendError::Contended { repository: repository(), environment: environment.clone() }.into())
+}
+
+/// Writes a record and makes sure that its tag is not another one's; whether it has the tag.
+fn write(
+    ledger: &Ledger,
+    release: &StoredRelease,
+    document: &RawDocument,
+    manifest: &RawDocument,
+    mut looked: Instant,
+    options: &ReleaseOptions,
+) -> Result<bool, BoxedError> {
+    if looked.elapsed() > GLANCE {
+        looked = Instant::now();
+        if ledger.resolve(release.tag())?.is_some() {
+            return Ok(false);
+        }
+    }
+    if ledger.claim(release, document, manifest)? == TagClaim::Taken {
+        return Ok(false);
+    }
+    let settles = (looked.elapsed() * 3).clamp(SETTLE, LONGEST);
+    for _ in 0..LOOKS {
+        pause(settles, &options.interrupt)?;
+        if let Some(found) = ledger.resolve(release.tag())? {
+            return Ok(found == document.digest());
+        }
+    }
+    Err(AppendError::Vanished { repository: ledger.repository().clone(), tag: release.tag() }.into())
+}
+
+/// Sets the tag of an environment that has the release already, if an earlier run did not come so far.
+fn point_again(
+    ledger: &Ledger,
+    release: &StoredRelease,
+    manifest: &RawDocument,
+    options: &ReleaseOptions,
+) -> Result<PointerState, BoxedError> {
+    let environment = &release.record.environment;
+    if !options.pointer {
+        return Ok(PointerState::Left);
+    }
+    if ledger.resolve(environment.pointer())? == Some(manifest.digest()) {
+        return Ok(PointerState::Current);
+    }
+    if options.dry_run {
+        return Ok(PointerState::Left);
+    }
+    ledger.point(environment, release.record.number, manifest)?;
+    ledger.follow(environment, release.record.number)?;
+    Ok(PointerState::Set)
+}
+
+fn report(ledger: &Ledger, release: &StoredRelease, options: &ReleaseOptions) -> ReleaseReport {
+    let record = release.record.clone();
+    ReleaseReport {
+        tag: release.tag(),
+        environment: record.environment,
+        number: record.number,
+        image: ledger.repository().clone(),
+        digest: record.digest,
+        media_type: release.image.media_type.to_string(),
+        size: release.image.size,
+        kind: record.kind,
+        source: record.source,
+        revision: record.revision,
+        previous: record.previous,
+        actor: record.actor,
+        reason: record.reason,
+        time: record.time,
+        checks: record.checks,
+        record: release.descriptor.digest,
+        current: false,
+        dry_run: options.dry_run,
+        pointer: PointerState::Left,
+        blobs: None,
+        referrers: None,
+    }
+}
+
+/// Waits, unless the user interrupts.
+fn pause(time: Duration, interrupt: &Interrupt) -> Result<(), BoxedError> {
+    const STEP: Duration = Duration::from_millis(25);
+    let end = Instant::now() + time;
+    loop {
+        interrupt.check().map_err(AppendError::from)?;
+        let rest = end.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return Ok(());
+        }
+        thread::sleep(rest.min(STEP));
+    }
+}

@@ -1,0 +1,265 @@
+//! Promotion: the same digest in another environment, in the same repository or another one.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::append::{EnvironmentHead, NewRelease, ReleaseOptions, ReleaseReport, append};
+use super::copy::{CopyOptions, copy};
+use super::gate::{self, GateImage};
+use super::ledger::Ledger;
+use super::record::{ARTIFACT_TYPE, PassedGate, ReleaseKind, ReleaseNote, StoredRelease};
+use crate::inspect::verify::{VerifyOptions, verify_documents};
+use crate::oci::{ManifestOrIndex, RawDocument};
+use crate::runtime::events::Progress;
+use crate::transport::load::{load_manifest, offers};
+use crate::transport::{Source, registry};
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::reference::Repository;
+use crate::types::release::{EnvironmentName, Gate, ReleaseNumber};
+use crate::types::shown::Foreign;
+
+/// The key of the commit in annotations and labels.
+const REVISION: &str = "org.opencontainers.image.revision";
+
+/// The thing that is promoted.
+pub enum PromotionSource {
+    /// A release of an environment, or its newest one.
+    Release {
+        /// The repository.
+        ledger: Ledger,
+        /// The environment.
+        environment: EnvironmentName,
+        /// The number; the newest where there is none.
+        number: Option<ReleaseNumber>,
+    },
+    /// An image, wherever it is.
+    Image {
+        /// The image.
+        source: Arc<dyn Source>,
+        /// As the user wrote it.
+        name: String,
+    },
+}
+
+/// A promotion.
+pub struct PromotionRequest<'a> {
+    /// The thing to promote.
+    pub source: PromotionSource,
+    /// The repository of the environment.
+    pub target: Ledger,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The conditions.
+    pub gates: &'a [Gate],
+    /// The repository in which an environment is, for conditions that name one.
+    pub place: &'a dyn Fn(&EnvironmentName) -> Ledger,
+    /// How to write the release.
+    pub options: ReleaseOptions,
+    /// Receives events.
+    pub progress: Progress,
+}
+
+/// Why something is not promoted.
+#[derive(Debug, thiserror::Error)]
+pub enum PromoteError {
+    /// The documents of the image disagree.
+    #[error("`{}` does not verify: {}", Foreign::new(name), Foreign::new(why))]
+    Unsound {
+        /// The image.
+        name: String,
+        /// The first disagreement.
+        why: String,
+    },
+    /// A record is no image.
+    #[error("`{}` is the record of a release and not an image", Foreign::new(name))]
+    Record {
+        /// The name.
+        name: String,
+    },
+    /// A release is put into its own environment.
+    #[error("the release {} of `{environment}` is in that environment already", number.get())]
+    Same {
+        /// The environment.
+        environment: EnvironmentName,
+        /// The number.
+        number: ReleaseNumber,
+    },
+}
+
+impl Explain for PromoteError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unsound { .. } => Kind::Policy,
+            Self::Record { .. } | Self::Same { .. } => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unsound { name, .. } => Some(format!("`pack verify {name}` says all that is wrong")),
+            Self::Record { .. } => Some("name the release as `IMAGE@ENV@N`".to_owned()),
+            Self::Same { environment, number } => {
+                Some(format!("`pack rollback {environment} --to {}` goes back to it", number.get()))
+            }
+        }
+    }
+}
+
+/// What is promoted, once it is known.
+struct Candidate {
+    new: NewRelease,
+    /// Where it is.
+    source: Arc<dyn Source>,
+    /// The release that it is.
+    release: Option<StoredRelease>,
+    /// The repository that it is in.
+    ledger: Option<Ledger>,
+}
+
+/// Promotes.
+///
+/// # Errors
+/// When anything on the way fails. A record that is there stays, and running again goes on from it.
+pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedError> {
+    let PromotionRequest { source, target, environment, gates, place, options, progress } = request;
+    // The list of tags is made as late as can be: a record that comes later is not in it.
+    let image = match source {
+        PromotionSource::Image { source, name } => Some(of_image(source, name, target, options)?),
+        PromotionSource::Release { .. } => None,
+    };
+    let looked = Instant::now();
+    let numbers = target.numbers()?;
+    let mut candidate = match (source, image) {
+        (_, Some(image)) => image,
+        (PromotionSource::Release { ledger, environment: from, number }, None) => {
+            let is_near = ledger.repository() == target.repository();
+            let release = if is_near {
+                ledger.find(&numbers, from, *number)?
+            } else {
+                ledger.find(&ledger.numbers()?, from, *number)?
+            };
+            if is_near && from == environment {
+                let number = release.record.number;
+                return Err(PromoteError::Same { environment: from.clone(), number }.into());
+            }
+            of_release(ledger, release, is_near)?
+        }
+        (PromotionSource::Image { .. }, None) => unreachable!("an image is read above"),
+    };
+    let newest = numbers.newest(environment);
+    let head = EnvironmentHead::read(target, environment, newest, looked, options)?;
+    let digest = candidate.new.manifest.digest();
+    let (mut blobs, mut referrers) = (None, None);
+    if !head.has(&digest) {
+        for gate in *gates {
+            let passed = gate::pass(
+                gate,
+                &GateImage {
+                    digest,
+                    source: &*candidate.source,
+                    release: candidate.release.as_ref(),
+                    ledger: candidate.ledger.as_ref(),
+                    place: *place,
+                },
+            );
+            candidate.new.checks.push(passed?);
+        }
+        let is_near = candidate.ledger.as_ref().is_some_and(|own| own.repository() == target.repository());
+        if !is_near && !options.dry_run {
+            let copied = bring(&candidate, target, options, progress)?;
+            (blobs, referrers) = (Some(copied.blobs), copied.referrers);
+        }
+    }
+    let report = append(target, environment, head, &candidate.new, options)?;
+    Ok(ReleaseReport { blobs, referrers, ..report })
+}
+
+/// A release of another environment: it was verified when it was released.
+fn of_release(ledger: &Ledger, release: StoredRelease, is_near: bool) -> Result<Candidate, BoxedError> {
+    let manifest = ledger.manifest(&release)?;
+    let record = &release.record;
+    let short = format!("{}@{}", record.environment, record.number.get());
+    let name = if is_near { short } else { format!("{}@{short}", ledger.repository()) };
+    let reference = ledger.repository().at_digest(release.image.digest);
+    let source: Arc<dyn Source> = Arc::new(registry::source(ledger.client().clone(), reference));
+    let documents = record.checks.iter().filter(|gate| gate.check.as_str() == gate::DOCUMENTS);
+    let new = NewRelease {
+        manifest,
+        kind: ReleaseKind::Promote,
+        source: ReleaseNote::fitted(&name).unwrap_or_else(gate::documents),
+        revision: record.revision.clone(),
+        checks: documents.cloned().collect(),
+    };
+    Ok(Candidate { new, source, release: Some(release), ledger: Some(ledger.clone()) })
+}
+
+/// An image by its name: its documents must agree.
+fn of_image(
+    source: &Arc<dyn Source>,
+    name: &str,
+    target: &Ledger,
+    options: &ReleaseOptions,
+) -> Result<Candidate, BoxedError> {
+    let manifest = source.root()?;
+    if let Ok(ManifestOrIndex::Index(index)) = manifest.parse()
+        && index.artifact_type.as_deref() == Some(ARTIFACT_TYPE)
+    {
+        return Err(PromoteError::Record { name: name.to_owned() }.into());
+    }
+    let how = VerifyOptions { interrupt: options.interrupt.clone(), ..VerifyOptions::default() };
+    let found = verify_documents(&**source, &how)?;
+    if let Some(problem) = found.problems.first() {
+        let why = problem.message.clone();
+        return Err(PromoteError::Unsound { name: name.to_owned(), why }.into());
+    }
+    let revision = revision(&**source, &manifest)?;
+    let ledger =
+        source.origin().map(|repository: Repository| Ledger::to_read(target.client().clone(), repository));
+    let new = NewRelease {
+        manifest,
+        kind: ReleaseKind::Deploy,
+        source: ReleaseNote::fitted(name).unwrap_or_else(gate::documents),
+        revision: revision.as_deref().and_then(ReleaseNote::fitted),
+        checks: vec![PassedGate { check: gate::documents(), evidence: None }],
+    };
+    Ok(Candidate { new, source: Arc::clone(source), release: None, ledger })
+}
+
+/// The commit that an image names: in its annotations, else in the labels of its first platform.
+fn revision(source: &dyn Source, manifest: &RawDocument) -> Result<Option<String>, BoxedError> {
+    let annotations = match manifest.parse() {
+        Ok(ManifestOrIndex::Manifest(manifest)) => manifest.annotations,
+        Ok(ManifestOrIndex::Index(index)) => index.annotations,
+        Err(_) => return Ok(None),
+    };
+    if let Some(revision) = annotations.get(REVISION) {
+        return Ok(Some(revision.clone()));
+    }
+    let Some(first) = offers(source)?.into_iter().next() else { return Ok(None) };
+    let image = load_manifest(source, &first.descriptor)?;
+    let labels = image.config().config.as_ref().map(|config| &config.labels);
+    let of_manifest = image.manifest().annotations.get(REVISION).cloned();
+    Ok(of_manifest.or_else(|| labels?.get(REVISION).cloned()))
+}
+
+/// Brings the image and its referrers to the repository of the environment. Records stay: they tell of other
+/// environments.
+fn bring(
+    candidate: &Candidate,
+    target: &Ledger,
+    options: &ReleaseOptions,
+    progress: &Progress,
+) -> Result<super::copy::CopyReport, BoxedError> {
+    let destination = registry::destination(target.client().clone(), target.repository().clone());
+    let digest: Digest = candidate.new.manifest.digest();
+    let how = CopyOptions {
+        referrers: true,
+        except: &[ARTIFACT_TYPE],
+        expected: Some(digest),
+        progress: progress.clone(),
+        interrupt: options.interrupt.clone(),
+        ..CopyOptions::default()
+    };
+    copy(&candidate.source, &destination, &[], &how)
+}
