@@ -16,7 +16,7 @@
 //! - `plan`: what goes where, as data.
 //! - `engine`: the one place that walks the whole flow of a build.
 //! - `inspect`: what two images differ in; every digest of an image derived again.
-//! - `release`: images copied, named and put on another base.
+//! - `release`: images copied, named, put on another base, and released into environments.
 //! - `notify`: events after a delivery, told to receivers over HTTP.
 //! - `cli`: arguments, environment, terminal, exit codes.
 //!
@@ -34,6 +34,8 @@
 //! - The cache in a registry, in the image's repository or that of `--cache-repo`, when pushing: `NAME:pack-cache` says
 //!   that there is one, `NAME:pack-cache-KEY` is a layer of another machine, `NAME:pack-cache-base-HEX` the paths and facts
 //!   of a base layer; see `engine::cache`. Written with `--cache-to`.
+//! - Releases in a registry: `NAME:ENV-r0001` and so on, the records, and `NAME:ENV`, the image that an environment has; see
+//!   `release::record`. Written by `pack promote` and `pack rollback`.
 //! - The git repository around the project, by running `git`.
 //! - For `-o docker`: the socket of `DOCKER_HOST`, else `/var/run/docker.sock`,
 //!   `$XDG_RUNTIME_DIR/podman/podman.sock`, `/run/podman/podman.sock`. The engine receives the archive of

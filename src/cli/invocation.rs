@@ -126,7 +126,7 @@ impl Invocation {
     ///
     /// # Errors
     /// When the user's configuration is not valid.
-    fn client_of(&self, settings: &Settings) -> Result<Client, CommandError> {
+    pub fn client_of(&self, settings: &Settings) -> Result<Client, CommandError> {
         let user = self.user_registries()?;
         for addition in settings.additions(&user) {
             self.printer.warning(addition.to_string());

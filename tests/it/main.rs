@@ -41,6 +41,7 @@ mod prose;
 mod python;
 mod real;
 mod registry;
+mod releases;
 mod remarks;
 mod reproducible;
 mod secrets;

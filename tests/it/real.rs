@@ -15,6 +15,7 @@ pub(crate) mod machines;
 pub(crate) mod peers;
 mod programs;
 mod registries;
+mod releases;
 mod runtimes;
 pub(crate) mod server;
 mod tools;

@@ -17,6 +17,7 @@ use super::output::{CompletionsArgs, ManArgs};
 use super::plan::PlanArgs;
 use super::rebase::RebaseArgs;
 use super::registries::RegistryArgs;
+use super::release::{PromoteArgs, ReleasesArgs, RollbackArgs};
 use super::stored::{ImagesArgs, RmArgs};
 use super::tag::TagArgs;
 use super::update::UpdateArgs;
@@ -40,6 +41,9 @@ pub enum Command {
     Tag(TagArgs),
     Diff(DiffArgs),
     Rebase(RebaseArgs),
+    Promote(PromoteArgs),
+    Releases(ReleasesArgs),
+    Rollback(RollbackArgs),
     Events(EventsArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
@@ -64,6 +68,9 @@ impl Command {
             Self::Copy(args) => &args.registries,
             Self::Diff(args) => &args.registries,
             Self::Rebase(args) => &args.registries,
+            Self::Promote(args) => &args.release.registries,
+            Self::Releases(args) => &args.registries,
+            Self::Rollback(args) => &args.release.registries,
             Self::Tag(args) => &args.registries,
             Self::Events(EventsArgs { command: EventsCommand::Flush(args) }) => &args.registries,
             Self::Login(args) => &args.registries,

@@ -54,7 +54,10 @@ A and B are each one of:
   oci:DIR[:TAG]               In an OCI layout
   oci-archive:FILE[:TAG]      In a tar of an OCI layout
   docker-archive:FILE[:TAG]   In a file of `docker save`
+  ENV@N, @ENV, IMAGE@ENV[@N]  A release of an environment, by its number or the
+                              newest one; see `pack releases`
 Examples:
+  pack diff prod@3 prod@5
   pack diff localhost:5000/shop/app:1.0 localhost:5000/shop/app:1.1
   pack diff --json oci:mine oci:theirs | jq -r .first
 Exit codes:

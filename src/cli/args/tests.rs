@@ -57,6 +57,9 @@ fn every_command_explains_itself() {
     pack tag
     pack diff
     pack rebase
+    pack promote
+    pack releases
+    pack rollback
     pack events
     pack events list
     pack events flush

@@ -2,9 +2,12 @@
 
 use super::super::args::DiffArgs;
 use super::super::error::{CommandError, ExitStatus};
-use super::super::invocation::Invocation;
+use super::super::invocation::{Invocation, Opened};
 use super::super::view;
+use super::delivery;
 use crate::inspect::diff::{self, DiffOptions};
+use crate::registry::Client;
+use crate::types::location::Location;
 
 /// Compares two images; different ones are no error, and exit code 1 all the same, as diff(1) has it.
 ///
@@ -12,7 +15,7 @@ use crate::inspect::diff::{self, DiffOptions};
 /// When one cannot be read.
 pub(super) fn run(invocation: &Invocation, args: &DiffArgs) -> Result<ExitStatus, CommandError> {
     let client = invocation.client()?;
-    let (a, b) = (invocation.image_with(&args.a, &client)?, invocation.image_with(&args.b, &client)?);
+    let (a, b) = (open(invocation, &args.a, &client)?, open(invocation, &args.b, &client)?);
     let options = DiffOptions {
         platform: args.platform.clone(),
         full: args.full,
@@ -28,4 +31,12 @@ pub(super) fn run(invocation: &Invocation, args: &DiffArgs) -> Result<ExitStatus
         invocation.printer.result(view::diff::text(&report, args.layers));
     }
     Ok(if report.equal { ExitStatus::Done } else { ExitStatus::Different })
+}
+
+/// An image, or the image that a release has.
+fn open(invocation: &Invocation, text: &str, client: &Client) -> Result<Opened, CommandError> {
+    match delivery::released(invocation, client, text)? {
+        Some((source, reference)) => Ok(Opened { source, location: Location::Registry(reference) }),
+        None => invocation.image_with(text, client),
+    }
 }

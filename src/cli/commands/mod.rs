@@ -4,6 +4,7 @@ mod build;
 mod cache;
 mod check;
 mod copy;
+mod delivery;
 mod diff;
 mod doctor;
 mod events;
@@ -15,6 +16,7 @@ mod place;
 mod plan;
 mod rebase;
 mod refusal;
+mod release;
 mod request;
 mod update;
 
@@ -43,6 +45,9 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Copy(args) => copy::run(invocation, args),
         Command::Tag(args) => copy::tag(invocation, args),
         Command::Rebase(args) => rebase::run(invocation, args),
+        Command::Promote(args) => release::run(invocation, args),
+        Command::Releases(args) => release::list(invocation, args),
+        Command::Rollback(args) => release::back(invocation, args),
         Command::Events(args) => events::run(invocation, &args.command),
         Command::Login(args) => login::run(invocation, args),
         Command::Logout(args) => login::out(invocation, args),

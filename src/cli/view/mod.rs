@@ -8,6 +8,7 @@ pub mod explain;
 pub mod findings;
 pub mod history;
 pub mod inspect;
+pub mod release;
 pub mod sarif;
 
 use serde::Serialize;

@@ -1,0 +1,250 @@
+//! Promotions, rollbacks and histories as users see them: words, exit codes, and processes that meet.
+
+use pack_test_registry::{Fake, Quirks};
+use serde_json::Value;
+use std::process::Child;
+
+use crate::support::{Outcome, Project, outcome, text};
+
+/// A project whose image is in a registry of this process.
+struct Shop {
+    fake: Fake,
+    project: Project,
+}
+
+impl Shop {
+    /// With these tables besides `[image]` and `[app]`.
+    fn new(tables: &str) -> Self {
+        let fake = Fake::start().unwrap();
+        let name = format!("{}/shop/app", fake.address());
+        let tables = tables.replace("HOST", &fake.address());
+        let project = Project::with(&format!(
+            "[image]\nname = \"{name}\"\nbase = \"scratch\"\nplatforms = [\"linux/amd64\"]\n\n\
+             [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n\n{tables}"
+        ));
+        Self { fake, project }
+    }
+
+    /// Pushes a version of the image; its digest.
+    fn push(&self, version: &str) -> String {
+        self.project.write("files/page.txt", version);
+        let built = self.project.pack("build --push --tag").arg(version).ok();
+        built.stdout.trim().rsplit('@').next().unwrap().to_owned()
+    }
+
+    /// The image's name.
+    fn name(&self) -> String {
+        format!("{}/shop/app", self.fake.address())
+    }
+
+    fn pack(&self, arguments: &str) -> Outcome {
+        self.project.pack(&arguments.replace("NAME", &self.name())).env("USER", "alice").run()
+    }
+
+    fn ok(&self, arguments: &str) -> Outcome {
+        self.pack(arguments).has_code(0)
+    }
+
+    /// It fails so, says why, and prints no result.
+    fn fails(&self, code: i32, arguments: &str) -> Outcome {
+        let said = self.pack(arguments).has_code(code);
+        assert!(said.stderr.contains("error: ") && said.stdout.is_empty(), "{said:?}");
+        said
+    }
+
+    fn tag(&self, tag: &str) -> Option<String> {
+        self.fake.tag("shop/app", tag).map(|digest| digest.to_string())
+    }
+
+    fn releases(&self, environment: &str) -> Value {
+        self.ok(&format!("releases {environment} --json")).json()
+    }
+}
+
+#[test]
+fn from_stage_to_stage_and_back() {
+    let shop = Shop::new("");
+    let one = shop.push("1.0");
+    let said = shop.ok("promote NAME:1.0 --to dev").says(&["dev has ", ": release 1, from "]);
+    assert_eq!(said.stdout.trim(), format!("{}@{one}", shop.name()));
+    assert_eq!(shop.tag("dev").as_ref(), Some(&one));
+    shop.ok("promote @dev --to test --reason tested").says(&["test has ", "release 1, promoted from dev@1"]);
+    // The last part of the name is enough where the build file says the rest.
+    shop.ok("promote app@test --to app@prod").says(&["prod has ", "promoted from test@1"]);
+    let two = shop.push("2.0");
+    shop.ok("promote NAME:2.0 --to dev");
+    shop.ok("promote dev@2 --to prod --actor bob").says(&["release 2", "; before: release 1, "]);
+    assert_eq!(shop.tag("prod").as_ref(), Some(&two));
+    shop.ok("promote @dev --to prod").says(&["prod has ", "already: release 2, nothing to do"]);
+
+    let back = shop.ok("rollback prod --reason broken").says(&["prod has ", "release 3, back to prod@1"]);
+    assert_eq!(back.stdout.trim(), format!("{}@{one}", shop.name()));
+    assert_eq!(shop.tag("prod").as_ref(), Some(&one));
+    shop.ok("rollback prod --to 3").says(&["already: release 3, nothing to do"]);
+    shop.ok("rollback NAME@prod --to r0002 --dry-run").says(&["prod would get ", "as release 4"]);
+    assert_eq!(shop.tag("prod-r0004"), None);
+
+    let table = shop.ok("releases prod").stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 4, "{table}");
+    assert!(lines[0].starts_with("RELEASE") && lines[0].contains("REASON"), "{table}");
+    assert!(
+        lines[1].contains("alice") && lines[1].contains("back to prod@1") && lines[1].ends_with("broken")
+    );
+    assert!(
+        lines[2].contains("bob")
+            && lines[2].contains("promoted from dev@2")
+            && lines[2].contains("+1 layer -1")
+    );
+    let json = shop.releases("prod");
+    assert_eq!(text(&json["releases"][1]["digest"]), two);
+    assert_eq!(json["releases"][1]["change"]["addedLayers"], 1);
+    assert_eq!(json["releases"][0]["previous"]["release"], 2);
+    assert_eq!((&json["total"], &json["faults"]), (&Value::from(3), &Value::Array(Vec::new())));
+    let files = shop.ok("releases NAME@prod --files -n 2").stdout;
+    assert!(files.contains("2: ~ srv/page.txt") && files.contains("1 release before these"), "{files}");
+
+    let said = shop.pack("diff prod@1 prod@2").has_code(1);
+    assert!(said.stdout.contains("srv/page.txt"), "{said:?}");
+    shop.ok("diff prod@1 NAME@prod");
+    shop.project.check_store();
+}
+
+#[test]
+fn names_that_mean_nothing_are_met_with_the_nearest() {
+    let shop = Shop::new("");
+    shop.push("1.0");
+    shop.fails(1, "releases prod")
+        .says(&["has no environment `prod`", "hint: `pack promote IMAGE --to prod`"]);
+    shop.ok("promote NAME:1.0 --to prod");
+    shop.fails(1, "releases porod").says(&["did you mean `prod`?"]);
+    shop.fails(1, "rollback prdo").says(&["did you mean `prod`?"]);
+    shop.fails(1, "rollback prod --to 5").says(&["has no release 5", "the newest one is 1"]);
+    shop.fails(1, "promote @staging --to prod").says(&["has no environment `staging`"]);
+    shop.fails(1, "promote prod@1 --to prod").says(&["`pack rollback prod --to 1`"]);
+    shop.fails(1, "promote NAME:prod-r0001 --to live").says(&["is the record of a release"]);
+    shop.fails(2, "promote NAME:1.0 --to Prod").says(&["is not the name of an environment"]);
+    shop.fails(2, "promote NAME:1.0 --to prod --require tested").says(&["expected `release:ENV`"]);
+    shop.fails(2, "promote NAME:1.0 --to live --reason").hints_or_usage();
+    shop.fails(3, "promote NAME:9 --to prod").says(&["not found"]);
+    shop.fails(3, "promote 127.0.0.1:9/shop/app:1 --to prod").says(&["127.0.0.1:9"]);
+    let empty = Project::new();
+    let said = empty.pack("releases prod").fails(1);
+    assert!(said.stderr.contains("of which image?") && said.stderr.contains("hint: "), "{said:?}");
+    empty.pack("releases prod").arg(shop.name()).ok();
+}
+
+impl Outcome {
+    /// Checks that stderr tells how to do it right.
+    #[track_caller]
+    fn hints_or_usage(self) -> Self {
+        assert!(self.stderr.contains("hint: ") || self.stderr.contains("Usage: "), "{self:?}");
+        self
+    }
+}
+
+#[test]
+fn gates_of_the_build_file_and_of_the_command_line() {
+    let tables = "[environment.prod]\nname = \"HOST/prod/app\"\nrequire = [\"release:test\"]\n";
+    let shop = Shop::new(tables);
+    let one = shop.push("1.0");
+    let closed = shop.fails(4, "promote NAME:1.0 --to prod");
+    closed.says(&["the gate `release:test` is closed", "promote it to `test` first"]);
+    shop.ok("promote NAME:1.0 --to test");
+    shop.fails(4, "promote @test --to prod --require referrer:application/spdx+json")
+        .says(&["nothing of type `application/spdx+json` refers to it"]);
+    shop.ok("promote @test --to prod").says(&["/prod/app ", "promoted from "]);
+    let prod = shop.fake.tag("prod/app", "prod").map(|digest| digest.to_string());
+    assert_eq!(prod, Some(one), "in its own repository");
+    assert_eq!(shop.tag("prod"), None);
+    assert_eq!(text(&shop.releases("prod")["releases"][0]["checks"][1]["check"]), "release:test");
+    // Another image is not bound by this build file.
+    shop.ok("copy NAME:1.0 NAME-other:1.0");
+    shop.ok("promote NAME-other:1.0 --to prod");
+    assert!(shop.fake.tag("shop/app-other", "prod").is_some());
+}
+
+#[test]
+fn an_image_from_a_layout_is_sent_first() {
+    let shop = Shop::new("");
+    shop.project.write("files/page.txt", "1");
+    shop.project.build("-o oci:out:1.0");
+    shop.ok("promote oci:out:1.0 --to dev").says(&["release 1, from oci:out:1.0", "2 blobs sent"]);
+    assert!(shop.tag("dev").is_some() && shop.tag("1.0").is_none());
+}
+
+#[test]
+fn tags_that_do_not_move() {
+    let shop = Shop::new("");
+    shop.push("1.0");
+    shop.push("2.0");
+    let immutable = Some((400, "TAG_INVALID", "the tag already exists and is immutable"));
+    shop.fake.set_quirks(Quirks { immutable, ..Quirks::default() });
+    shop.ok("promote NAME:1.0 --to prod");
+    shop.fails(3, "promote NAME:2.0 --to prod").says(&[
+        "is recorded",
+        "does not let its tag `prod` move",
+        "--no-pointer",
+    ]);
+    shop.ok("promote NAME:2.0 --to prod --no-pointer").says(&["already: release 2"]);
+    shop.ok("rollback prod --no-pointer").says(&["release 3"]);
+    let table = shop.ok("releases prod").stdout;
+    assert_eq!(table.lines().filter(|line| line.contains("prod@")).count(), 1, "{table}");
+}
+
+#[test]
+fn records_that_are_not_sound() {
+    let shop = Shop::new("");
+    for version in ["1.0", "2.0", "3.0"] {
+        shop.push(version);
+        shop.ok(&format!("promote NAME:{version} --to prod"));
+    }
+    let record = |tag: &str| {
+        let digest = shop.fake.tag("shop/app", tag).unwrap();
+        String::from_utf8(shop.fake.manifest("shop/app", &digest).unwrap()).unwrap()
+    };
+    let index = "application/vnd.oci.image.index.v1+json";
+    let put = |tag: &str, bytes: &str| drop(shop.fake.put_manifest("shop/app", tag, index, bytes.as_bytes()));
+    let (one, two) = (record("prod-r0001"), record("prod-r0002"));
+    put("prod-r0002", &one);
+    let said = shop.pack("releases prod").has_code(4);
+    assert!(said.stdout.contains("tampered: the record `prod-r0002` was tampered with"), "{said:?}");
+    let said = said.says(&["the releases of `prod` are not sound"]).hints();
+    assert!(said.stdout.lines().next().unwrap().starts_with("RELEASE"), "what is sound is shown: {said:?}");
+    put("prod-r0002", &two.replace("alice", "mallory"));
+    let json = shop.pack("releases prod --json").has_code(4).json();
+    assert_eq!(json["faults"][0]["fault"], "fork", "{json:#}");
+    put("prod-r0002", &two);
+    put("prod-r0003", &two);
+    shop.fails(4, "promote NAME:1.0 --to prod").says(&["`prod-r0003` was tampered with"]);
+    shop.fails(4, "rollback prod").says(&["`prod-r0003` was tampered with"]);
+}
+
+/// Eight processes release eight images into one environment, all at once: each has its record, in order, none is lost,
+/// and the tag means the newest one.
+#[test]
+fn eight_promoters_at_once() {
+    let shop = Shop::new("");
+    let mut digests: Vec<String> = (1..=8).map(|version| shop.push(&format!("{version}.0"))).collect();
+    let start = |version: usize| -> Child {
+        let line = format!("promote {}:{version}.0 --to prod", shop.name());
+        shop.project.pack(&line).env("USER", &format!("user-{version}")).command().spawn().unwrap()
+    };
+    let running: Vec<Child> = (1..=8).map(start).collect();
+    for child in running {
+        outcome("pack promote", &child.wait_with_output().unwrap()).has_code(0);
+    }
+    let json = shop.releases("prod");
+    assert_eq!((&json["total"], &json["faults"]), (&Value::from(8), &Value::Array(Vec::new())), "{json:#}");
+    let releases = json["releases"].as_array().unwrap();
+    let numbers: Vec<u64> = releases.iter().map(|release| release["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [8, 7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(shop.tag("prod"), Some(text(&releases[0]["digest"])));
+    let mut found: Vec<String> = releases.iter().map(|release| text(&release["digest"])).collect();
+    found.sort();
+    digests.sort();
+    assert_eq!(found, digests);
+    let mut users: Vec<String> = releases.iter().map(|release| text(&release["actor"])).collect();
+    users.sort();
+    assert_eq!(users, (1..=8).map(|version| format!("user-{version}")).collect::<Vec<_>>());
+}
