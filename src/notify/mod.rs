@@ -19,7 +19,7 @@ mod receiver;
 mod signature;
 
 pub use announced::{AnnouncedDestination, ImageOrigin};
-pub use announcer::{Announcer, Now};
+pub use announcer::{Announcement, Announcer, Now};
 pub use courier::{Courier, CourierReport};
 pub use event::{ChainId, DeliveryEvent, EventTime};
 pub use outbox::{Outbox, OutboxEntry, OutboxTries};

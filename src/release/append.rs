@@ -12,6 +12,8 @@
 //! Waiting times follow from how fast the registry answers this writer, so a writer on a slow line waits longer. Clocks of
 //! machines are not compared for order: numbers order, times are told.
 
+use std::fmt;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,6 +62,18 @@ impl ReleaseClock {
     }
 }
 
+/// Told of a release: once when its record is there and its environment has another image still, and once after.
+pub trait ReleaseWitness: fmt::Debug + Send + Sync {
+    /// The tag of the environment is about to mean `manifest`.
+    ///
+    /// # Errors
+    /// When it must not: the next run goes on from here.
+    fn before(&self, release: &ReleaseReport, manifest: &RawDocument) -> Result<(), BoxedError>;
+
+    /// The tag does mean it, or an error prevented that.
+    fn after(&self, has_happened: bool);
+}
+
 /// How to write a release.
 #[derive(Clone, Debug)]
 pub struct ReleaseOptions {
@@ -73,6 +87,8 @@ pub struct ReleaseOptions {
     pub dry_run: bool,
     /// The time.
     pub clock: ReleaseClock,
+    /// Receives the release.
+    pub witness: Option<Arc<dyn ReleaseWitness>>,
     /// Whether to stop.
     pub interrupt: Interrupt,
 }
@@ -284,8 +300,7 @@ pub(super) fn append(
     for attempt in 0..ATTEMPTS {
         options.interrupt.check().map_err(AppendError::from)?;
         if let Some(release) = head.release().filter(|_| head.has(&digest)) {
-            let pointer = point_again(ledger, release, &new.manifest, options)?;
-            return Ok(ReleaseReport { current: true, pointer, ..report(ledger, release, options) });
+            return current(ledger, release, &new.manifest, options);
         }
         let number = match head.release() {
             None => ReleaseNumber::FIRST,
@@ -313,16 +328,11 @@ pub(super) fn append(
             return Ok(report(ledger, &release, options));
         }
         if write(ledger, &release, &document, &new.manifest, head.looked, options)? {
-            let pointer = if options.pointer {
-                ledger.point(environment, number, &new.manifest)?;
-                PointerState::Set
-            } else {
-                PointerState::Left
-            };
+            let report = place(ledger, &release, &new.manifest, options)?;
             if options.pointer && (contended || start.elapsed() > LATE) {
                 ledger.follow(environment, number)?;
             }
-            return Ok(ReleaseReport { pointer, ..report(ledger, &release, options) });
+            return Ok(report);
         }
         contended = true;
         // Writers that met do not meet again at once: each has another digest.
@@ -363,26 +373,46 @@ fn write(
     Err(AppendError::Vanished { repository: ledger.repository().clone(), tag: release.tag() }.into())
 }
 
-/// Sets the tag of an environment that has the release already, if an earlier run did not come so far.
-fn point_again(
+/// The release that an environment has already; its tag is set if an earlier run did not come so far.
+fn current(
     ledger: &Ledger,
     release: &StoredRelease,
     manifest: &RawDocument,
     options: &ReleaseOptions,
-) -> Result<PointerState, BoxedError> {
+) -> Result<ReleaseReport, BoxedError> {
     let environment = &release.record.environment;
-    if !options.pointer {
-        return Ok(PointerState::Left);
+    let is_set = options.pointer && ledger.resolve(environment.pointer())? == Some(manifest.digest());
+    let report = if is_set || !options.pointer || options.dry_run {
+        let pointer = if is_set { PointerState::Current } else { PointerState::Left };
+        ReleaseReport { pointer, ..report(ledger, release, options) }
+    } else {
+        let placed = place(ledger, release, manifest, options)?;
+        ledger.follow(environment, release.record.number)?;
+        placed
+    };
+    Ok(ReleaseReport { current: true, ..report })
+}
+
+/// Lets the tag of an environment mean a release whose record is there, before a witness.
+fn place(
+    ledger: &Ledger,
+    release: &StoredRelease,
+    manifest: &RawDocument,
+    options: &ReleaseOptions,
+) -> Result<ReleaseReport, BoxedError> {
+    let pointer = if options.pointer { PointerState::Set } else { PointerState::Left };
+    let report = ReleaseReport { pointer, ..report(ledger, release, options) };
+    if let Some(witness) = &options.witness {
+        witness.before(&report, manifest)?;
     }
-    if ledger.resolve(environment.pointer())? == Some(manifest.digest()) {
-        return Ok(PointerState::Current);
+    let set = match options.pointer {
+        true => ledger.point(&release.record.environment, release.record.number, manifest),
+        false => Ok(()),
+    };
+    if let Some(witness) = &options.witness {
+        witness.after(set.is_ok());
     }
-    if options.dry_run {
-        return Ok(PointerState::Left);
-    }
-    ledger.point(environment, release.record.number, manifest)?;
-    ledger.follow(environment, release.record.number)?;
-    Ok(PointerState::Set)
+    set.map(|()| report)
 }
 
 fn report(ledger: &Ledger, release: &StoredRelease, options: &ReleaseOptions) -> ReleaseReport {

@@ -76,10 +76,10 @@ pub(super) fn pass(gate: &Gate, image: &GateImage<'_>) -> Result<PassedGate, Box
 }
 
 /// The evidence, or why there is none.
-type Evidence = Result<Digest, String>;
+type GateEvidence = Result<Digest, String>;
 
 /// The record of a release of the image in an environment.
-fn released(environment: &EnvironmentName, image: &GateImage<'_>) -> Result<Evidence, BoxedError> {
+fn released(environment: &EnvironmentName, image: &GateImage<'_>) -> Result<GateEvidence, BoxedError> {
     if let Some(release) = image.release.filter(|release| release.record.environment == *environment) {
         return Ok(Ok(release.descriptor.digest));
     }
@@ -116,7 +116,7 @@ fn is_record(listed: &Descriptor, environment: &EnvironmentName, number: &str) -
 }
 
 /// An artifact of a type that refers to the image. A list that anyone can write proves nothing; the artifact does.
-fn referrer(kind: &str, image: &GateImage<'_>) -> Result<Evidence, BoxedError> {
+fn referrer(kind: &str, image: &GateImage<'_>) -> Result<GateEvidence, BoxedError> {
     let Some(listed) = image.source.referrers(&image.digest)? else {
         return Ok(Err(format!("`{}` lists nothing that refers to it", image.source.name())));
     };

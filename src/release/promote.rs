@@ -107,7 +107,7 @@ impl Explain for PromoteError {
 }
 
 /// What is promoted, once it is known.
-struct Candidate {
+struct PromotionCandidate {
     new: NewRelease,
     /// Where it is.
     source: Arc<dyn Source>,
@@ -176,7 +176,11 @@ pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedErr
 }
 
 /// A release of another environment: it was verified when it was released.
-fn of_release(ledger: &Ledger, release: StoredRelease, is_near: bool) -> Result<Candidate, BoxedError> {
+fn of_release(
+    ledger: &Ledger,
+    release: StoredRelease,
+    is_near: bool,
+) -> Result<PromotionCandidate, BoxedError> {
     let manifest = ledger.manifest(&release)?;
     let record = &release.record;
     let short = format!("{}@{}", record.environment, record.number.get());
@@ -191,7 +195,7 @@ fn of_release(ledger: &Ledger, release: StoredRelease, is_near: bool) -> Result<
         revision: record.revision.clone(),
         checks: documents.cloned().collect(),
     };
-    Ok(Candidate { new, source, release: Some(release), ledger: Some(ledger.clone()) })
+    Ok(PromotionCandidate { new, source, release: Some(release), ledger: Some(ledger.clone()) })
 }
 
 /// An image by its name: its documents must agree.
@@ -200,7 +204,7 @@ fn of_image(
     name: &str,
     target: &Ledger,
     options: &ReleaseOptions,
-) -> Result<Candidate, BoxedError> {
+) -> Result<PromotionCandidate, BoxedError> {
     let manifest = source.root()?;
     if let Ok(ManifestOrIndex::Index(index)) = manifest.parse()
         && index.artifact_type.as_deref() == Some(ARTIFACT_TYPE)
@@ -223,7 +227,7 @@ fn of_image(
         revision: revision.as_deref().and_then(ReleaseNote::fitted),
         checks: vec![PassedGate { check: gate::documents(), evidence: None }],
     };
-    Ok(Candidate { new, source: Arc::clone(source), release: None, ledger })
+    Ok(PromotionCandidate { new, source: Arc::clone(source), release: None, ledger })
 }
 
 /// The commit that an image names: in its annotations, else in the labels of its first platform.
@@ -246,7 +250,7 @@ fn revision(source: &dyn Source, manifest: &RawDocument) -> Result<Option<String
 /// Brings the image and its referrers to the repository of the environment. Records stay: they tell of other
 /// environments.
 fn bring(
-    candidate: &Candidate,
+    candidate: &PromotionCandidate,
     target: &Ledger,
     options: &ReleaseOptions,
     progress: &Progress,

@@ -101,6 +101,7 @@ impl Shop {
             pointer: true,
             dry_run: false,
             clock: ReleaseClock::starting(ReleaseTime::from_milliseconds(milliseconds)),
+            witness: None,
             interrupt: Interrupt::default(),
         }
     }

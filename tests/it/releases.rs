@@ -4,6 +4,7 @@ use pack_test_registry::{Fake, Quirks};
 use serde_json::Value;
 use std::process::Child;
 
+use crate::hooks::Hook;
 use crate::support::{Outcome, Project, outcome, text};
 
 /// A project whose image is in a registry of this process.
@@ -247,4 +248,28 @@ fn eight_promoters_at_once() {
     let mut users: Vec<String> = releases.iter().map(|release| text(&release["actor"])).collect();
     users.sort();
     assert_eq!(users, (1..=8).map(|version| format!("user-{version}")).collect::<Vec<_>>());
+}
+
+/// A promotion and a rollback are told to the receivers of the build file, and what changes nothing is not.
+#[test]
+fn receivers_are_told_of_promotions_and_rollbacks() {
+    let hook = Hook::start();
+    let shop = Shop::new(&format!(
+        "[[webhook]]\nurl = \"http://{}/hook\"\non = [\"promotion\", \"rollback\"]\n",
+        hook.address()
+    ));
+    let (one, two) = (shop.push("1.0"), shop.push("2.0"));
+    assert_eq!(hook.take().len(), 0, "a push is not asked for");
+    shop.ok("promote NAME:1.0 --to prod --dry-run");
+    shop.ok("promote NAME:1.0 --to prod");
+    shop.ok("promote NAME:1.0 --to prod");
+    shop.ok("promote NAME:2.0 --to prod");
+    shop.ok("rollback prod");
+    let told: Vec<Value> = hook.take().iter().map(|message| message.json()).collect();
+    let field = |name: &str| -> Vec<Value> { told.iter().map(|event| event[name].clone()).collect() };
+    assert_eq!(field("kind"), ["promotion", "promotion", "rollback"], "{told:#?}");
+    assert_eq!(field("environment"), ["prod"; 3]);
+    assert_eq!(field("release"), [1, 2, 3]);
+    assert_eq!(field("digest"), [one.as_str(), &two, &one]);
+    assert_eq!(field("previous"), [Value::Null, one.as_str().into(), two.as_str().into()]);
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::{BUILD_FILE, Invocation};
+use super::events;
+use crate::notify::Announcer;
 use crate::project::config::{Document, EnvironmentSettings, Overrides, Settings};
 use crate::registry::Client;
 use crate::release::ledger::Ledger;
@@ -44,6 +46,22 @@ impl DeliveryProject {
         match &self.settings {
             Some(settings) => invocation.client_of(settings),
             None => invocation.client(),
+        }
+    }
+
+    /// The announcer of releases in `repository`, if the build file has receivers and the repository is its own.
+    ///
+    /// # Errors
+    /// When a secret is not there, or a required receiver does not answer.
+    pub(super) fn announcer(
+        &self,
+        invocation: &Invocation,
+        client: &Client,
+        repository: &Repository,
+    ) -> Result<Option<Announcer>, CommandError> {
+        match &self.settings {
+            Some(settings) if self.has(repository) => events::announcer(invocation, settings, client),
+            _ => Ok(None),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `pack events`, and the events of other commands.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -13,11 +13,16 @@ use super::super::invocation::Invocation;
 use super::super::view;
 use crate::engine::{Request, Target};
 use crate::notify::{
-    AnnouncedDestination, Announcer, Courier, CourierReport, DEFAULT_TIMEOUT, EventTime, ImageOrigin, Now,
-    Receiver, SecretPlace, Variables,
+    AnnouncedDestination, Announcement, Announcer, ChainId, Courier, CourierReport, DEFAULT_TIMEOUT,
+    DeliveryEvent, EventTime, ImageOrigin, Now, Receiver, SecretPlace, Variables,
 };
+use crate::oci::{ManifestOrIndex, RawDocument};
 use crate::project::config::{Settings, WebhookSettings};
 use crate::registry::Client;
+use crate::release::append::{PointerState, ReleaseReport, ReleaseWitness};
+use crate::release::record::{ReleaseKind, ReleaseNote};
+use crate::types::delivery::DeliveryKind;
+use crate::types::error::BoxedError;
 
 /// Lists or delivers what waits.
 ///
@@ -174,5 +179,72 @@ fn tell(invocation: &Invocation, report: &CourierReport, advice: &str) {
     });
     for warning in said.chain(report.dropped.iter().cloned()).collect::<BTreeSet<_>>() {
         printer.warning(warning);
+    }
+}
+
+/// Announces releases.
+pub(super) struct ReleaseEvents {
+    announcer: Announcer,
+    announced: Mutex<Option<Announcement>>,
+}
+
+impl std::fmt::Debug for ReleaseEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReleaseEvents")
+    }
+}
+
+impl ReleaseEvents {
+    /// Announces with `announcer`.
+    pub(super) fn new(announcer: Announcer) -> Self {
+        Self { announcer, announced: Mutex::new(None) }
+    }
+
+    fn event(&self, release: &ReleaseReport, manifest: &RawDocument) -> DeliveryEvent {
+        let annotations = match manifest.parse() {
+            Ok(ManifestOrIndex::Manifest(manifest)) => manifest.annotations,
+            Ok(ManifestOrIndex::Index(index)) => index.annotations,
+            Err(_) => BTreeMap::new(),
+        };
+        let source = annotations.get("org.opencontainers.image.source").map(String::as_str);
+        let revision = release.revision.as_ref().map(ReleaseNote::as_str);
+        let has_pointer = release.pointer == PointerState::Set;
+        DeliveryEvent {
+            kind: match release.kind {
+                ReleaseKind::Rollback => DeliveryKind::Rollback,
+                ReleaseKind::Deploy | ReleaseKind::Promote => DeliveryKind::Promotion,
+            },
+            image: release.image.clone(),
+            digest: release.digest,
+            media_type: Some(manifest.media_type.clone()),
+            size: Some(release.size),
+            tags: if has_pointer { vec![release.environment.pointer()] } else { Vec::new() },
+            revision: revision.map(str::to_owned),
+            environment: Some(release.environment.to_string()),
+            release: Some(u64::from(release.number.get())),
+            previous: release.previous.as_ref().map(|previous| previous.image),
+            time: self.announcer.now(),
+            chain: ChainId::of(&release.image, &release.digest, source, revision),
+        }
+    }
+
+    fn announced(&self) -> MutexGuard<'_, Option<Announcement>> {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReleaseWitness for ReleaseEvents {
+    fn before(&self, release: &ReleaseReport, manifest: &RawDocument) -> Result<(), BoxedError> {
+        let announcement = self.announcer.before(&self.event(release, manifest))?;
+        *self.announced() = Some(announcement);
+        Ok(())
+    }
+
+    fn after(&self, has_happened: bool) {
+        match self.announced().take() {
+            Some(announcement) if has_happened => announcement.happened(),
+            // An answer may be lost: whether it happened is asked later.
+            announcement => drop(announcement),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `pack promote`, `pack releases`, `pack rollback`.
 
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::super::args::{PromoteArgs, ReleaseFlags, ReleasesArgs, RollbackArgs};
@@ -8,13 +9,16 @@ use super::super::error::CommandError;
 use super::super::invocation::Invocation;
 use super::super::view;
 use super::delivery::DeliveryProject;
+use super::events::{self, ReleaseEvents};
 use crate::inspect::diff::DiffOptions;
-use crate::release::append::{ReleaseClock, ReleaseOptions, ReleaseReport};
+use crate::registry::Client;
+use crate::release::append::{ReleaseClock, ReleaseOptions, ReleaseReport, ReleaseWitness};
 use crate::release::history::{HistoryOptions, history};
 use crate::release::ledger::Ledger;
 use crate::release::promote::{PromotionRequest, PromotionSource, promote};
 use crate::release::record::ReleaseNote;
 use crate::release::rollback::rollback;
+use crate::types::reference::Repository;
 use crate::types::release::{EnvironmentName, Gate, ReleaseName, ReleaseTime};
 
 /// Promotes.
@@ -49,17 +53,24 @@ pub(super) fn run(invocation: &Invocation, args: &PromoteArgs) -> Result<(), Com
         },
     };
     let place = |of: &EnvironmentName| Ledger::to_read(client.clone(), project.beside(&repository, of));
+    let witness = witness(invocation, &project, &client, &repository, &args.release)?;
     let request = PromotionRequest {
         source,
         target: Ledger::new(client.clone(), repository.clone()),
         environment: environment.clone(),
         gates: &gates,
         place: &place,
-        options: options(invocation, &args.release, has_pointer)?,
+        options: ReleaseOptions {
+            witness: witness.clone(),
+            ..options(invocation, &args.release, has_pointer)?
+        },
         progress: invocation.progress.clone(),
     };
     let report = promote(&request).map_err(|error| invocation.or_in_store(error.into(), &args.source))?;
     show(invocation, &args.release, &report);
+    if witness.is_some() {
+        events::deliver(invocation, &client);
+    }
     Ok(())
 }
 
@@ -74,11 +85,31 @@ pub(super) fn back(invocation: &Invocation, args: &RollbackArgs) -> Result<(), C
     let repository = project.chosen(&args.environment, args.image.as_deref())?;
     let settings = project.settings_of(environment, &repository);
     let has_pointer = settings.and_then(|settings| settings.pointer).unwrap_or(true);
-    let ledger = Ledger::new(client, repository);
-    let options = options(invocation, &args.release, has_pointer)?;
+    let witness = witness(invocation, &project, &client, &repository, &args.release)?;
+    let ledger = Ledger::new(client.clone(), repository);
+    let options =
+        ReleaseOptions { witness: witness.clone(), ..options(invocation, &args.release, has_pointer)? };
     let report = rollback(&ledger, environment, args.to, &options)?;
     show(invocation, &args.release, &report);
+    if witness.is_some() {
+        events::deliver(invocation, &client);
+    }
     Ok(())
+}
+
+/// Tells the receivers of the build file of the release; `None` if there are none.
+fn witness(
+    invocation: &Invocation,
+    project: &DeliveryProject,
+    client: &Client,
+    repository: &Repository,
+    flags: &ReleaseFlags,
+) -> Result<Option<Arc<dyn ReleaseWitness>>, CommandError> {
+    if flags.dry_run {
+        return Ok(None);
+    }
+    let announcer = project.announcer(invocation, client, repository)?;
+    Ok(announcer.map(|announcer| Arc::new(ReleaseEvents::new(announcer)) as Arc<dyn ReleaseWitness>))
 }
 
 /// Lists releases.
@@ -124,6 +155,7 @@ fn options(
         pointer: has_pointer && !flags.no_pointer,
         dry_run: flags.dry_run,
         clock: ReleaseClock::starting(now),
+        witness: None,
         interrupt: invocation.interrupt.clone(),
     })
 }
