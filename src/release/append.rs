@@ -133,7 +133,7 @@ pub struct ReleaseReport {
     pub size: u64,
     /// How the release came about.
     pub kind: ReleaseKind,
-    /// What was released.
+    /// The name of the image or release that was released.
     pub source: ReleaseNote,
     /// The commit.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,7 +21,7 @@ use crate::types::release::{EnvironmentName, ReleaseNumber};
 /// Platforms of an index that are compared.
 const PLATFORMS: usize = 16;
 
-/// What to tell.
+/// The extent of a history.
 #[derive(Clone, Debug)]
 pub struct HistoryOptions {
     /// So many releases, the newest ones.
@@ -57,7 +57,7 @@ pub struct PastRelease {
     /// The digest of its record.
     #[serde(rename = "recordDigest")]
     pub digest: Digest,
-    /// What its record says.
+    /// The record.
     #[serde(flatten)]
     pub record: ReleaseRecord,
     /// The change against the release before it; absent for the first one, and where that one cannot be read.

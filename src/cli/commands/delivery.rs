@@ -1,6 +1,6 @@
 //! The build file as far as releases need it: which repository an environment is in, and its conditions.
 //!
-//! Releases work without a build file, by names alone. What one says counts for its own image.
+//! Releases work without a build file, by names alone. The settings of one count for its own image.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl DeliveryProject {
         Some(&self.settings.as_ref()?.name.as_ref()?.value)
     }
 
-    /// What the build file says about an environment.
+    /// The settings of an environment.
     fn environment(&self, environment: &EnvironmentName) -> Option<&EnvironmentSettings> {
         self.settings.as_ref()?.environments.get(environment)
     }
@@ -90,7 +90,7 @@ impl DeliveryProject {
         self.own() == Some(repository) || of_environments()
     }
 
-    /// What the build file says about an environment of a repository: nothing if the repository is another image's.
+    /// The settings of an environment of a repository: none if the repository is another image's.
     pub(super) fn settings_of(
         &self,
         environment: &EnvironmentName,

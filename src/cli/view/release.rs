@@ -125,7 +125,7 @@ pub fn releases(history: &ReleaseHistory, screen: Option<Screen>) -> String {
     text
 }
 
-/// What a release changed.
+/// The change of a release.
 fn change(release: &PastRelease) -> String {
     match &release.change {
         None => String::new(),
@@ -192,6 +192,14 @@ mod tests {
             releases: vec![past(9, change(0, 0)), past(8, change(2, 1)), past(7, None)],
             faults: Vec::new(),
         };
-        insta::assert_snapshot!(releases(&history, None), @"");
+        insta::assert_snapshot!(releases(&history, None), @r"
+        RELEASE  TIME                  WHO    COMMIT        DIGEST        HOW                   CHANGE                 REASON
+              9  2024-01-31T12:00:00Z  alice  3f2a9c51d0b7  6105d6cc76af  promoted from test@4  no layer               it was ready
+              8  2024-01-31T12:00:00Z  alice  3f2a9c51d0b7  6105d6cc76af  promoted from test@4  +2 layers -1, 12.3 kB  it was ready
+              7  2024-01-31T12:00:00Z  alice  3f2a9c51d0b7  6105d6cc76af  promoted from test@4                         it was ready
+        the tag `prod` has 5edd1832df25, and the newest release has 6105d6cc76af: promote it again, or look who moved the tag
+        8: ~ srv/page.html
+        6 releases before these: `--limit` lists more
+        ");
     }
 }

@@ -312,7 +312,7 @@ settings_table! {
     pub struct EnvironmentSettings {
         /// The repository that has the environment; that of the image where not given.
         "name" => name: Option<Spanned<Repository>>,
-        /// What must be there before an image is released into it.
+        /// The gates that an image must pass before it is released into it.
         "require" => require: Vec<Spanned<Gate>>,
         /// Whether the tag of its name is moved to the newest release; it is where not given.
         "pointer" => pointer: Option<bool>,

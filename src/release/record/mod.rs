@@ -1,4 +1,4 @@
-//! Records of releases: what an environment got, from whom, when and why, kept beside the image in its repository.
+//! Records of releases: which image an environment got, who put it there, when and why, kept beside the image in its repository.
 //!
 //! A record is an artifact of type `application/vnd.pack.release.v1+json` with the image as its `subject`. It is an
 //! index of one entry, the image. So registries keep the image as long as the record has its tag, a runtime can pull

@@ -163,9 +163,9 @@ impl ReleaseKind {
 }
 
 /// A value that is written as a string.
-struct Word<T>(T);
+struct RecordWord<T>(T);
 
-impl<T: std::str::FromStr> FromJson for Word<T>
+impl<T: std::str::FromStr> FromJson for RecordWord<T>
 where
     T::Err: fmt::Display,
 {
@@ -178,7 +178,7 @@ fn word<T: std::str::FromStr>(object: &mut Object<'_>, name: &'static str) -> Re
 where
     T::Err: fmt::Display,
 {
-    object.require::<Word<T>>(name).map(|word| word.0)
+    object.require::<RecordWord<T>>(name).map(|word| word.0)
 }
 
 fn number(object: &mut Object<'_>, name: &'static str) -> Result<ReleaseNumber, JsonError> {
