@@ -67,7 +67,7 @@ pub enum LedgerError {
     Fault {
         /// The repository.
         repository: Repository,
-        /// What is wrong.
+        /// The fault.
         fault: RecordFault,
     },
     /// The tag of an environment does not move.

@@ -106,7 +106,7 @@ impl Explain for PromoteError {
     }
 }
 
-/// What is promoted, once it is known.
+/// The image that is promoted, once it is known.
 struct PromotionCandidate {
     new: NewRelease,
     /// Where it is.

@@ -486,7 +486,7 @@ fn what_is_wrong_with_a_history_is_named() {
     assert_eq!(kind(&shop.history("prod")), Err(Fails::Input));
     let error = shop.back("prod", Some(2)).expect_err("missing");
     assert!(error.to_string().contains("`prod-r0002` is missing"), "{error}");
-    // What is left can be worked with.
+    // The rest can be worked with.
     assert_eq!(shop.back("prod", None).expect("rolled back").source.as_str(), "prod@1");
 }
 

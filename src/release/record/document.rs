@@ -31,7 +31,7 @@ const CREATED: &str = "org.opencontainers.image.created";
 /// A release with its record, as a registry has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredRelease {
-    /// What the record says.
+    /// The content of the record.
     pub record: ReleaseRecord,
     /// The link to the record.
     pub descriptor: Descriptor,
@@ -334,7 +334,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is written is read, and written again it is the same bytes.
+        /// A record that is read and written again has the same bytes.
         #[test]
         fn a_record_is_canonical((record, image) in any_record()) {
             let (stored, document) = StoredRelease::new(record.clone(), &image).expect("written");

@@ -1,4 +1,4 @@
-//! What is wrong with a history.
+//! The faults of a history.
 
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
@@ -39,7 +39,7 @@ pub enum RecordFault {
     Chain {
         /// The tag of the record.
         tag: Tag,
-        /// What its `previous` says.
+        /// The words of its `previous`.
         why: String,
     },
     /// Another record has the number of one, and refers to the same image.

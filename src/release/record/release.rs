@@ -29,7 +29,7 @@ pub struct ReleaseRecord {
     /// The commit that the image was built from, where the image says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<ReleaseNote>,
-    /// What was promoted, as a name: `dev@4` or a reference. Of a rollback, the release that it went back to.
+    /// The name of the promoted image or release: `dev@4` or a reference. Of a rollback, the release that it went back to.
     pub source: ReleaseNote,
     /// The release before it; none for the first.
     #[serde(skip_serializing_if = "Option::is_none")]

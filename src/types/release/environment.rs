@@ -30,7 +30,7 @@ pub struct EnvironmentNameError {
 }
 
 impl EnvironmentNameError {
-    /// What is wrong with the name.
+    /// The fault of the name.
     #[must_use]
     pub const fn why(&self) -> &'static str {
         self.why

@@ -1,4 +1,4 @@
-//! What users write for a release or an environment: one grammar for all commands.
+//! Names of releases and environments as users write them: one grammar for all commands.
 //!
 //! `[IMAGE@]ENV[@N]`, where IMAGE is a repository without tag and digest. Without IMAGE, it is the image of the build
 //! file. `ENV` alone is an environment where an environment is expected; elsewhere it is `@ENV`, because a word alone
