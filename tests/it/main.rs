@@ -48,6 +48,7 @@ mod secrets;
 mod sites;
 mod soci;
 mod support;
+mod tags;
 mod terminal;
 mod users;
 mod verdicts;
