@@ -192,6 +192,10 @@ fn an_archive_and_a_plain_directory() {
     let written = fs::read_to_string(project.path("build.toml")).unwrap();
     assert!(written.contains("path = \"public\"") && !written.contains("makes the artifact"), "{written}");
     project.build("--root /srv");
+    // What `init` says where the base has no web server works.
+    project.pack("init --force").args(&format!("--base {java}")).ok().says(&["take the `#` before `root`"]);
+    project.write("build.toml", written.replace("# root =", "root ="));
+    project.build("");
     // A directory builds at once, and the file of a build tool among its files made none of it.
     project.write("plain/a.txt", "a").write("site/package.json", "{}").write("site/index.html", "a");
     project.pack("init site --force").args(&format!("--base {java}")).ok();
@@ -201,6 +205,27 @@ fn an_archive_and_a_plain_directory() {
     assert!(written.contains("\nroot = \"/app\"") && !written.contains("makes the artifact"), "{written}");
     project.build("");
     Project::new().pack("init").fails(1).says(&["found no artifact"]).hints();
+}
+
+/// A directory with one program and nothing else is that program, and one without a build file is named by a setting.
+#[test]
+fn a_directory_with_one_program() {
+    let (_base, java) = base_with_java("17.0.9");
+    let project = Project::new();
+    project.write("bin/tool", elf(AMD64, &[])).write("bin/.keep", "");
+    chmod(&project.path("bin/tool"), 0o755);
+    project.pack("init bin").args(&format!("--base {java}")).ok().says(&["`tool` is the only file in"]);
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    assert!(written.contains("path = \"bin/tool\""), "{written}");
+    project.build("");
+    fs::remove_file(project.path("build.toml")).unwrap();
+    let by_flag = project.build(&format!("bin/tool --base {java} --name localhost/tool"));
+    let by_setting = project.build(&format!("--set app.path=bin/tool --base {java} --name localhost/tool"));
+    assert_eq!(by_flag.layers(), by_setting.layers());
+    // Two files are a tree.
+    project.write("bin/README", "a");
+    project.pack("init bin --force").args(&format!("--base {java}")).ok();
+    assert!(fs::read_to_string(project.path("build.toml")).unwrap().contains("path = \"bin\""));
 }
 
 /// Jars that builds put beside the application are neither artifacts nor versions of it.

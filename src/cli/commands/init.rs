@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use self::project::{modules_of, programs_of, tool_of};
+use self::project::{modules_of, only_program_of, programs_of, tool_of};
 use super::super::args::InitArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::file::OutputFile;
@@ -105,6 +105,11 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         quoted(&relative(&path)),
     );
     OutputFile::open(invocation, &target)?.write(invocation, text.as_bytes())?;
+    if found.kind.name() == "site" && args.base.is_some() {
+        invocation.printer.note(format!(
+            "the base is not looked into here: if `pack plan` knows no web server in it, take the `#` before `root` in `{BUILD_FILE}` away"
+        ));
+    }
     invocation.printer.result(BUILD_FILE);
     Ok(())
 }
@@ -157,7 +162,14 @@ fn find(invocation: &Invocation, given: &Path, named: bool) -> Result<ArtifactCh
             candidates.retain(can_be_packaged);
             Ok(ArtifactChoice { path, others: candidates })
         }
-        None if named && !(tool_of(given).is_some() && is_plain(given)) => alone(given),
+        None if named && !(tool_of(given).is_some() && is_plain(given)) => match only_program_of(given) {
+            Some(program) if is_plain(given) => {
+                let name = shown_path(Path::new(program.file_name().unwrap_or_default()));
+                invocation.printer.note(format!("`{name}` is the only file in `{}`", shown_path(given)));
+                alone(&program)
+            }
+            _ => alone(given),
+        },
         None => Err(not_found(given, named)),
     }
 }

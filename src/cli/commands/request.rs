@@ -281,13 +281,19 @@ fn find(invocation: &Invocation, args: &ImageArgs) -> Result<FoundArtifact, Comm
     if build_file.is_file() {
         return Ok(FoundArtifact { build_file: Some(build_file), artifact: None });
     }
-    if args.path.is_none() && !args.apps.is_empty() {
+    let is_set = |set: &String| ["app.path", "app", "layer"].iter().any(|key| sets(set, key));
+    if args.path.is_none() && (!args.apps.is_empty() || args.set.iter().any(is_set)) {
         return Ok(FoundArtifact { build_file: None, artifact: None });
     }
     if args.path.is_none() {
         return Err(config::ConfigError::NotFound(PathBuf::from(BUILD_FILE)).into());
     }
     Ok(FoundArtifact { build_file: None, artifact: Some(path) })
+}
+
+/// Whether `--set` gives this key.
+fn sets(set: &str, key: &str) -> bool {
+    set.split_once('=').is_some_and(|(name, _)| name.trim() == key)
 }
 
 fn overrides(

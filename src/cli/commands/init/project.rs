@@ -109,6 +109,16 @@ pub(super) fn programs_of(directory: &Path) -> Vec<PathBuf> {
     programs
 }
 
+/// The program of a directory that has no other file, hidden ones aside.
+pub(super) fn only_program_of(directory: &Path) -> Option<PathBuf> {
+    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
+    let paths = std::fs::read_dir(directory).ok()?.map(|entry| entry.map(|entry| entry.path()));
+    let paths =
+        paths.filter(|path| !path.as_ref().is_ok_and(is_hidden)).take(2).collect::<Result<Vec<_>, _>>();
+    let [only] = <[PathBuf; 1]>::try_from(paths.ok()?).ok()?;
+    is_program(&only).then_some(only)
+}
+
 /// Whether a file begins as ELF files do.
 fn is_program(path: &Path) -> bool {
     let mut start = [0; 4];
