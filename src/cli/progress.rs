@@ -3,9 +3,11 @@
 //! Events only count. A thread of its own, started with the first task, draws what there is to see now and
 //! then, so that a worker never waits for a terminal and work that is over at once is never seen.
 //!
-//! A person sees at most `MAX_ROWS` tasks that move, and below them one row for the whole: what was moved, what did
-//! not have to be, what waits. No row is wider than the terminal, so none breaks. While no task is open, the last row
+//! A person sees at most `MAX_ROWS` tasks that move, or fewer of them and how a run of several images stands. Below them
+//! is one row for the whole: what was moved, what did not have to be, what waits. No row is wider than the terminal, so none breaks. While no task is open, the last row
 //! says so: manifests and tags, or a disk, take their time too.
+
+mod run;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,7 +19,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::format::{bytes, cut, duration, length, printable, seconds};
 use super::printer::Printer;
 use super::timings::Recorder;
-use crate::runtime::events::{Event, EventKind, Observer, Phase, Progress, Silent, TaskId};
+use crate::runtime::events::{Event, EventKind, ImageId, Observer, Phase, Progress, Silent, TaskId};
+use run::RunDisplay;
 
 /// A task that ends sooner is not drawn: it would only flicker.
 const UNSEEN: Duration = Duration::from_millis(150);
@@ -98,6 +101,8 @@ struct Shared {
 struct DisplayState {
     closed: bool,
     tasks: BTreeMap<TaskId, TaskDisplay>,
+    /// The run, if it is one of several images.
+    run: Option<RunDisplay>,
     finished: FinishedLine,
     /// When the last task ended.
     idle: Option<Instant>,
@@ -137,7 +142,7 @@ struct Drawer(Arc<Shared>);
 
 impl Observer for Drawer {
     fn event(&self, event: Event) {
-        self.0.take(event.kind, Instant::now());
+        self.0.take(event.image, event.kind, Instant::now());
     }
 }
 
@@ -146,13 +151,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(self: &Arc<Self>, event: EventKind, now: Instant) {
+    fn take(self: &Arc<Self>, image: Option<ImageId>, event: EventKind, now: Instant) {
         match event {
             EventKind::Started { id, phase, name, total } => {
-                let name = printable(&name).into_owned();
+                let mut state = self.lock();
+                let name = state.name(image, &printable(&name));
                 let task =
                     TaskDisplay { phase, name, total, done: 0, started: now, seen: (now, 0), rate: 0.0 };
-                self.lock().tasks.insert(id, task);
+                state.tasks.insert(id, task);
+                drop(state);
                 self.start_ticker();
             }
             EventKind::Advanced { id, bytes } => {
@@ -167,7 +174,8 @@ impl Shared {
                 if state.tasks.is_empty() {
                     state.idle = Some(now);
                 }
-                let closed = state.closed;
+                // A log of many images has a line for each.
+                let closed = state.closed || state.run.is_some();
                 drop(state);
                 if self.drawing == Drawing::Lines
                     && !closed
@@ -177,8 +185,32 @@ impl Shared {
                 }
             }
             EventKind::StepStarted { .. } | EventKind::StepFinished { .. } => {}
-            EventKind::Note(text) => self.printer.note(text),
-            EventKind::Warning(text) => self.printer.warning(text),
+            EventKind::RunStarted { images } => {
+                self.lock().run = Some(RunDisplay::new(images, now));
+                self.start_ticker();
+            }
+            EventKind::ImageStarted { name } => {
+                if let Some(run) = &mut self.lock().run {
+                    run.begin(image, printable(&name).into_owned(), now);
+                }
+            }
+            EventKind::ImageEnded { name, end } => {
+                let mut state = self.lock();
+                let line = state.run.as_mut().and_then(|run| run.end(image, &printable(&name), end, now));
+                let closed = state.closed;
+                drop(state);
+                if let (Drawing::Lines, false, Some(line)) = (self.drawing, closed, line) {
+                    self.printer.message(line);
+                }
+            }
+            EventKind::Note(text) => {
+                let text = self.lock().name(image, &text);
+                self.printer.note(text);
+            }
+            EventKind::Warning(text) => {
+                let text = self.lock().name(image, &text);
+                self.printer.warning(text);
+            }
         }
     }
 
@@ -261,6 +293,14 @@ impl Shared {
 }
 
 impl DisplayState {
+    /// A message about one of several images begins with its name.
+    fn name(&self, image: Option<ImageId>, text: &str) -> String {
+        match self.run.as_ref().and_then(|run| run.name(image)) {
+            Some(name) => format!("{name}: {text}"),
+            None => text.to_owned(),
+        }
+    }
+
     /// The rows to show now, none wider than `columns`.
     fn frame(&mut self, now: Instant, columns: usize) -> Vec<String> {
         self.frames += 1;
@@ -271,12 +311,15 @@ impl DisplayState {
         // A task without a byte waits, for a place or an answer: the last row counts those.
         let moving: Vec<&TaskDisplay> =
             self.tasks.values().filter(old_enough).filter(|task| task.done > 0).collect();
-        let shown = moving.iter().take(MAX_ROWS);
+        let of_run = self.run.as_ref().map(|run| run.rows(now, VERB, columns)).unwrap_or_default();
+        let shown = moving.iter().take(MAX_ROWS - of_run.len());
         let mut rows: Vec<String> = shown.map(|task| task.row(columns)).collect();
+        let shown = rows.len();
+        rows.extend(of_run);
         let is_working = self.tasks.values().any(|task| old_enough(&task));
         let is_idle = self.idle.is_some_and(|since| now.duration_since(since) >= PAUSE);
         if is_working || self.tasks.is_empty() && is_idle {
-            let more = self.tasks.len() - rows.len();
+            let more = self.tasks.len() - shown;
             rows.push(cut(&self.total(more), columns).into_owned());
         }
         rows
@@ -297,7 +340,7 @@ impl DisplayState {
                 parts.push(format!("{what} {}", bytes(amount)));
             }
         }
-        if self.tasks.is_empty() {
+        if self.tasks.is_empty() && self.run.is_none() {
             parts.push("finishing".to_owned());
         } else if more > 0 {
             parts.push(format!("{more} waiting"));
@@ -490,9 +533,9 @@ mod tests {
         let zero = Instant::now();
         let at = |millis| zero + Duration::from_millis(millis);
         let run = |id, phase, name, bytes, outcome, millis| {
-            shared.take(start(id, phase, name, Some(bytes)), zero);
-            shared.take(EventKind::Advanced { id, bytes }, zero);
-            shared.take(EventKind::Finished { id, outcome }, at(millis));
+            shared.take(None, start(id, phase, name, Some(bytes)), zero);
+            shared.take(None, EventKind::Advanced { id, bytes }, zero);
+            shared.take(None, EventKind::Finished { id, outcome }, at(millis));
         };
         run(ids[0], Phase::Push, "classes", 12_300, "uploaded", 20);
         run(ids[1], Phase::Push, "base layer 1", 0, "mounted", 20);
@@ -512,12 +555,12 @@ mod tests {
         let (shared, err) = shared(Drawing::Lines);
         let id = ids(1)[0];
         let zero = Instant::now();
-        shared.take(start(id, Phase::Pull, "base\u{7} layer", Some(100_000_000)), zero);
+        shared.take(None, start(id, Phase::Pull, "base\u{7} layer", Some(100_000_000)), zero);
         for second in 1..=11 {
-            shared.take(EventKind::Advanced { id, bytes: 2_000_000 }, zero);
+            shared.take(None, EventKind::Advanced { id, bytes: 2_000_000 }, zero);
             assert!(shared.tick(zero + Duration::from_secs(second)));
         }
-        shared.take(EventKind::Warning("slow".into()), zero);
+        shared.take(None, EventKind::Warning("slow".into()), zero);
         insta::assert_snapshot!(err.take(), @r"
         pulling base\u{7} layer: 10.0 of 100.0 MB, 2.0 MB/s
         pulling base\u{7} layer: 20.0 of 100.0 MB, 2.0 MB/s
@@ -531,7 +574,7 @@ mod tests {
         let ids = ids(20);
         let zero = Instant::now();
         for &id in &ids {
-            shared.take(start(id, Phase::Push, "classes", None), zero);
+            shared.take(None, start(id, Phase::Push, "classes", None), zero);
         }
         let rows = || shared.lock().rows.len();
         shared.tick(zero + Duration::from_millis(100));
@@ -539,12 +582,12 @@ mod tests {
         shared.tick(zero + Duration::from_millis(200));
         assert_eq!(rows(), 1, "they wait, which one row says");
         for &id in &ids {
-            shared.take(EventKind::Advanced { id, bytes: 1 }, zero);
+            shared.take(None, EventKind::Advanced { id, bytes: 1 }, zero);
         }
         shared.tick(zero + Duration::from_millis(300));
         assert_eq!(rows(), MAX_ROWS + 1);
         for &id in &ids[..19] {
-            shared.take(EventKind::Finished { id, outcome: "uploaded" }, zero);
+            shared.take(None, EventKind::Finished { id, outcome: "uploaded" }, zero);
         }
         shared.tick(zero + Duration::from_millis(400));
         assert_eq!(rows(), 2);

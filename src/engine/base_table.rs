@@ -19,7 +19,7 @@ use crate::types::fingerprint::fingerprint;
 /// Open bases by their place and their entry in the lock. Its documents, also the meaning of a tag that nothing pins, are
 /// read once in a run: all images of it see the same base.
 #[derive(Default)]
-pub(super) struct BaseTable {
+pub struct BaseTable {
     opened: Flight<Key, Base>,
 }
 

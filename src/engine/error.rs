@@ -69,6 +69,9 @@ pub enum BuildError {
     /// Another image of the same run failed, and all were to stop then.
     #[error("another image of this run failed")]
     Stopped,
+    /// Another image of the same run failed, and no other was to begin then.
+    #[error("another image of this run failed before this one began")]
+    NotStarted,
     /// More layers than runtimes take.
     #[error("the image would have {0} layers, more than the 127 that overlay file systems stack")]
     TooManyLayers(usize),
@@ -104,9 +107,10 @@ impl Explain for BuildError {
     fn kind(&self) -> Kind {
         match self {
             Self::NotLocked(_) | Self::UncommittedChanges => Kind::Policy,
-            Self::Interrupted(_) | Self::Stopped | Self::Content(ContentError::Interrupted(_)) => {
-                Kind::Interrupted
-            }
+            Self::Interrupted(_)
+            | Self::Stopped
+            | Self::NotStarted
+            | Self::Content(ContentError::Interrupted(_)) => Kind::Interrupted,
             Self::Panicked => Kind::Bug,
             _ => Kind::Input,
         }

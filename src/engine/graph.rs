@@ -46,6 +46,8 @@ pub(super) enum Node {
 pub(super) struct Graph {
     nodes: BTreeMap<Node, NodeEntry>,
     ready: BTreeSet<Node>,
+    /// How many nodes each image wants.
+    wanted: BTreeMap<ImageId, usize>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +65,19 @@ impl Graph {
             self.ready.insert(node);
             NodeEntry::default()
         });
-        entry.wanted_by.insert(image);
+        if entry.wanted_by.insert(image) {
+            *self.wanted.entry(image).or_default() += 1;
+        }
+    }
+
+    /// Counts one node less for an image.
+    fn unwant(&mut self, image: ImageId) {
+        if let Some(count) = self.wanted.get_mut(&image) {
+            *count -= 1;
+            if *count == 0 {
+                self.wanted.remove(&image);
+            }
+        }
     }
 
     /// Has `node`, which has not begun, wait for `other`. A node that is not in the graph has ended.
@@ -101,6 +115,7 @@ impl Graph {
         for after in entry.waited_for_by {
             self.release(after, node);
         }
+        entry.wanted_by.iter().for_each(|image| self.unwant(*image));
         entry.wanted_by
     }
 
@@ -117,18 +132,21 @@ impl Graph {
     pub(super) fn abandon(&mut self, image: ImageId) -> Vec<Node> {
         let mut running = Vec::new();
         let mut gone = Vec::new();
+        let mut left = 0_usize;
         for (node, entry) in &mut self.nodes {
             if !entry.wanted_by.contains(&image) {
                 continue;
             }
             if entry.wanted_by.len() > 1 {
                 entry.wanted_by.remove(&image);
+                left += 1;
             } else if entry.is_running {
                 running.push(*node);
             } else {
                 gone.push(*node);
             }
         }
+        (0..left).for_each(|_| self.unwant(image));
         for node in gone {
             self.end(node);
         }
@@ -142,7 +160,7 @@ impl Graph {
 
     /// Whether there is any work left for an image.
     pub(super) fn has_work_for(&self, image: ImageId) -> bool {
-        self.nodes.values().any(|entry| entry.wanted_by.contains(&image))
+        self.wanted.contains_key(&image)
     }
 
     /// Whether a node has not ended.

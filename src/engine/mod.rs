@@ -49,6 +49,7 @@ mod target;
 pub mod untrusted;
 mod users;
 
+pub use base_table::BaseTable;
 pub use cache::CachePolicy;
 pub use error::BuildError;
 pub use outcome::{InputChange, Outcome};

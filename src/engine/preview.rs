@@ -20,7 +20,7 @@ pub fn scanner(session: &Session, request: &Request) -> Scanner {
     Scanner::new(&session.workers).without(request.own.left_out()).until(&session.interrupt)
 }
 
-/// Makes the plan.
+/// Makes the plan. The `bases` of several images are opened once.
 ///
 /// # Errors
 /// When the artifact, the base or a file cannot be read, or they do not suit each other.
@@ -28,14 +28,12 @@ pub fn prepare<'a>(
     session: &'a Session,
     request: &Request,
     scanner: &Scanner,
+    bases: &BaseTable,
 ) -> Result<PreparedBuild<'a>, BoxedError> {
     derive::check(request, &derive::early(&request.facts))?;
     let lookups = lookups(session, request)?;
     let writer = MemoWriter::new(&session.store);
-    session
-        .workers
-        .pool()?
-        .install(|| prepare_with(session, request, scanner, writer, lookups, &BaseTable::default(), None))
+    session.workers.pool()?.install(|| prepare_with(session, request, scanner, writer, lookups, bases, None))
 }
 
 /// Whether the outcome of a build of `request` is known without planning it: what `pack plan` can say of that
@@ -66,10 +64,11 @@ pub fn check_lock(session: &Session, request: &Request) -> Result<usize, BoxedEr
 pub fn lock(
     session: &Session,
     request: &Request,
+    bases: &BaseTable,
 ) -> Result<(Option<LockedBase>, Option<BoxedError>), BoxedError> {
     let _lease = session.store.lease();
     let scanner = scanner(session, request);
-    let mut prepared = prepare(session, request, &scanner)?;
+    let mut prepared = prepare(session, request, &scanner, bases)?;
     let found = (prepared.locked.take(), prepared.unmet.take());
     prepared.memos.save();
     Ok(found)

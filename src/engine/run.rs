@@ -24,6 +24,7 @@ use super::image_build::{Config, Documents, ImageBuild, UnknownLayer};
 use super::layer_builder::FinishedLayer;
 use super::layer_table::{ImageLayer, LayerAddition, LayerStart, LayerTable, shape};
 use super::memo::MemoWriter;
+use super::outcome::Outcome;
 use super::prepare::{self, OpenedAhead};
 use super::report::Report;
 use super::request::Request;
@@ -34,7 +35,7 @@ use super::session::Session;
 use super::target::Target;
 use crate::layer::Buffers;
 use crate::plan::{LayerFacts, LayerKeys, PlannedLayer};
-use crate::runtime::events::{ImageId, Stage, enter};
+use crate::runtime::events::{ImageEnd, ImageId, Stage, enter};
 use crate::runtime::interrupt::Interrupt;
 use crate::transport::{Blob, BlobGrower, Delivery, growing};
 use crate::types::digest::Key;
@@ -60,6 +61,8 @@ pub enum OnFailure {
     GoOn,
     /// They stop. An image whose tags have moved by then stays as it is.
     Stop,
+    /// Those that are under way go on, and no other begins.
+    StartNoMore,
 }
 
 impl Session {
@@ -68,9 +71,13 @@ impl Session {
     pub fn run(&self, jobs: &[Job<'_>], on_failure: OnFailure) -> RunReport {
         let _lease = self.store.lease();
         let run = Run::new(self, jobs, on_failure);
+        if run.is_of_many() {
+            self.progress.run_started(jobs.len());
+        }
         run.scheduler.walk(&run);
         run.buffers.release();
-        RunReport { images: run.images.into_iter().map(Slot::into_result).collect() }
+        let begun = run.images.iter().map(|slot| slot.has_begun.load(Ordering::Relaxed)).collect();
+        RunReport { images: run.images.into_iter().map(Slot::into_result).collect(), begun }
     }
 }
 
@@ -80,7 +87,7 @@ impl Session {
 /// When anything on the way fails. No tag then resolves to anything new, but for those of targets that
 /// were finished before.
 pub fn build(session: &Session, request: &Request, targets: &[Target]) -> Result<Report, BoxedError> {
-    let RunReport { images } = session.run(&[Job { request, targets }], OnFailure::GoOn);
+    let RunReport { images, .. } = session.run(&[Job { request, targets }], OnFailure::GoOn);
     images.into_iter().next().unwrap_or_else(|| Err(BuildError::Panicked.into()))
 }
 
@@ -92,6 +99,8 @@ struct Run<'r> {
     layers: LayerTable,
     sends: SendTable,
     bases: BaseTable,
+    /// Whether no image begins any more, because one failed.
+    starts_no_more: AtomicBool,
     /// Held while layers are added.
     adding: Mutex<()>,
     /// Held while targets are told of layers that will be built, and while one begins.
@@ -117,6 +126,7 @@ struct Slot<'r> {
     log: ImageLog,
     /// Stops what is done for this image alone.
     interrupt: Mutex<Interrupt>,
+    has_begun: AtomicBool,
     end: Mutex<End>,
 }
 
@@ -144,6 +154,21 @@ impl Slot<'_> {
 
     fn is_held(&self, number: usize) -> bool {
         lock(&self.held).contains(&number)
+    }
+
+    /// The name of the image, for people.
+    fn name(&self) -> &str {
+        self.request.name.path().rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Begins it, unless it is over; whether it did.
+    fn begin(&self) -> bool {
+        let end = lock(&self.end);
+        let is_open = matches!(*end, End::Open);
+        if is_open {
+            self.has_begun.store(true, Ordering::Relaxed);
+        }
+        is_open
     }
 
     fn is_open(&self) -> bool {
@@ -175,6 +200,7 @@ impl<'r> Run<'r> {
                 configs: Mutex::default(),
                 log,
                 interrupt: Mutex::new(session.interrupt.part()),
+                has_begun: AtomicBool::new(false),
                 end: Mutex::new(End::Open),
             }
         };
@@ -186,6 +212,7 @@ impl<'r> Run<'r> {
             layers: LayerTable::default(),
             sends: SendTable::new(jobs.iter().map(|job| job.targets)),
             bases: BaseTable::default(),
+            starts_no_more: AtomicBool::new(false),
             adding: Mutex::default(),
             offering: Mutex::default(),
             buffers: Buffers::default(),
@@ -201,6 +228,10 @@ impl<'r> Run<'r> {
             }
         });
         run
+    }
+
+    fn is_of_many(&self) -> bool {
+        self.images.len() > 1
     }
 
     fn slot(&self, image: ImageId) -> &Slot<'r> {
@@ -228,6 +259,12 @@ impl<'r> Run<'r> {
 
     fn scan(&self, image: ImageId) -> Result<(), BoxedError> {
         let slot = self.slot(image);
+        if !slot.begin() {
+            return Ok(());
+        }
+        if self.is_of_many() {
+            self.session.progress.image_started(slot.name());
+        }
         let mut build = lock(&slot.build);
         let is_known = build.scan()?;
         slot.may_be_held.store(build.fixes_early(), Ordering::Relaxed);
@@ -604,8 +641,17 @@ impl<'r> Run<'r> {
 
     /// An image is done.
     fn end(&self, image: ImageId, report: Report) {
-        *lock(&self.slot(image).end) = End::Over(Box::new(Ok(report)));
+        let is_unchanged = report.outcome == Outcome::Known;
+        let slot = self.slot(image);
+        *lock(&slot.end) = End::Over(Box::new(Ok(report)));
+        self.tell_end(slot, if is_unchanged { ImageEnd::Unchanged } else { ImageEnd::Done });
         self.scheduler.release(image);
+    }
+
+    fn tell_end(&self, slot: &Slot<'_>, end: ImageEnd) {
+        if self.is_of_many() {
+            self.session.progress.image_ended(slot.name(), end);
+        }
     }
 
     /// An image fails for `error`, unless it has failed already: its work is taken out, and what is under way for it alone
@@ -619,16 +665,41 @@ impl<'r> Run<'r> {
         let is_interrupted = error.kind() == Kind::Interrupted;
         *end = End::Failing(error);
         drop(end);
+        self.take_out(image);
+        if self.on_failure == OnFailure::Stop || is_interrupted && self.session.interrupt.is_triggered() {
+            self.stop();
+        }
+        self.settle_if_idle(image);
+    }
+
+    /// Takes out the work of an image that fails, and stops what is under way for it alone.
+    fn take_out(&self, image: ImageId) {
+        let slot = self.slot(image);
         self.scheduler.with(|graph| graph.abandon(image));
         self.layers.abandon(image);
         self.sends.forget(image);
         lock(&slot.interrupt).trigger();
         lock(&slot.configs).clear();
-        if self.on_failure == OnFailure::Stop || is_interrupted && self.session.interrupt.is_triggered() {
-            self.stop();
-        }
+    }
+
+    fn settle_if_idle(&self, image: ImageId) {
         if !self.scheduler.with(|graph| graph.has_work_for(image)) {
             self.settle(image);
+        }
+    }
+
+    /// Gives up all images that have not begun.
+    fn start_no_more(&self) {
+        for number in 0..self.images.len() {
+            let image = ImageId(number);
+            // Under the lock under which it begins.
+            let mut end = lock(&self.slot(image).end);
+            if matches!(*end, End::Open) && !self.slot(image).has_begun.load(Ordering::Relaxed) {
+                *end = End::Failing(BuildError::NotStarted.into());
+                drop(end);
+                self.take_out(image);
+                self.settle_if_idle(image);
+            }
         }
     }
 
@@ -659,11 +730,24 @@ impl<'r> Run<'r> {
             false => build.distrust(&self.buffers, fresh.clone()),
         };
         let Some(why) = why else {
+            self.tell_end(
+                slot,
+                match (slot.has_begun.load(Ordering::Relaxed), error.kind()) {
+                    (false, _) => ImageEnd::NotStarted,
+                    (true, Kind::Interrupted) => ImageEnd::Stopped,
+                    (true, _) => ImageEnd::Failed,
+                },
+            );
             *end = End::Over(Box::new(Err(error)));
             drop(end);
             build.forget();
             slot.log.forget();
             self.scheduler.release(image);
+            drop(build);
+            if self.on_failure == OnFailure::StartNoMore && !self.starts_no_more.swap(true, Ordering::Relaxed)
+            {
+                self.start_no_more();
+            }
             return;
         };
         drop(end);

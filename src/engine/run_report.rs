@@ -9,6 +9,8 @@ use crate::types::error::BoxedError;
 pub struct RunReport {
     /// The images, in the order in which they were asked for.
     pub images: Vec<Result<Report, BoxedError>>,
+    /// Whether each of them was begun.
+    pub begun: Vec<bool>,
 }
 
 /// Images of a run in figures.
@@ -136,6 +138,6 @@ mod tests {
             reused: 3,
             ..Totals::default()
         };
-        assert_eq!(RunReport { images }.totals(), expected);
+        assert_eq!(RunReport { images, begun: vec![true; 4] }.totals(), expected);
     }
 }

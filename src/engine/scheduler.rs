@@ -216,6 +216,10 @@ impl Scheduler {
         for node in state.graph.ready() {
             let demand = work.demand(node);
             if !self.fits(state, demand, is_first) {
+                // The nodes that begin images come last, and where one does not fit, no other does.
+                if matches!(demand, Demand::Image(_)) {
+                    break;
+                }
                 continue;
             }
             let waits = matches!(

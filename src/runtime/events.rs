@@ -87,6 +87,21 @@ impl TaskId {
     }
 }
 
+/// How an image of a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageEnd {
+    /// It is where it was wanted.
+    Done,
+    /// It was there before.
+    Unchanged,
+    /// It failed.
+    Failed,
+    /// It was stopped for another reason than its own.
+    Stopped,
+    /// It was never begun.
+    NotStarted,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -141,6 +156,23 @@ pub enum EventKind {
         bytes: u64,
         /// How it ended, in a word; empty where there is nothing to say.
         outcome: Cow<'static, str>,
+    },
+    /// A run of several images began.
+    RunStarted {
+        /// How many images it has.
+        images: usize,
+    },
+    /// An image of it began.
+    ImageStarted {
+        /// Its name, for people.
+        name: String,
+    },
+    /// An image of it ended.
+    ImageEnded {
+        /// Its name, for people.
+        name: String,
+        /// How.
+        end: ImageEnd,
     },
     /// Something the user should know, once.
     Note(String),
@@ -233,6 +265,21 @@ impl Progress {
     /// For what began here and may go on on another thread.
     fn begun(&self) -> Self {
         Self { image: self.image(), ..self.clone() }
+    }
+
+    /// Says that a run of several images begins.
+    pub fn run_started(&self, images: usize) {
+        self.send(EventKind::RunStarted { images });
+    }
+
+    /// Says that an image of a run begins.
+    pub fn image_started(&self, name: &str) {
+        self.send(EventKind::ImageStarted { name: name.to_owned() });
+    }
+
+    /// Says how an image of a run ended.
+    pub fn image_ended(&self, name: &str, end: ImageEnd) {
+        self.send(EventKind::ImageEnded { name: name.to_owned(), end });
     }
 
     /// Tells the user something, once.

@@ -336,7 +336,7 @@ impl Destination for OciLayout {
     }
 
     fn is_current(&self, digest: &Digest, tags: &[Tag]) -> Result<bool, BoxedError> {
-        let entries = self.layout.index()?.manifests;
+        let index = self.layout.shared_index()?;
         let names = self.entry_names(tags);
         let mut wanted: Vec<&str> = names.iter().map(|name| name.reference.as_str()).collect();
         let by_digest = digest.to_string();
@@ -344,7 +344,7 @@ impl Destination for OciLayout {
             wanted.push(&by_digest);
         }
         let current = |name: &&str| {
-            pick(&entries, Some(name))
+            pick(&index.manifests, Some(name))
                 .is_ok_and(|entry| entry.digest == *digest && self.layout.is_complete(entry))
         };
         Ok(wanted.iter().all(current))

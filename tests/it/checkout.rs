@@ -14,7 +14,7 @@ use crate::support::{
 
 /// Runs git in a directory of the project, as its user would.
 #[track_caller]
-fn git_in(project: &Project, directory: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git_in(project: &Project, directory: &Path, arguments: &[&str]) -> String {
     let mut git = Command::new("git");
     git.current_dir(directory).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
     git.env("HOME", project.beside("home")).env("GIT_CONFIG_NOSYSTEM", "1");
@@ -28,7 +28,7 @@ fn git_in(project: &Project, directory: &Path, arguments: &[&str]) -> String {
 }
 
 #[track_caller]
-fn git(project: &Project, arguments: &str) -> String {
+pub(crate) fn git(project: &Project, arguments: &str) -> String {
     git_in(project, &project.root(), &arguments.split_whitespace().collect::<Vec<_>>())
 }
 

@@ -52,3 +52,4 @@ mod tags;
 mod terminal;
 mod users;
 mod verdicts;
+mod workspace;

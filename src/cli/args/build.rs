@@ -9,6 +9,7 @@ use super::format::OutputFormat;
 use super::image::ImageArgs;
 use super::retag::RetagArgs;
 use super::values::output_file;
+use super::workspace::WorkspaceArgs;
 
 const BUILD_HELP: &str = "\
 Examples:
@@ -26,6 +27,10 @@ Examples:
       In CI that you trust: let other machines take its layers
   pack build --push --ci github
       In a step of GitHub Actions: leave outputs and a summary
+  pack build --workspace --push
+      Build all members of a workspace in one run, and push what changed
+  pack build -p cart -p 'api-*' --changed-since origin/main --keep-going
+      Some of them, if they changed since a revision of git
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
   pack build --push --explain --timings
@@ -77,6 +82,17 @@ pub struct BuildArgs {
     /// commit was changed.
     #[arg(long, help_heading = "Image")]
     pub allow_dirty: bool,
+
+    /// The members of a workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArgs,
+
+    /// Go on with the other members of a workspace when one fails
+    ///
+    /// Without it no other member begins then; those that are under way go on. Finished images are told in both cases, and
+    /// the exit code is that of the first member that failed.
+    #[arg(long, help_heading = "Workspace")]
+    pub keep_going: bool,
 
     /// Add the layers of this build to the cache in the registry, when pushing
     ///

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::image::ImageArgs;
 use super::values::{output_file, rule};
+use super::workspace::WorkspaceArgs;
 use crate::types::rule::Rule;
 
 const HELP: &str = "\
@@ -32,6 +33,10 @@ pub struct CheckArgs {
     /// The image to check.
     #[command(flatten)]
     pub image: ImageArgs,
+
+    /// The members of a workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArgs,
 
     /// Read the layers of the base, where nothing else tells what they have
     #[arg(long, help_heading = "Checks")]

@@ -37,6 +37,7 @@ mod tag;
 mod update;
 mod values;
 mod verify;
+mod workspace;
 
 pub use build::BuildArgs;
 pub use cache::{CacheCommand, PruneArgs};
@@ -64,6 +65,7 @@ pub use stored::{ImagesArgs, RmArgs};
 pub use tag::TagArgs;
 pub use update::UpdateArgs;
 pub use verify::VerifyArgs;
+pub use workspace::WorkspaceArgs;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::format::OutputFormat;
 use super::image::ImageArgs;
+use super::workspace::WorkspaceArgs;
 
 const HELP: &str = "\
 Examples:
@@ -25,6 +26,10 @@ pub struct PlanArgs {
     /// The image to build.
     #[command(flatten)]
     pub image: ImageArgs,
+
+    /// The members of a workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArgs,
 
     /// Say at each stage what can be reused, and why the rest cannot
     ///

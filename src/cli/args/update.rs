@@ -6,11 +6,14 @@ use clap::{Args, ValueHint};
 
 use super::format::OutputFormat;
 use super::registries::RegistryArgs;
+use super::workspace::WorkspaceArgs;
 
 const HELP: &str = "\
 Examples:
   pack update
       Take what the base's tag means now
+  pack update --workspace
+      The same for the bases of all members, in their one lock
   pack update -q && git diff --exit-code build.lock
       Tell whether there is a newer base";
 
@@ -36,6 +39,10 @@ pub struct UpdateArgs {
     /// Refuse a build file that reaches beyond its directory, as for the pull request of a stranger
     #[arg(long)]
     pub untrusted: bool,
+
+    /// The members of a workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArgs,
 
     /// How registries are reached.
     #[command(flatten)]

@@ -151,7 +151,10 @@ struct BuildView<'a> {
 }
 
 /// Asks whether the lock can be written, where it is known that it must be.
-fn check_lock(asked: &CommandRequest) -> Result<(), CommandError> {
+///
+/// # Errors
+/// When it cannot.
+pub(super) fn check_lock(asked: &CommandRequest) -> Result<(), CommandError> {
     let Request { settings, lock, .. } = &asked.request;
     let Some(path) = asked.lock_path.as_ref().filter(|_| !settings.locked) else { return Ok(()) };
     let Some(base) = settings.base.as_ref().filter(|base| base.value != config::BaseSetting::Scratch) else {

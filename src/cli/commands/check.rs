@@ -27,14 +27,9 @@ pub(super) fn run(invocation: &Invocation, args: &CheckArgs) -> Result<ExitStatu
     let files: Vec<(&str, &Path)> = args.sarif.iter().map(|file| ("--sarif", &**file)).collect();
     let mut asked = request::ask(invocation, &args.image, &files)?;
     let sarif = args.sarif.as_ref().map(|file| OutputFile::open(invocation, file)).transpose()?;
-    asked.request.plans_refused = true;
-    asked.request.most_findings = engine::ALL_FINDINGS;
-    asked.request.reads_base = args.deep;
     let session = invocation.session(&asked.request.settings)?;
-    let scanner = engine::scanner(&session, &asked.request);
     let _lease = session.store.lease();
-    let prepared = engine::prepare(&session, &asked.request, &scanner)?;
-    let report = CheckReport::of(&prepared.plan);
+    let report = report(args, &session, &mut asked.request, &engine::BaseTable::default())?;
     let log = || SarifLog::of(&report, &invocation.environment.cwd);
     if let Some(file) = sarif {
         let mut bytes = Vec::new();
@@ -43,10 +38,10 @@ pub(super) fn run(invocation: &Invocation, args: &CheckArgs) -> Result<ExitStatu
         file.write(invocation, &bytes)?;
     }
     let printer = &invocation.printer;
-    for note in &prepared.plan.notes {
+    for note in &report.notes {
         printer.note(note);
     }
-    for warning in &prepared.plan.warnings {
+    for warning in &report.warnings {
         printer.warning(warning);
     }
     match args.format() {
@@ -59,6 +54,24 @@ pub(super) fn run(invocation: &Invocation, args: &CheckArgs) -> Result<ExitStatu
         }
     }
     Ok(if report.summary.errors == 0 { ExitStatus::Done } else { ExitStatus::Input })
+}
+
+/// The findings about the image of `request`.
+///
+/// # Errors
+/// Whatever would stop a build before its plan is made.
+pub(super) fn report(
+    args: &CheckArgs,
+    session: &engine::Session,
+    request: &mut engine::Request,
+    bases: &engine::BaseTable,
+) -> Result<CheckReport, CommandError> {
+    request.plans_refused = true;
+    request.most_findings = engine::ALL_FINDINGS;
+    request.reads_base = args.deep;
+    let scanner = engine::scanner(session, request);
+    let prepared = engine::prepare(session, request, &scanner, bases)?;
+    Ok(CheckReport::of(&prepared.plan))
 }
 
 /// Prints what rules are about.

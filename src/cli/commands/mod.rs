@@ -19,6 +19,7 @@ mod refusal;
 mod release;
 mod request;
 mod update;
+mod workspace;
 
 use super::args::{Cli, Command};
 use super::error::{CommandError, ExitStatus};
@@ -32,9 +33,13 @@ use super::{completions, man};
 pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandError> {
     let done = match &cli.command {
         Command::Diff(args) => return diff::run(invocation, args),
+        Command::Check(args) if args.workspace.is_given() => return workspace::check(invocation, args),
         Command::Check(args) => return check::run(invocation, args),
+        Command::Build(args) if args.workspace.is_given() => return workspace::build(invocation, args),
         Command::Build(args) => build::run(invocation, args),
+        Command::Plan(args) if args.workspace.is_given() => workspace::plan(invocation, args),
         Command::Plan(args) => plan::run(invocation, args),
+        Command::Update(args) if args.workspace.is_given() => workspace::update(invocation, args),
         Command::Update(args) => update::run(invocation, args),
         Command::Init(args) => init::run(invocation, args),
         Command::Inspect(args) => images::inspect(invocation, args),

@@ -11,7 +11,7 @@ use super::super::invocation::Invocation;
 use super::super::view::explain;
 use super::super::view::findings::{ToldNotes, findings};
 use super::request;
-use crate::engine::{self, Outcome, PreparedBuild, Request};
+use crate::engine::{self, BaseTable, Outcome, PreparedBuild, Request, Session};
 use crate::oci::Descriptor;
 use crate::plan::{KnownFrom, Plan, PlannedImage};
 use crate::transport::Blob;
@@ -31,8 +31,9 @@ enum Transfer {
     ToUpload,
 }
 
+/// A plan as JSON has it.
 #[derive(Serialize)]
-struct PlanView<'a> {
+pub(super) struct PlanView<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     /// By digest, where a registry was asked.
@@ -49,13 +50,29 @@ struct PlanView<'a> {
 pub(super) fn run(invocation: &Invocation, args: &PlanArgs) -> Result<(), CommandError> {
     let asked = request::ask(invocation, &args.image, &[])?;
     let session = invocation.session(&asked.request.settings)?;
-    let scanner = engine::scanner(&session, &asked.request);
     let _lease = session.store.lease();
-    let look_up = || engine::look_up(&session, &asked.request, &scanner);
+    let json = &mut |view: &PlanView<'_>| invocation.printer.json(view);
+    show(invocation, args, &session, &asked.request, &BaseTable::default(), json)
+}
+
+/// Prints what a build of `request` would do, or gives it to `json` where that is wanted.
+///
+/// # Errors
+/// Whatever would stop the build before it begins.
+pub(super) fn show(
+    invocation: &Invocation,
+    args: &PlanArgs,
+    session: &Session,
+    request: &Request,
+    bases: &BaseTable,
+    json: &mut dyn FnMut(&PlanView<'_>),
+) -> Result<(), CommandError> {
+    let scanner = engine::scanner(session, request);
+    let look_up = || engine::look_up(session, request, &scanner);
     let outcome = if args.explain { Some(look_up()?) } else { None };
-    let prepared = engine::prepare(&session, &asked.request, &scanner)?;
+    let prepared = engine::prepare(session, request, &scanner, bases)?;
     let pushes = args.image.all_outputs().contains(&"registry");
-    let transfers = if pushes { transfers(&session, &asked.request, &prepared)? } else { BTreeMap::new() };
+    let transfers = if pushes { transfers(session, request, &prepared)? } else { BTreeMap::new() };
     let plan = &prepared.plan;
     for note in &plan.notes {
         invocation.printer.note(note);
@@ -65,7 +82,7 @@ pub(super) fn run(invocation: &Invocation, args: &PlanArgs) -> Result<(), Comman
     }
     findings(&invocation.printer, &plan.findings, ToldNotes::All);
     if args.format.json {
-        invocation.printer.json(&PlanView { plan, transfers, outcome });
+        json(&PlanView { plan, transfers, outcome });
         return Ok(());
     }
     let printer = &invocation.printer;

@@ -1,5 +1,6 @@
 //! From arguments to a build request: finds the build file, merges flags and variables, asks git.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
 use crate::project::config::{self, Document, Facts, KeyFlag, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
+use crate::project::workspace::{Member, WorkspaceRoot};
 use crate::runtime::events::Stage;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
@@ -43,89 +45,270 @@ pub(super) fn ask(
     files: &[(&str, &Path)],
 ) -> Result<CommandRequest, CommandError> {
     let _step = invocation.progress.step(Stage::Look, "settings and git");
-    let found = find(invocation, args)?;
-    let lookup = |name: &str| invocation.environment.text(name).map(str::to_owned);
-    let environment = Overrides {
-        refuse_changes: invocation.environment.is_ci().then_some(true),
-        ..Overrides::from_environment(lookup)?
-    };
-    let flags = overrides(invocation, args, found.artifact.clone())?;
-    let lock_path = found.build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
-    if flags.untrusted.or(environment.untrusted) == Some(true) {
-        for file in found.build_file.iter().chain(&lock_path) {
-            untrusted::check_file(file, &found.directory(invocation))?;
-        }
-    }
-    let document = match &found.build_file {
-        Some(file) => Document::read(file)?,
-        None => Document::empty(&invocation.environment.cwd),
-    };
-    let mut settings = Settings::resolve(document, &flags, &environment)?;
-    apps::check_kinds(&settings)?;
-    let directory = found.directory(invocation);
-    let check = |settings: &Settings| match settings.untrusted {
-        true => untrusted::check(settings, &directory, args.all_outputs().contains(&"registry")),
-        false => Ok(()),
-    };
-    // A pattern is searched for only in directories that the file may name, and its match may be a link.
-    check(&settings)?;
-    let version = find_artifacts(&mut settings, found.build_file.is_some())?;
-    check(&settings)?;
-    if settings.workspace.is_some() {
-        return Err(CommandError::new(ExitStatus::Input, "a `[workspace]` cannot be built as a whole yet")
-            .hint("build its members one by one, each with a build.toml of its own"));
-    }
-    let git = git_facts(invocation, &directory, lock_path.as_deref(), settings.untrusted)?;
-    let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
-    let env = names
-        .into_iter()
-        .filter_map(|name| invocation.environment.text(&name).map(|value| (name.clone(), value.to_owned())))
-        .collect();
-    let lock = match &lock_path {
-        Some(path) => Lock::read(path)?,
-        None => None,
-    };
-    let name = name_of(&settings, &found, &directory);
-    let read: Vec<PathBuf> = found.build_file.iter().cloned().collect();
-    let written = written(invocation, args, files)?;
-    let own = OwnFiles::new(&settings, &read, lock_path.as_deref(), &written, &logins(invocation))?;
-    let request = Request {
-        has_build_file: found.build_file.is_some(),
-        facts: Facts { git, version, version_sought: Vec::new(), env, content: None },
-        lock,
-        project: project_of(found.build_file.as_deref(), found.artifact.as_deref().or(first_app(&settings))),
-        allow_retag: false,
-        cache: reading(&settings, &name, args),
-        reads_base: false,
-        plans_refused: false,
-        most_findings: crate::engine::FIRST_FINDINGS,
-        name,
-        settings,
-        own,
-    };
-    Ok(CommandRequest { request, lock_path })
+    let project = Project::find(invocation, args)?;
+    let mut context = RequestContext::new(invocation, args, files, project.artifact.clone())?;
+    let settings = context.settings(&project)?;
+    context.request(&project, settings, &args.all_outputs())
 }
 
-/// Everything that is written: the outputs, `files` by flag, the store, and where the standard streams go.
-fn written(
-    invocation: &Invocation,
-    args: &ImageArgs,
-    files: &[(&str, &Path)],
-) -> Result<Vec<Apart>, CommandError> {
+/// The common ground of the requests of a run: flags and variables, where things are written, and answers that are the same
+/// for all.
+pub(super) struct RequestContext<'a> {
+    invocation: &'a Invocation,
+    args: &'a ImageArgs,
+    environment: Overrides,
+    flags: Overrides,
+    /// Written besides the outputs.
+    written: Vec<Apart>,
+    logins: Vec<Apart>,
+    /// By the top of the working tree.
+    git: BTreeMap<PathBuf, Option<GitFacts>>,
+    /// By path.
+    locks: BTreeMap<PathBuf, Option<Lock>>,
+}
+
+impl<'a> RequestContext<'a> {
+    /// The context of requests by `args`, about `artifact` where one is given. `files` are those that the command writes
+    /// itself, by flag.
+    ///
+    /// # Errors
+    /// When a flag or variable is wrong.
+    pub(super) fn new(
+        invocation: &'a Invocation,
+        args: &'a ImageArgs,
+        files: &[(&str, &Path)],
+        artifact: Option<PathBuf>,
+    ) -> Result<Self, CommandError> {
+        let lookup = |name: &str| invocation.environment.text(name).map(str::to_owned);
+        Ok(Self {
+            invocation,
+            args,
+            environment: Overrides {
+                refuse_changes: invocation.environment.is_ci().then_some(true),
+                ..Overrides::from_environment(lookup)?
+            },
+            flags: overrides(invocation, args, artifact)?,
+            written: written(invocation, files),
+            logins: logins(invocation),
+            git: BTreeMap::new(),
+            locks: BTreeMap::new(),
+        })
+    }
+
+    /// Whether the author of the build file may not decide about this machine.
+    pub(super) fn is_untrusted(&self) -> bool {
+        self.flags.untrusted.or(self.environment.untrusted) == Some(true)
+    }
+
+    /// The settings of a project, in which artifacts may still be named by patterns.
+    ///
+    /// # Errors
+    /// When a setting is wrong or may not be.
+    pub(super) fn settings(&self, project: &Project) -> Result<Settings, CommandError> {
+        if self.is_untrusted() {
+            for file in &project.checked {
+                untrusted::check_file(file, &project.limit)?;
+            }
+        }
+        let document = match (&project.document, &project.build_file) {
+            (Some(document), _) => document.clone(),
+            (None, Some(file)) => Document::read(file)?,
+            (None, None) => Document::empty(&self.invocation.environment.cwd),
+        };
+        let settings = Settings::resolve(document, &self.flags, &self.environment)?;
+        apps::check_kinds(&settings)?;
+        // A pattern is searched for only in directories that the file may name.
+        self.check(&settings, project)?;
+        if settings.workspace.is_some() {
+            let message = "a file with `[workspace]` describes no image itself";
+            return Err(CommandError::new(ExitStatus::Input, message).hint(
+                "`--workspace` means all of its members, and `-p NAME` some of them; PATH can also be a member",
+            ));
+        }
+        Ok(settings)
+    }
+
+    fn check(&self, settings: &Settings, project: &Project) -> Result<(), CommandError> {
+        if settings.untrusted {
+            untrusted::check(settings, &project.limit, self.args.all_outputs().contains(&"registry"))?;
+        }
+        Ok(())
+    }
+
+    /// The request for the image of a project that has these settings.
+    ///
+    /// # Errors
+    /// When an artifact is missing, a file cannot be read, or something that is written would be in the image.
+    pub(super) fn request(
+        &mut self,
+        project: &Project,
+        mut settings: Settings,
+        outputs: &[&str],
+    ) -> Result<CommandRequest, CommandError> {
+        let invocation = self.invocation;
+        let version = find_artifacts(&mut settings, project.build_file.is_some())?;
+        // The match of a pattern may be a link.
+        self.check(&settings, project)?;
+        let git = self.git_facts(project, settings.untrusted)?;
+        let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
+        let env = names
+            .into_iter()
+            .filter_map(|name| {
+                invocation.environment.text(&name).map(|value| (name.clone(), value.to_owned()))
+            })
+            .collect();
+        let lock = self.lock(project.lock_path.as_deref())?;
+        let name = name_of(&settings, project);
+        let mut written = self.written.clone();
+        written.extend(outputs_apart(invocation, outputs)?);
+        let own =
+            OwnFiles::new(&settings, &project.read, project.lock_path.as_deref(), &written, &self.logins)?;
+        let artifact = project.artifact.as_deref().or(first_app(&settings));
+        let request = Request {
+            has_build_file: project.build_file.is_some(),
+            facts: Facts { git, version, version_sought: Vec::new(), env, content: None },
+            lock,
+            project: project_of(project.build_file.as_deref(), artifact),
+            allow_retag: false,
+            cache: reading(&settings, &name, outputs),
+            reads_base: false,
+            plans_refused: false,
+            most_findings: crate::engine::FIRST_FINDINGS,
+            name,
+            settings,
+            own,
+        };
+        Ok(CommandRequest { request, lock_path: project.lock_path.clone() })
+    }
+
+    /// The lock at `path`, which is read once.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn lock(&mut self, path: Option<&Path>) -> Result<Option<Lock>, CommandError> {
+        let Some(path) = path else { return Ok(None) };
+        if let Some(lock) = self.locks.get(path) {
+            return Ok(lock.clone());
+        }
+        let lock = Lock::read(path)?;
+        self.locks.insert(path.to_owned(), lock.clone());
+        Ok(lock)
+    }
+
+    /// The facts of git about a project. A repository is asked once.
+    fn git_facts(&mut self, project: &Project, is_untrusted: bool) -> Result<Option<GitFacts>, CommandError> {
+        let Some(top) = git::top_of(&project.directory)? else { return Ok(None) };
+        if let Some(facts) = self.git.get(&top) {
+            return Ok(facts.clone());
+        }
+        let answer = with_git(self.invocation, project.lock_path.as_deref(), is_untrusted, |around| {
+            git::facts(&project.directory, around)
+        })?;
+        for warning in &answer.warnings {
+            self.invocation.printer.warning(warning);
+        }
+        self.git.insert(top, answer.facts.clone());
+        Ok(answer.facts)
+    }
+}
+
+/// Where an image is described, and the files that describe it.
+pub(super) struct Project {
+    /// The build file.
+    build_file: Option<PathBuf>,
+    /// Its text, where others than the file have a part in it.
+    document: Option<Document>,
+    /// The artifact that was given itself.
+    pub(super) artifact: Option<PathBuf>,
+    /// The directory of the build file or artifact.
+    directory: PathBuf,
+    /// With `--untrusted`, what the project names may not lie outside of it.
+    limit: PathBuf,
+    /// The files that describe the image, which must not lead out of it then.
+    checked: Vec<PathBuf>,
+    /// The lock.
+    lock_path: Option<PathBuf>,
+    /// The build files.
+    read: Vec<PathBuf>,
+    /// The name of the member of a workspace, after which its image is named where nothing else says how.
+    member: Option<String>,
+}
+
+impl Project {
+    /// The meaning of PATH and `--file`: a directory with a build file is a project, and maybe a member of a workspace;
+    /// anything else is an artifact, with the settings of `--file` if that is given.
+    ///
+    /// # Errors
+    /// When there is neither, or the workspace cannot be read.
+    pub(super) fn find(invocation: &Invocation, args: &ImageArgs) -> Result<Self, CommandError> {
+        let path = invocation.source(args.path.as_deref().unwrap_or(Path::new("")))?;
+        if let Some(file) = args.file.as_ref().map(|file| invocation.absolute(file)) {
+            let artifact =
+                args.path.is_some().then_some(path).filter(|path| !path.join(BUILD_FILE).is_file());
+            return Ok(Self::alone(invocation, Some(file), artifact));
+        }
+        let build_file = path.join(BUILD_FILE);
+        if build_file.is_file() {
+            return Ok(match WorkspaceRoot::of_member(&build_file)? {
+                Some((root, member)) => Self::member(&root, &member, member.directory().to_owned()),
+                None => Self::alone(invocation, Some(build_file), None),
+            });
+        }
+        let is_set = |set: &String| ["app.path", "app", "layer"].iter().any(|key| sets(set, key));
+        if args.path.is_none() && (!args.apps.is_empty() || args.set.iter().any(is_set)) {
+            return Ok(Self::alone(invocation, None, None));
+        }
+        if args.path.is_none() {
+            return Err(config::ConfigError::NotFound(PathBuf::from(BUILD_FILE)).into());
+        }
+        Ok(Self::alone(invocation, None, Some(path)))
+    }
+
+    fn alone(invocation: &Invocation, build_file: Option<PathBuf>, artifact: Option<PathBuf>) -> Self {
+        let of = |path: &PathBuf| path.parent().map(Path::to_owned);
+        let place = |path: &PathBuf| if path.is_dir() { Some(path.clone()) } else { of(path) };
+        let directory = build_file
+            .as_ref()
+            .and_then(of)
+            .or_else(|| artifact.as_ref().and_then(place))
+            .unwrap_or_else(|| invocation.environment.cwd.clone());
+        let lock_path = build_file.as_ref().map(|file| file.with_file_name(lock::FILE_NAME));
+        Self {
+            document: None,
+            artifact,
+            limit: directory.clone(),
+            directory,
+            checked: build_file.iter().chain(&lock_path).cloned().collect(),
+            read: build_file.iter().cloned().collect(),
+            lock_path,
+            build_file,
+            member: None,
+        }
+    }
+
+    /// A member of a workspace, which has the lock of the workspace.
+    pub(super) fn member(root: &WorkspaceRoot, member: &Member, limit: PathBuf) -> Self {
+        let build_file = member.build_file().to_owned();
+        Self {
+            document: Some(member.document().clone()),
+            artifact: None,
+            directory: member.directory().to_owned(),
+            limit,
+            checked: vec![build_file.clone()],
+            lock_path: Some(root.directory().join(lock::FILE_NAME)),
+            read: vec![build_file.clone(), root.build_file()],
+            build_file: Some(build_file),
+            member: Some(member.name().to_owned()),
+        }
+    }
+}
+
+/// All that a command writes besides its outputs: `files` by flag, the store, and where the standard streams go.
+fn written(invocation: &Invocation, files: &[(&str, &Path)]) -> Vec<Apart> {
     let mut written = Vec::new();
     let mut add = |path: &Path, name: String, shape| {
         written.push(Apart { path: invocation.absolute(path), name, shape });
     };
-    for output in args.all_outputs() {
-        let name = format!("`-o {output}`");
-        match Location::output(output)? {
-            Location::OciLayout { dir, .. } => add(&dir, name, OutputShape::Layout),
-            Location::OciArchive { file, .. } | Location::DockerArchive { file, .. } => {
-                add(&file, name, OutputShape::File);
-            }
-            _ => {}
-        }
-    }
     for (flag, file) in files {
         add(file, format!("`{flag} {}`", shown_path(file)), OutputShape::File);
     }
@@ -139,6 +322,22 @@ fn written(
         if std::fs::metadata(&link).is_ok_and(|metadata| metadata.is_file()) {
             add(&link, name.to_owned(), OutputShape::Stream);
         }
+    }
+    written
+}
+
+/// The files and layouts that the outputs are.
+fn outputs_apart(invocation: &Invocation, outputs: &[&str]) -> Result<Vec<Apart>, CommandError> {
+    let mut written = Vec::new();
+    for output in outputs {
+        let (path, shape) = match Location::output(output)? {
+            Location::OciLayout { dir, .. } => (dir, OutputShape::Layout),
+            Location::OciArchive { file, .. } | Location::DockerArchive { file, .. } => {
+                (file, OutputShape::File)
+            }
+            _ => continue,
+        };
+        written.push(Apart { path: invocation.absolute(&path), name: format!("`-o {output}`"), shape });
     }
     Ok(written)
 }
@@ -184,14 +383,14 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
 /// How long one run of git may take. Not measured with very large repositories on a slow disk.
 const PATIENCE_WITH_GIT: Duration = Duration::from_secs(60);
 
-/// The facts of git about `directory`. A lock of ours is an input that is named by its digests, so that its first
+/// Asks git with the surroundings of this command. A lock of ours is an input that is named by its digests, so that its first
 /// writing does not make the next image another one.
-fn git_facts(
+pub(super) fn with_git<T, E>(
     invocation: &Invocation,
-    directory: &Path,
     lock_path: Option<&Path>,
     is_untrusted: bool,
-) -> Result<Option<GitFacts>, CommandError> {
+    ask: impl FnOnce(&git::Surroundings<'_>) -> Result<T, E>,
+) -> Result<T, E> {
     let environment = &invocation.environment;
     let lookup = |name: &str| environment.raw(name).map(OsString::from);
     let own_lock =
@@ -202,26 +401,19 @@ fn git_facts(
     };
     let search_path = environment.search_path();
     let temporary = invocation.scratch.parent().to_owned();
-    let answer = git::facts(
-        directory,
-        &git::Surroundings {
-            search_path: &search_path,
-            temporary: &temporary,
-            variable: &lookup,
-            is_ours: &is_ours,
-            patience: PATIENCE_WITH_GIT,
-            is_untrusted,
-        },
-    )?;
-    for warning in &answer.warnings {
-        invocation.printer.warning(warning);
-    }
-    Ok(answer.facts)
+    ask(&git::Surroundings {
+        search_path: &search_path,
+        temporary: &temporary,
+        variable: &lookup,
+        is_ours: &is_ours,
+        patience: PATIENCE_WITH_GIT,
+        is_untrusted,
+    })
 }
 
 /// How the cache in a registry is read: a build that needs a layer's bytes has no use for it.
-fn reading(settings: &Settings, name: &Repository, args: &ImageArgs) -> CachePolicy {
-    let only_pushes = args.all_outputs() == ["registry"] && !settings.offline;
+fn reading(settings: &Settings, name: &Repository, outputs: &[&str]) -> CachePolicy {
+    let only_pushes = outputs == ["registry"] && !settings.offline;
     let reads = only_pushes && settings.cache.read.unwrap_or(true);
     CachePolicy {
         read: reads.then(|| cache_repository(settings, name)),
@@ -248,47 +440,6 @@ impl CommandRequest {
         self.request.cache.write = Some(cache_repository(&self.request.settings, &self.request.name));
         Ok(())
     }
-}
-
-/// The meaning of PATH and `--file`.
-struct FoundArtifact {
-    build_file: Option<PathBuf>,
-    artifact: Option<PathBuf>,
-}
-
-impl FoundArtifact {
-    fn directory(&self, invocation: &Invocation) -> PathBuf {
-        let of = |path: &PathBuf| path.parent().map(Path::to_owned);
-        let artifact = |path: &PathBuf| if path.is_dir() { Some(path.clone()) } else { of(path) };
-        self.build_file
-            .as_ref()
-            .and_then(of)
-            .or_else(|| self.artifact.as_ref().and_then(artifact))
-            .unwrap_or_else(|| invocation.environment.cwd.clone())
-    }
-}
-
-/// A directory with a build file is a project; anything else is an artifact, with the settings of
-/// `--file` if that is given.
-fn find(invocation: &Invocation, args: &ImageArgs) -> Result<FoundArtifact, CommandError> {
-    let path = invocation.source(args.path.as_deref().unwrap_or(Path::new("")))?;
-    let file = args.file.as_ref().map(|file| invocation.absolute(file));
-    let build_file = path.join(BUILD_FILE);
-    if let Some(file) = file {
-        let artifact = args.path.is_some().then_some(path).filter(|path| !path.join(BUILD_FILE).is_file());
-        return Ok(FoundArtifact { build_file: Some(file), artifact });
-    }
-    if build_file.is_file() {
-        return Ok(FoundArtifact { build_file: Some(build_file), artifact: None });
-    }
-    let is_set = |set: &String| ["app.path", "app", "layer"].iter().any(|key| sets(set, key));
-    if args.path.is_none() && (!args.apps.is_empty() || args.set.iter().any(is_set)) {
-        return Ok(FoundArtifact { build_file: None, artifact: None });
-    }
-    if args.path.is_none() {
-        return Err(config::ConfigError::NotFound(PathBuf::from(BUILD_FILE)).into());
-    }
-    Ok(FoundArtifact { build_file: None, artifact: Some(path) })
 }
 
 /// Whether `--set` gives this key.
@@ -337,14 +488,15 @@ fn first_app(settings: &Settings) -> Option<&Path> {
 }
 
 /// The image's name: as given, else `localhost/` and the artifact's, as podman names local images.
-fn name_of(settings: &Settings, found: &FoundArtifact, directory: &Path) -> Repository {
+fn name_of(settings: &Settings, project: &Project) -> Repository {
     if let Some(name) = &settings.name {
         return name.value.clone();
     }
     let app = settings.apps.first().and_then(|app| app.paths.as_slice().first());
     let named = app.map(|path| path.value.without_pattern());
-    let path = named.as_deref().or(found.artifact.as_deref()).unwrap_or(directory);
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let path = named.as_deref().or(project.artifact.as_deref()).unwrap_or(&project.directory);
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = project.member.clone().unwrap_or(stem).to_lowercase();
     let plain: String = stem
         .chars()
         .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })

@@ -40,7 +40,7 @@ pub(super) fn run(invocation: &Invocation, args: &UpdateArgs) -> Result<(), Comm
     asked.request.reads_base = true;
     asked.request.plans_refused = true;
     let session = invocation.session(&asked.request.settings)?;
-    let (found, unmet) = engine::lock(&session, &asked.request)?;
+    let (found, unmet) = engine::lock(&session, &asked.request, &engine::BaseTable::default())?;
     let mut new = Lock::default();
     if let Some(found) = found {
         new.update(found);

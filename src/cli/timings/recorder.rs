@@ -56,7 +56,11 @@ impl Recorder {
             }
             EventKind::Finished { id, outcome } => self.end(id, now, 0, outcome),
             EventKind::StepFinished { id, bytes, outcome } => self.end(id, now, bytes, &outcome),
-            EventKind::Note(_) | EventKind::Warning(_) => {}
+            EventKind::RunStarted { .. }
+            | EventKind::ImageStarted { .. }
+            | EventKind::ImageEnded { .. }
+            | EventKind::Note(_)
+            | EventKind::Warning(_) => {}
         }
     }
 

@@ -25,7 +25,7 @@ pub fn findings(printer: &Printer, findings: &[Finding], notes: ToldNotes) {
 }
 
 /// Whether a note is of a rule that never is more than one, or is about what the user allows.
-fn is_advice(finding: &Finding) -> bool {
+pub fn is_advice(finding: &Finding) -> bool {
     finding.rule.level() == Severity::Note || finding.allowed.is_some()
 }
 

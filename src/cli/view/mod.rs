@@ -10,6 +10,7 @@ pub mod history;
 pub mod inspect;
 pub mod release;
 pub mod sarif;
+pub mod workspace;
 
 use serde::Serialize;
 

@@ -27,10 +27,22 @@ impl SarifLog {
     /// The log of a check that was started in `directory`.
     #[must_use]
     pub fn of(report: &CheckReport, directory: &Path) -> Self {
-        let told = report.findings.iter().filter(|finding| !finding.is_pass());
+        let properties = json!({ "image": report.name, "base": report.base });
+        Self::with(std::slice::from_ref(report), directory, &properties)
+    }
+
+    /// The log of a check of several images: one run, as systems that read logs take few.
+    #[must_use]
+    pub fn of_many(reports: &[CheckReport], directory: &Path) -> Self {
+        let images: Vec<&str> = reports.iter().map(|report| &*report.name).collect();
+        Self::with(reports, directory, &json!({ "images": images }))
+    }
+
+    fn with(reports: &[CheckReport], directory: &Path, properties: &Value) -> Self {
+        let told = reports.iter().flat_map(|report| &report.findings).filter(|finding| !finding.is_pass());
         let results: Vec<Value> = told.map(|finding| result(finding, directory)).collect();
         let rules: Vec<Value> = Rule::ALL.iter().copied().map(rule).collect();
-        let exit_code = i32::from(report.summary.errors > 0);
+        let exit_code = i32::from(reports.iter().any(|report| report.summary.errors > 0));
         Self(json!({
             "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
             "version": "2.1.0",
@@ -49,7 +61,7 @@ impl SarifLog {
                 },
                 "columnKind": "unicodeCodePoints",
                 "results": results,
-                "properties": { "image": report.name, "base": report.base },
+                "properties": properties,
             }],
         }))
     }

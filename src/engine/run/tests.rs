@@ -297,6 +297,26 @@ fn all_stop_at_the_first_failure_where_that_is_asked_for() {
     }
 }
 
+#[test]
+fn no_other_begins_after_a_failure_where_that_is_asked_for() {
+    let mut town = Town::new(40);
+    town.requests[0] = town.request(0, "nowhere/");
+    let store = temporary();
+    let session = town.session(store.path(), 1, Progress::default(), Interrupt::default());
+    let numbers: Vec<usize> = (0..40).collect();
+    let targets: Vec<[Target; 1]> = numbers.iter().map(|number| town.targets(&session, *number)).collect();
+    let pairs = numbers.iter().zip(&targets);
+    let jobs: Vec<Job<'_>> =
+        pairs.map(|(number, targets)| Job { request: &town.requests[*number], targets }).collect();
+    let report = session.run(&jobs, OnFailure::StartNoMore);
+    assert!(report.images[0].is_err() && report.begun[0]);
+    assert!(report.begun.iter().any(|begun| !begun), "more than are under way at a time");
+    for (number, (result, begun)) in report.images.iter().zip(&report.begun).enumerate().skip(1) {
+        assert_eq!(result.is_ok(), *begun, "{number}: one that has begun is finished");
+        assert_eq!(town.tag(number).is_some(), *begun);
+    }
+}
+
 /// A place that takes nothing.
 struct Refusing;
 

@@ -4,6 +4,7 @@
 //! in [`table!`], and that gives its fields, its decoder, the suggestions for a mistyped key, and the list
 //! that the example and the reference are checked against.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -57,17 +58,23 @@ pub(crate) struct Decoder<'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The keys on the way to the value at hand.
     path: Vec<String>,
-    /// All keys of the document's type, dotted.
-    keys: Vec<String>,
+    /// All keys of the document's type, dotted, once one is not known.
+    keys: OnceCell<Vec<String>>,
+    list_keys: fn(&str, &mut Vec<String>),
     /// Whether the value at hand is one of several under its key.
     is_element: bool,
 }
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new<T: Decode>(sources: &'a Sources) -> Self {
-        let mut keys = Vec::new();
-        T::keys("", &mut keys);
-        Self { sources, diagnostics: Vec::new(), path: Vec::new(), keys, is_element: false }
+        Self {
+            sources,
+            diagnostics: Vec::new(),
+            path: Vec::new(),
+            keys: OnceCell::new(),
+            list_keys: T::keys,
+            is_element: false,
+        }
     }
 
     /// Reports and gives `None`, to end a decoder with.
@@ -151,10 +158,15 @@ impl<'a> Decoder<'a> {
             "" => format!("unknown key `{key}`"),
             place => format!("unknown key `{key}` in `{place}`"),
         };
-        let are_elsewhere = self.keys.iter().filter(|path| path.rsplit('.').next() == Some(key));
+        let keys = self.keys.get_or_init(|| {
+            let mut keys = Vec::new();
+            (self.list_keys)("", &mut keys);
+            keys
+        });
+        let are_elsewhere = keys.iter().filter(|path| path.rsplit('.').next() == Some(key));
         let is_table = |path: &str| {
             let below = |other: &String| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
-            self.keys.iter().any(below)
+            keys.iter().any(below)
         };
         // A value is meant more often than a table of that name.
         let elsewhere = are_elsewhere.min_by_key(|path| is_table(path));

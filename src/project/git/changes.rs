@@ -418,7 +418,10 @@ fn has_changed_submodule(
 }
 
 /// Whether the index has the mode of a submodule anywhere. It mostly has not, which saves a process.
-fn may_have_submodules(repository: &GitRepository) -> io::Result<bool> {
+///
+/// # Errors
+/// When the index cannot be read.
+pub(super) fn may_have_submodules(repository: &GitRepository) -> io::Result<bool> {
     if repository.place.top.join(".gitmodules").exists() {
         return Ok(true);
     }

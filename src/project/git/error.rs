@@ -32,6 +32,33 @@ pub enum GitError {
         /// The fault, or the first line of git's message.
         message: String,
     },
+    /// There is none.
+    #[error("`{}` is in no git repository, so nothing says what changed", shown_path(directory))]
+    NoRepository {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// There is no git.
+    #[error("`{}` is a git repository, and there is no `git` program in `PATH`", shown_path(directory))]
+    NoProgram {
+        /// The top of the working tree.
+        directory: PathBuf,
+    },
+    /// The repository does not have a revision.
+    #[error(
+        "the git repository of `{}` has no commit `{}`{}",
+        shown_path(directory),
+        Foreign::short(revision, 100),
+        if *is_shallow { ": it is a shallow clone" } else { "" }
+    )]
+    NoRevision {
+        /// The top of the working tree.
+        directory: PathBuf,
+        /// The revision.
+        revision: String,
+        /// Whether it has only the last commits.
+        is_shallow: bool,
+    },
     /// git did not come to an end.
     #[error("git takes too long in the repository of `{}`", shown_path(directory))]
     TooLong {
@@ -72,6 +99,14 @@ impl Explain for GitError {
                 "run `git -C {} status` to see what is wrong, if you trust the repository",
                 shown_path(directory)
             )),
+            Self::NoRepository { .. } => Some("name the members to build with `-p NAME`".to_owned()),
+            Self::NoProgram { .. } => Some("install git".to_owned()),
+            Self::NoRevision { is_shallow: true, .. } => Some(
+                "fetch more of it with `git fetch --depth=1000`, or all of it with `git fetch --unshallow`".to_owned(),
+            ),
+            Self::NoRevision { is_shallow: false, .. } => {
+                Some("`git fetch origin` brings branches and tags; `git log` has the commits that there are".to_owned())
+            }
             Self::Temporary { .. } => Some("set `TMPDIR` to a directory that can be written".to_owned()),
             Self::Blocked { file } => Some(format!("remove `{}`", shown_path(file))),
             Self::Foreign { .. } => Some(

@@ -1,4 +1,4 @@
-//! Git's facts about a directory: commit, branch, time, uncommitted changes, origin.
+//! Git's facts about a directory: commit, branch, time, uncommitted changes, origin; and what changed since a revision.
 //!
 //! A repository may come from anybody, so nothing of it is run: no filter, hook, pager, monitor or helper that its
 //! configuration names, and nothing is fetched. That holds by construction and not by a list of keys. The repository
@@ -13,6 +13,7 @@
 //! same. No process is started outside a repository; inside one, two are for the configuration and then two for the
 //! facts, side by side, and more only where times differ or there are submodules. The caller passes the environment in.
 
+mod changed;
 mod changes;
 mod confine;
 mod entry;
@@ -28,6 +29,7 @@ mod settings;
 mod stand_in;
 mod surroundings;
 
+pub use changed::{ChangeState, ChangedFiles, changed_since, top_of};
 pub use facts::{GitFacts, facts};
 pub use surroundings::Surroundings;
 

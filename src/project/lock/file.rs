@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::change::LockChange;
 use super::decode::decode;
@@ -16,7 +17,7 @@ use crate::types::shown::shown_path;
 pub const FILE_NAME: &str = "build.lock";
 
 /// The longest lock that is read: a thousand bases with all that is known of them.
-const MAX_LOCK: u64 = 64 << 20;
+pub const MAX_LOCK: u64 = 64 << 20;
 
 /// A lock that is being written, or whose writer was killed, has a name that starts with this.
 const UNFINISHED: &str = ".build.lock.";
@@ -27,11 +28,11 @@ const HEADER: &str = "\
 version = 1
 ";
 
-/// A lock: at most one entry for each reference.
+/// A lock: at most one entry for each reference. Cheap to clone: all members of a workspace have one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lock {
     /// By reference.
-    bases: BTreeMap<String, LockedBase>,
+    bases: Arc<BTreeMap<String, LockedBase>>,
 }
 
 impl Lock {
@@ -52,7 +53,7 @@ impl Lock {
     /// # Errors
     /// When it is not one.
     pub fn parse(name: &str, text: &str) -> Result<Self, LockError> {
-        Ok(Self { bases: decode(name, text)? })
+        Ok(Self { bases: Arc::new(decode(name, text)?) })
     }
 
     /// The text: the same for equal locks.
@@ -106,9 +107,10 @@ impl Lock {
 
     /// Adds what a build found. Facts of the same digest are joined, of another are replaced.
     pub fn update(&mut self, found: LockedBase) {
-        match self.bases.get_mut(&found.reference) {
+        let bases = Arc::make_mut(&mut self.bases);
+        match bases.get_mut(&found.reference) {
             Some(known) if known.digest == found.digest => known.join(found.facts),
-            _ => drop(self.bases.insert(found.reference.clone(), found)),
+            _ => drop(bases.insert(found.reference.clone(), found)),
         }
     }
 
@@ -116,7 +118,7 @@ impl Lock {
     #[must_use]
     pub fn changes(&self, newer: &Self) -> Vec<LockChange> {
         let mut changes = Vec::new();
-        for (reference, base) in &self.bases {
+        for (reference, base) in &*self.bases {
             match newer.bases.get(reference) {
                 None => changes.push(LockChange::Removed(reference.clone(), base.digest)),
                 Some(other) if other.digest != base.digest => changes.push(LockChange::Moved {

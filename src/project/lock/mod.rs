@@ -18,7 +18,7 @@ mod facts;
 mod file;
 
 pub use facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, MAX_CONTENT, SystemFacts};
-pub use file::{FILE_NAME, Lock, unfinished};
+pub use file::{FILE_NAME, Lock, MAX_LOCK, unfinished};
 
 #[cfg(test)]
 mod tests;

@@ -11,12 +11,15 @@
 
 mod error;
 mod member;
+mod reads;
 mod root;
 mod walk;
 mod whole;
 
+#[cfg(test)]
 pub use error::WorkspaceError;
 pub use member::Member;
+pub use reads::{ChangeReason, MemberReads};
 pub use root::WorkspaceRoot;
 pub use whole::Workspace;
 

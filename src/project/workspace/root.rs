@@ -105,7 +105,7 @@ impl WorkspaceRoot {
         &self.document
     }
 
-    /// What `[workspace]` says.
+    /// The table `[workspace]`.
     pub(super) const fn settings(&self) -> &WorkspaceSettings {
         &self.settings
     }

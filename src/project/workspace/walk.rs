@@ -18,11 +18,11 @@ use crate::project::config::{BUILD_FILE, MemberPattern, Span, Spanned};
 /// How many directories are looked into, and how deep, for all patterns together.
 const MOST_DIRECTORIES: usize = 50_000;
 const MOST_DEPTH: usize = 32;
-/// What no `**` looks into: packages that have build files of their own.
+/// The directory that no `**` looks into: packages have build files of their own.
 const PACKAGES: &str = "node_modules";
 
 /// One part of a pattern.
-enum Part {
+enum PatternPart {
     /// `**`
     Any,
     /// A name.
@@ -31,7 +31,7 @@ enum Part {
     Glob(GlobMatcher),
 }
 
-impl Part {
+impl PatternPart {
     fn of(text: &str) -> Self {
         if text == "**" {
             return Self::Any;
@@ -59,21 +59,23 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
 
-fn parts(pattern: &MemberPattern) -> Vec<Part> {
-    pattern.parts().map(Part::of).collect()
+fn parts(pattern: &MemberPattern) -> Vec<PatternPart> {
+    pattern.parts().map(PatternPart::of).collect()
 }
 
 /// Whether a pattern matches a directory, given relative to the root.
 pub(super) fn matches(pattern: &MemberPattern, place: &str) -> bool {
-    fn all(parts: &[Part], names: &[&str]) -> bool {
+    fn all(parts: &[PatternPart], names: &[&str]) -> bool {
         match (parts.split_first(), names.split_first()) {
             (None, None) => true,
             (None, Some(_)) => false,
-            (Some((Part::Any, [])), None) => false,
-            (Some((Part::Any, [])), Some(_)) => names.iter().all(|name| Part::Any.matches(name)),
-            (Some((Part::Any, rest)), first) => {
+            (Some((PatternPart::Any, [])), None) => false,
+            (Some((PatternPart::Any, [])), Some(_)) => {
+                names.iter().all(|name| PatternPart::Any.matches(name))
+            }
+            (Some((PatternPart::Any, rest)), first) => {
                 all(rest, names)
-                    || first.is_some_and(|(name, names)| Part::Any.matches(name) && all(parts, names))
+                    || first.is_some_and(|(name, names)| PatternPart::Any.matches(name) && all(parts, names))
             }
             (Some((part, rest)), Some((name, names))) => part.matches(name) && all(rest, names),
             (Some(_), None) => false,
@@ -90,14 +92,14 @@ pub(super) fn is_excluded(exclude: &[Spanned<MemberPattern>], place: &str) -> bo
 }
 
 /// The directories that match, relative to the root, each with the pattern that names it.
-pub(super) struct Walk<'a> {
+pub(super) struct MemberWalk<'a> {
     root: &'a Path,
     exclude: &'a [Spanned<MemberPattern>],
     found: BTreeMap<String, Span>,
     budget: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> MemberWalk<'a> {
     pub(super) const fn new(root: &'a Path, exclude: &'a [Spanned<MemberPattern>]) -> Self {
         Self { root, exclude, found: BTreeMap::new(), budget: MOST_DIRECTORIES }
     }
@@ -131,7 +133,7 @@ impl<'a> Walk<'a> {
     fn visit(
         &mut self,
         place: &str,
-        parts: &[Part],
+        parts: &[PatternPart],
         span: Span,
         any: &mut bool,
     ) -> Result<(), WorkspaceError> {
@@ -140,8 +142,8 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         match part {
-            Part::Name(name) => self.visit(&join(place, &name.to_string_lossy()), rest, span, any),
-            Part::Glob(_) => {
+            PatternPart::Name(name) => self.visit(&join(place, &name.to_string_lossy()), rest, span, any),
+            PatternPart::Glob(_) => {
                 for name in self.names(place, false)? {
                     if part.matches(&name) {
                         self.visit(&join(place, &name), rest, span, any)?;
@@ -149,7 +151,7 @@ impl<'a> Walk<'a> {
                 }
                 Ok(())
             }
-            Part::Any => self.descend(place, parts, span, any, 0),
+            PatternPart::Any => self.descend(place, parts, span, any, 0),
         }
     }
 
@@ -157,16 +159,18 @@ impl<'a> Walk<'a> {
     fn descend(
         &mut self,
         place: &str,
-        parts: &[Part],
+        parts: &[PatternPart],
         span: Span,
         any: &mut bool,
         depth: usize,
     ) -> Result<(), WorkspaceError> {
         let rest = &parts[1..];
         if !rest.is_empty() {
-            // What a name would mean here need not be there.
+            // A name need not be there at each level.
             let is_there = match &rest[0] {
-                Part::Name(name) => self.at(place).join(name).join(BUILD_FILE).is_file() || rest.len() > 1,
+                PatternPart::Name(name) => {
+                    self.at(place).join(name).join(BUILD_FILE).is_file() || rest.len() > 1
+                }
                 _ => true,
             };
             if is_there {
@@ -179,7 +183,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         for name in self.names(place, true)? {
-            if Part::Any.matches(&name) {
+            if PatternPart::Any.matches(&name) {
                 self.descend(&join(place, &name), parts, span, any, depth + 1)?;
             }
         }

@@ -9,7 +9,7 @@ use globset::GlobBuilder;
 use super::error::WorkspaceError;
 use super::member::Member;
 use super::root::WorkspaceRoot;
-use super::walk::Walk;
+use super::walk::MemberWalk;
 use crate::project::config::{BUILD_FILE, ConfigError, Span};
 use crate::project::lock;
 use crate::types::error::nearest;
@@ -110,7 +110,7 @@ impl Workspace {
 /// The directories of the members.
 fn places(root: &WorkspaceRoot) -> Result<BTreeMap<String, Span>, WorkspaceError> {
     let settings = root.settings();
-    let mut walk = Walk::new(root.directory(), &settings.exclude);
+    let mut walk = MemberWalk::new(root.directory(), &settings.exclude);
     for pattern in &settings.members {
         if !walk.add(pattern)? {
             let message = format!("the pattern `{}` matches no directory", pattern.as_str());

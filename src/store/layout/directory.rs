@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
 
@@ -28,6 +29,15 @@ pub struct Layout {
     root: PathBuf,
     blobs: Blobs,
     durability: Durability,
+    /// The index as it was read last, for all clones.
+    last: Arc<Mutex<LastIndex>>,
+}
+
+/// An index as it was read last. A run of many images looks at one index for each of them.
+#[derive(Debug, Default)]
+struct LastIndex {
+    bytes: Vec<u8>,
+    index: Option<Arc<Index>>,
 }
 
 struct LayoutFile {
@@ -46,7 +56,7 @@ impl FromJson for LayoutFile {
 impl Layout {
     fn at(root: &Path, durability: Durability) -> Self {
         let blobs = Blobs::new(root.join("blobs").join("sha256"), durability);
-        Self { root: root.to_owned(), blobs, durability }
+        Self { root: root.to_owned(), blobs, durability, last: Arc::default() }
     }
 
     /// Opens a layout that exists.
@@ -198,6 +208,26 @@ impl Layout {
             Err(error) => return Err(error.into()),
         };
         parse_file("index", &bytes, MAX_INDEX_VALUES).map_err(|source| LayoutError::Index { path, source })
+    }
+
+    /// The index, which is parsed only if its bytes are others than those that were read last.
+    ///
+    /// # Errors
+    /// As for [`Layout::index`].
+    pub fn shared_index(&self) -> Result<Arc<Index>, LayoutError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(bytes) = read_bounded(&self.index_path(), MAX_INDEX) else {
+            return self.index().map(Arc::new);
+        };
+        if let Some(index) = last.index.as_ref().filter(|_| last.bytes == bytes) {
+            return Ok(Arc::clone(index));
+        }
+        let path = self.index_path();
+        let index = parse_file("index", &bytes, MAX_INDEX_VALUES)
+            .map_err(|source| LayoutError::Index { path, source })?;
+        let index = Arc::new(index);
+        *last = LastIndex { bytes, index: Some(Arc::clone(&index)) };
+        Ok(index)
     }
 
     /// Every entry of the index with its name, in the index's order.

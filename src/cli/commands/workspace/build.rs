@@ -1,0 +1,237 @@
+//! `pack build` of several members, in one run.
+
+use super::super::super::args::BuildArgs;
+use super::super::super::error::{CommandError, ExitStatus};
+use super::super::super::invocation::Invocation;
+use super::super::super::outputs::{OutputImage, OutputPaths};
+use super::super::super::summary::Summary;
+use super::super::super::view::explain;
+use super::super::super::view::workspace::{MemberEnd, MemberView, RunView};
+use super::super::build::check_lock;
+use super::super::events;
+use super::super::refusal;
+use super::super::request;
+use super::chosen::{ChosenMembers, MemberRequest};
+use super::told::ToldMessages;
+use crate::engine::{Job, OnFailure, Outcome, Report, Session, Target};
+use crate::types::error::Kind;
+use crate::types::secret::redact_message;
+
+/// The result for one member.
+enum MemberResult {
+    Ended(Box<Report>),
+    Failed(CommandError),
+    Stopped,
+    NotStarted,
+}
+
+impl MemberResult {
+    fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Ended(report) => Some(report),
+            Self::Failed(_) | Self::Stopped | Self::NotStarted => None,
+        }
+    }
+}
+
+/// Builds and delivers the members that the flags name. The exit code is that of the first member, in their order, that
+/// failed.
+///
+/// # Errors
+/// Whatever is wrong with the command or the workspace as a whole.
+pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<ExitStatus, CommandError> {
+    if args.timings.is_some() {
+        let message = "`--timings` is about one image, and the members of a workspace are several";
+        return Err(CommandError::usage(message).hint("build the member by its path"));
+    }
+    let paths = OutputPaths::of(invocation, &args.files)?;
+    let mut chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &paths.all())?;
+    for request in chosen.members.iter_mut().filter_map(|member| member.request.as_mut().ok()) {
+        request.asked.request.allow_retag = args.retag.allow_retag;
+        request.asked.request.settings.refuse_changes &= !args.allow_dirty;
+        if args.cache_to {
+            request.asked.write_cache(&args.image)?;
+        }
+    }
+    let files = paths.open(invocation)?;
+    let results = MemberBuilds { invocation, args, chosen: &chosen }.results()?;
+    let view = view(invocation, &chosen, &results);
+    for reference in view.references() {
+        invocation.printer.published(&reference);
+    }
+    if let Err(error) = write_lock(invocation, &chosen, &results) {
+        invocation.printer.late(&error);
+    }
+    // A document of all reports is large: it is made only where it is asked for.
+    let images: Vec<OutputImage> = match paths.all().is_empty() {
+        true => Vec::new(),
+        false => results.iter().filter_map(MemberResult::report).filter_map(OutputImage::of).collect(),
+    };
+    let written = files.write(invocation, &images);
+    tell(invocation, args, &chosen, &results, &view);
+    let mut errors = written.into_iter();
+    let Some(first) = errors.next() else { return Ok(status(invocation, &results)) };
+    errors.for_each(|more| invocation.printer.late(&more));
+    Err(first.hint("the images themselves are done where they are listed"))
+}
+
+/// The members that are built.
+struct MemberBuilds<'a> {
+    invocation: &'a Invocation,
+    args: &'a BuildArgs,
+    chosen: &'a ChosenMembers,
+}
+
+impl MemberBuilds<'_> {
+    /// Builds them, and says how each ended. A fault that is known before the first begins keeps all from beginning, unless
+    /// the others are to go on.
+    fn results(&self) -> Result<Vec<MemberResult>, CommandError> {
+        let mut results: Vec<MemberResult> = self
+            .chosen
+            .members
+            .iter()
+            .map(|member| match &member.request {
+                Ok(_) => MemberResult::NotStarted,
+                Err(error) => MemberResult::Failed(error.clone()),
+            })
+            .collect();
+        let is_wrong =
+            |results: &[MemberResult]| results.iter().any(|result| matches!(result, MemberResult::Failed(_)));
+        let Some((_, first)) = self.chosen.requests().next() else { return Ok(results) };
+        if is_wrong(&results) && !self.args.keep_going {
+            return Ok(results);
+        }
+        self.chosen.requests().try_for_each(|(_, request)| check_lock(&request.asked))?;
+        let session = self.invocation.session(&first.asked.request.settings)?;
+        let mut begun: Vec<(usize, &MemberRequest, Vec<Target>)> = Vec::new();
+        for (number, member) in self.chosen.members.iter().enumerate() {
+            let Ok(request) = &member.request else { continue };
+            match self.targets(request, &session) {
+                Ok(targets) => begun.push((number, request, targets)),
+                Err(error) => results[number] = MemberResult::Failed(error),
+            }
+        }
+        if is_wrong(&results) && !self.args.keep_going {
+            return Ok(results);
+        }
+        let jobs: Vec<Job<'_>> = begun
+            .iter()
+            .map(|(_, request, targets)| Job { request: &request.asked.request, targets })
+            .collect();
+        let on_failure = if self.args.keep_going { OnFailure::GoOn } else { OnFailure::StartNoMore };
+        let report = session.run(&jobs, on_failure);
+        drop(jobs);
+        for (((number, request, _), result), has_begun) in begun.iter().zip(report.images).zip(report.begun) {
+            results[*number] = match result {
+                Ok(report) => MemberResult::Ended(Box::new(report)),
+                Err(_) if !has_begun => MemberResult::NotStarted,
+                Err(error) if error.kind() == Kind::Interrupted => MemberResult::Stopped,
+                Err(error) => {
+                    let name = &request.asked.request.name;
+                    MemberResult::Failed(refusal::explained(self.invocation, &session, name, error))
+                }
+            };
+        }
+        if self.args.image.all_outputs().contains(&"registry") {
+            events::deliver(self.invocation, &session.client);
+        }
+        // To give the memory back piece by piece takes longer than to end.
+        std::mem::forget(begun);
+        Ok(results)
+    }
+
+    fn targets(&self, request: &MemberRequest, session: &Session) -> Result<Vec<Target>, CommandError> {
+        let outputs: Vec<&str> = request.outputs.iter().map(String::as_str).collect();
+        request::targets(self.invocation, &request.asked, session, &outputs)
+    }
+}
+
+fn view(invocation: &Invocation, chosen: &ChosenMembers, results: &[MemberResult]) -> RunView {
+    let elapsed = invocation.started.elapsed();
+    let members = chosen.members.iter().zip(results).map(|(member, result)| {
+        let (end, image, error) = match result {
+            MemberResult::Ended(report) => match Summary::of(report, elapsed) {
+                Some(summary) if report.outcome == Outcome::Known => {
+                    (MemberEnd::Unchanged, Some(summary), None)
+                }
+                Some(summary) => (MemberEnd::Built, Some(summary), None),
+                None => (MemberEnd::Failed, None, Some("the build ended without an image".to_owned())),
+            },
+            MemberResult::Failed(error) => {
+                let text = error.chain.join(": ");
+                (MemberEnd::Failed, None, Some(redact_message(&text).into_owned()))
+            }
+            MemberResult::Stopped => (MemberEnd::Stopped, None, None),
+            MemberResult::NotStarted => (MemberEnd::NotStarted, None, None),
+        };
+        let why = member.why.as_ref().map(ToString::to_string);
+        MemberView { member: member.name.clone(), path: member.place.clone(), end, why, image, error }
+    });
+    RunView { members: members.collect(), left_out: chosen.left_out.clone(), elapsed }
+}
+
+/// Writes what the finished members learned of their bases into the lock, at once.
+fn write_lock(
+    invocation: &Invocation,
+    chosen: &ChosenMembers,
+    results: &[MemberResult],
+) -> Result<(), CommandError> {
+    let is_locked = chosen.requests().any(|(_, request)| request.asked.request.settings.locked);
+    let old = chosen.lock.clone().unwrap_or_default();
+    let mut lock = old.clone();
+    for result in results {
+        if let Some(found) = result.report().and_then(|report| report.locked.as_ref()) {
+            lock.update(found.clone());
+        }
+    }
+    if !is_locked && lock != old && lock.write(&chosen.lock_path)? {
+        for change in old.changes(&lock) {
+            invocation.printer.note(format!("build.lock: {change}"));
+        }
+    }
+    Ok(())
+}
+
+fn tell(
+    invocation: &Invocation,
+    args: &BuildArgs,
+    chosen: &ChosenMembers,
+    results: &[MemberResult],
+    view: &RunView,
+) {
+    let printer = &invocation.printer;
+    let mut told = ToldMessages::default();
+    for (member, result) in chosen.members.iter().zip(results) {
+        match result {
+            MemberResult::Ended(report) => {
+                told.of(&member.name, &report.notes, &report.warnings, &report.findings);
+                if args.explain && !args.format.json {
+                    printer.message(format!("{}:", member.name));
+                    printer.message(explain::built(report));
+                }
+            }
+            MemberResult::Failed(error) => {
+                printer.error(&error.clone().context(format!("the member `{}` failed", member.name)));
+            }
+            MemberResult::Stopped | MemberResult::NotStarted => {}
+        }
+    }
+    told.tell(printer);
+    printer.report(&view.text(printer.message_screen()));
+    if args.format.json {
+        printer.json(view);
+    } else {
+        view.references().for_each(|reference| printer.result(reference));
+    }
+}
+
+fn status(invocation: &Invocation, results: &[MemberResult]) -> ExitStatus {
+    if invocation.interrupt.is_triggered() {
+        return ExitStatus::Interrupted;
+    }
+    let failed = results.iter().find_map(|result| match result {
+        MemberResult::Failed(error) => Some(error.status),
+        MemberResult::Ended(_) | MemberResult::Stopped | MemberResult::NotStarted => None,
+    });
+    failed.unwrap_or(ExitStatus::Done)
+}
