@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 31] = [
+pub const TARGETS: [Target; 32] = [
     Target { name: "app-boot", run: artifact::application, seeds: seeds::app_boot },
     Target { name: "app-jar", run: artifact::application, seeds: seeds::app_jar },
     Target { name: "app-node", run: artifact::application, seeds: seeds::app_node },
@@ -43,6 +43,7 @@ pub const TARGETS: [Target; 31] = [
     Target { name: "content", run: crate::engine::check::fuzz::file, seeds: seeds::content },
     Target { name: "credentials", run: crate::registry::fuzz::credentials, seeds: seeds::credentials },
     Target { name: "deflate", run: layer::deflate, seeds: seeds::deflate },
+    Target { name: "descriptors", run: crate::descriptors::fuzz::descriptor, seeds: seeds::descriptors },
     Target { name: "elf", run: artifact::elf, seeds: seeds::elf },
     Target { name: "error-body", run: crate::registry::fuzz::error_body, seeds: seeds::error_body },
     Target { name: "ignore", run: text::ignore, seeds: seeds::ignore },

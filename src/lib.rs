@@ -70,6 +70,7 @@ pub use cli::main;
 pub(crate) mod artifact;
 pub(crate) mod bases;
 pub(crate) mod cli;
+pub(crate) mod descriptors;
 pub(crate) mod engine;
 pub(crate) mod formats;
 #[doc(hidden)]

@@ -557,6 +557,20 @@ pub(super) fn program(is_64: bool, is_little: bool, needed: &[&str]) -> Vec<u8> 
     out
 }
 
+/// The first byte is the name of the file, by its place in a table.
+pub(super) fn descriptors() -> Vec<Vec<u8>> {
+    texts(&[
+        "\u{0}apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: &i 'nginx:1'\n  - {image: *i}\n---\na: |\n  pack://a\n",
+        "\u{1}images:\n- name: a\n  newName: pack://b\n  newTag: 1.20\n  digest:\n",
+        "\u{2}image: {registry: r, repository: a/b, tag: 1.20, digest: \"\"}\nx: {image: a, imageTag: 1}\n",
+        "\u{3}x: &x {image: a:1}\nservices: {a: {<<: *x}, b: {image: \"${A}\"}}\n",
+        "\u{4}{\"id\": \"/a\", \"container\": {\"docker\": {\"image\": \"pack:\\/\\/a\"}}}",
+        "\u{5}job \"a\" {\n  config { image = \"a:1\" } # x\n  t = <<-E\n  x\n  E\n  u = [\"${a[\"b\"]}\"]\n}\n",
+        "\u{6}a_image = x ? \"a:1\" : \"b\"\nimages = { a = \"pack://b\", \"c\" : \"d:1\" }\n",
+        "\u{7}docker run pack://app, then stop\n",
+    ])
+}
+
 pub(super) fn elf() -> Vec<Vec<u8>> {
     let needed = ["libc.so.6", "libz.so.1", "$ORIGIN/../lib"];
     let forms = [(true, true), (true, false), (false, true), (false, false)];

@@ -127,6 +127,7 @@ changed_seeds! {
     content: "content",
     credentials: "credentials",
     deflate: "deflate",
+    descriptors: "descriptors",
     elf: "elf",
     error_body: "error-body",
     ignore: "ignore",

@@ -97,11 +97,13 @@ impl<'a> JsonValue<'a> {
 
     /// The members of an object, in the order of the text; none of anything else.
     pub fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Self)> {
+        self.keyed().map(|(key, value)| (unescape(key.text.as_bytes()), value))
+    }
+
+    /// The members of an object, with each key as it is written.
+    pub fn keyed(self) -> impl Iterator<Item = (Self, Self)> {
         let mut parts = ValueParts::of(self, JsonKind::Object);
-        std::iter::from_fn(move || {
-            let key = parts.value()?;
-            Some((unescape(key.text.as_bytes()), parts.value()?))
-        })
+        std::iter::from_fn(move || Some((parts.value()?, parts.value()?)))
     }
 
     /// Refuses two keys of one object that are the same to Go, at any depth.

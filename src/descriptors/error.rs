@@ -1,0 +1,57 @@
+//! The reasons why a descriptor is not read.
+
+use crate::types::error::{Explain, Kind};
+use crate::types::shown::Foreign;
+
+/// A descriptor that is not read. The caller knows the file's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DescriptorError {
+    /// Not text.
+    #[error("it is not UTF-8, from byte {0} on")]
+    Encoding(usize),
+    /// Not of its format.
+    #[error("line {line}, column {column}: not valid {format}: {}", Foreign::new(what))]
+    Syntax {
+        /// The format.
+        format: &'static str,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+        /// The words of the parser.
+        what: String,
+    },
+    /// JSON that is refused for another reason.
+    #[error("not valid JSON: {0}")]
+    Json(String),
+    /// More than is read of one file.
+    #[error("it has more than {most} {what}, the most that is read of one descriptor")]
+    TooMuch {
+        /// The limit.
+        most: usize,
+        /// Of what.
+        what: &'static str,
+    },
+    /// One scalar is a whole reference at one place, and a part of one at another, by an alias.
+    #[error("line {line}: one value is the whole image at one place, and a part of it at another")]
+    TwoUses {
+        /// From 1.
+        line: usize,
+    },
+}
+
+impl Explain for DescriptorError {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Syntax { what, .. } if what.contains("tab") => {
+                Some("YAML is indented with spaces, never with tabs".to_owned())
+            }
+            Self::TwoUses { .. } => Some("write the value out where the alias stands".to_owned()),
+            _ => None,
+        }
+    }
+}
