@@ -16,6 +16,7 @@
 //! - `plan`: what goes where, as data.
 //! - `engine`: the one place that walks the whole flow of a build.
 //! - `inspect`: what two images differ in; every digest of an image derived again.
+//! - `descriptors`: the images that deployment descriptors name, and their bytes.
 //! - `release`: images copied, named, put on another base, and released into environments.
 //! - `notify`: events after a delivery, told to receivers over HTTP.
 //! - `cli`: arguments, environment, terminal, exit codes.
@@ -36,6 +37,7 @@
 //!   of a base layer; see `engine::cache`. Written with `--cache-to`.
 //! - Releases in a registry: `NAME:ENV-r0001` and so on, the records, and `NAME:ENV`, the image that an environment has; see
 //!   `release::record`. Written by `pack promote` and `pack rollback`.
+//! - Descriptors that `pack resolve` and `pack render` name: YAML, JSON, HCL or text.
 //! - The git repository around the project, by running `git`.
 //! - For `-o docker`: the socket of `DOCKER_HOST`, else `/var/run/docker.sock`,
 //!   `$XDG_RUNTIME_DIR/podman/podman.sock`, `/run/podman/podman.sock`. The engine receives the archive of
@@ -45,6 +47,9 @@
 //! - `build.lock` beside `build.toml`: the digest that the base's name meant, and what follows from it: platforms, small
 //!   documents, the directories above the application, accounts, and `[base.platform.system]` (distribution, C libraries,
 //!   Java, the loader's directories). Read, too. `.build.lock.*` is what a killed process left of it.
+//! - `images.lock` in the directory of the project, by `pack resolve --pin`: the digests of images of others. Read, too.
+//!   `.images.lock.*` is what a killed process left of it.
+//! - Descriptors, with `--in-place` or `-o DIR`. `.pack-*` beside them is what a killed process left.
 //! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
 //! - `--metadata-file`, `--image-refs`, `--timings`, `build.toml` by `pack init`, pages by `pack man --dir`. Not by rename
 //!   what is a pipe or a device, or is alone in its mount.

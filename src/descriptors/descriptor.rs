@@ -7,7 +7,7 @@ use super::literals::HclItem;
 use super::place::{ImageParts, ImagePlace, SCHEME, is_name};
 use super::selector::ImageSelector;
 use super::shape::{is_image_key, of_document};
-use super::slot::{ScalarSlot, Spelling};
+use super::slot::{ScalarSlot, ScalarSpelling};
 use super::walk::{self, Found, MAX_IMAGES, MAX_STEPS, Mention};
 use super::{hcl, json, plain, yaml};
 
@@ -19,6 +19,8 @@ pub const MAX_DESCRIPTOR: usize = 16 << 20;
 pub struct DescriptorText {
     /// The formats of its documents, each once. Empty where nothing is known of it.
     pub formats: Vec<DescriptorFormat>,
+    /// Whether it is YAML or JSON, and can be one text with others.
+    pub is_yaml: bool,
     /// Its images, in the order of the text.
     pub images: Vec<ImagePlace>,
     /// The lines of longer texts with `pack://NAME` in them, which stay as they are.
@@ -56,6 +58,7 @@ struct Reading<'a> {
     text: &'a str,
     by_name: Option<DescriptorFormat>,
     is_given: bool,
+    is_yaml: bool,
     formats: Vec<DescriptorFormat>,
     found: Found,
     mentions: Vec<Mention>,
@@ -77,12 +80,14 @@ impl Reading<'_> {
             Syntax::Plain => self.plain(),
             Syntax::Hcl => self.hcl(format),
             Syntax::Json => {
+                self.is_yaml = true;
                 let tree = json::document(self.text)?;
                 let root = of_document(&tree, format, self.is_given);
                 self.formats.extend(root.map(|(format, _)| format));
                 walk::document(&tree, root, selectors, &mut self.found, &mut self.mentions)
             }
             Syntax::Yaml => {
+                self.is_yaml = true;
                 let Self { formats, found, mentions, is_given, text, .. } = self;
                 yaml::documents(text, |tree| {
                     let root = of_document(tree, format, *is_given);
@@ -98,7 +103,7 @@ impl Reading<'_> {
         self.formats.push(DescriptorFormat::Text);
         for range in plain::mentions(self.text) {
             let value = self.text[range.clone()].to_owned();
-            self.add(ImageParts::Whole(ScalarSlot { range, value, spelling: Spelling::Bare }))?;
+            self.add(ImageParts::Whole(ScalarSlot { range, value, spelling: ScalarSpelling::Bare }))?;
         }
         Ok(())
     }
@@ -117,7 +122,7 @@ impl Reading<'_> {
                     && (format == DescriptorFormat::Nomad || has_tag(literal.text));
                 if is_member || is_foreign {
                     let value = literal.text.to_owned();
-                    let slot = ScalarSlot { range: literal.range, value, spelling: Spelling::Quoted };
+                    let slot = ScalarSlot { range: literal.range, value, spelling: ScalarSpelling::Quoted };
                     self.add(ImageParts::Whole(slot))?;
                 } else if literal.text.contains(SCHEME) {
                     self.mentions.push(literal.range.start);
@@ -159,7 +164,7 @@ impl Reading<'_> {
         }
         let mut mentions: Vec<usize> = shared.collect();
         mentions.dedup();
-        DescriptorText { formats: self.formats, images, mentions }
+        DescriptorText { formats: self.formats, is_yaml: self.is_yaml, images, mentions }
     }
 }
 

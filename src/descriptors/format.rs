@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What a file describes, and how.
+/// The subject of a file, and its syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DescriptorFormat {
     /// Objects of Kubernetes, as YAML or JSON.

@@ -251,7 +251,7 @@ impl<'a> HclReader<'a> {
                         b'[' => b']',
                         _ => b')',
                     };
-                    // What an index or a call has in its brackets is no value by itself.
+                    // An index or the arguments of a call are no values by themselves.
                     let is_value = is_first;
                     open.push(OpenBracket { close, key, questions: 0 });
                     is_first = is_value && close != b')';

@@ -1,7 +1,7 @@
 //! JSON into a tree, by the reader of `formats::json`, which refuses a key that occurs twice.
 
 use super::error::DescriptorError;
-use super::slot::Spelling;
+use super::slot::ScalarSpelling;
 use super::tree::{MAX_VALUES, NodeId, NodeKind, TreeNode, ValueTree};
 use crate::formats::json::{JsonKind, JsonValue, parse_within};
 
@@ -33,11 +33,11 @@ fn add(tree: &mut ValueTree<'_>, value: JsonValue<'_>) -> NodeId {
         JsonKind::List => NodeKind::List,
         JsonKind::String => {
             let text = value.as_str().unwrap_or_default();
-            let is_as_written = Spelling::Quoted.inner(value.text()) == text;
-            NodeKind::Scalar(Spelling::Quoted, (!is_as_written).then(|| text.into()))
+            let is_as_written = ScalarSpelling::Quoted.inner(value.text()) == text;
+            NodeKind::Scalar(ScalarSpelling::Quoted, (!is_as_written).then(|| text.into()))
         }
-        JsonKind::Null => NodeKind::Scalar(Spelling::Word, Some("".into())),
-        JsonKind::Bool | JsonKind::Number => NodeKind::Scalar(Spelling::Word, None),
+        JsonKind::Null => NodeKind::Scalar(ScalarSpelling::Word, Some("".into())),
+        JsonKind::Bool | JsonKind::Number => NodeKind::Scalar(ScalarSpelling::Word, None),
     };
     let at = push(tree, value.text(), kind);
     for item in value.items() {
@@ -45,8 +45,12 @@ fn add(tree: &mut ValueTree<'_>, value: JsonValue<'_>) -> NodeId {
     }
     for (key, member) in value.keyed() {
         let text = key.as_str().unwrap_or_default();
-        let is_as_written = Spelling::Quoted.inner(key.text()) == text;
-        push(tree, key.text(), NodeKind::Scalar(Spelling::Quoted, (!is_as_written).then(|| text.into())));
+        let is_as_written = ScalarSpelling::Quoted.inner(key.text()) == text;
+        push(
+            tree,
+            key.text(),
+            NodeKind::Scalar(ScalarSpelling::Quoted, (!is_as_written).then(|| text.into())),
+        );
         add(tree, member);
     }
     let after = NodeId::try_from(tree.nodes.len()).unwrap_or(NodeId::MAX);

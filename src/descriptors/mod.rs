@@ -36,6 +36,6 @@ pub use descriptor::{DescriptorText, MAX_DESCRIPTOR};
 pub use error::DescriptorError;
 pub use format::DescriptorFormat;
 pub use place::{ImagePlace, WrittenImage};
-pub use replacement::{PlaceError, ReferenceForm, Replacement};
+pub use replacement::{ImagePlaceError, ReferenceForm, Replacement};
 pub use selector::ImageSelector;
-pub use splice::{TextEdit, splice};
+pub use splice::splice;

@@ -57,7 +57,7 @@ pub enum Replacement {
 
 /// A place that cannot have the image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlaceError {
+pub enum ImagePlaceError {
     /// No key for the digest or the tag.
     #[error("there is no key for the digest: neither `{digest_key}` nor one for the tag")]
     NoDigestKey {
@@ -72,7 +72,7 @@ pub enum PlaceError {
     Spelling,
 }
 
-impl Explain for PlaceError {
+impl Explain for ImagePlaceError {
     fn kind(&self) -> Kind {
         Kind::Input
     }
@@ -86,7 +86,7 @@ impl Explain for PlaceError {
     }
 }
 
-impl From<NoPlace> for PlaceError {
+impl From<NoPlace> for ImagePlaceError {
     fn from(_: NoPlace) -> Self {
         Self::Spelling
     }
@@ -97,12 +97,12 @@ fn suffix(
     tag: Option<&Tag>,
     digest: &Digest,
     form: ReferenceForm,
-) -> Result<(Option<String>, Option<String>), PlaceError> {
+) -> Result<(Option<String>, Option<String>), ImagePlaceError> {
     let tag = tag.map(ToString::to_string);
     Ok(match form {
         ReferenceForm::Both => (tag, Some(digest.to_string())),
         ReferenceForm::Digest => (None, Some(digest.to_string())),
-        ReferenceForm::Tag => (Some(tag.ok_or(PlaceError::NoTag)?), None),
+        ReferenceForm::Tag => (Some(tag.ok_or(ImagePlaceError::NoTag)?), None),
     })
 }
 
@@ -116,7 +116,7 @@ impl ImagePlace {
         replacement: &Replacement,
         form: ReferenceForm,
         text: &str,
-    ) -> Result<Vec<TextEdit>, PlaceError> {
+    ) -> Result<Vec<TextEdit>, ImagePlaceError> {
         let (tag, digest) = match replacement {
             Replacement::Image { tag, digest, .. } => suffix(tag.as_ref(), digest, form)?,
             Replacement::Pin { tag, digest } => suffix(Some(tag), digest, form)?,
@@ -142,7 +142,7 @@ impl ImagePlace {
                 };
                 split.edits(repository, tag, digest, text)
             }
-            ImageParts::Expression { .. } => Err(PlaceError::Spelling),
+            ImageParts::Expression { .. } => Err(ImagePlaceError::Spelling),
         }
     }
 
@@ -165,9 +165,9 @@ impl SplitImage {
         tag: Option<String>,
         digest: Option<String>,
         text: &str,
-    ) -> Result<Vec<TextEdit>, PlaceError> {
+    ) -> Result<Vec<TextEdit>, ImagePlaceError> {
         let mut edits = Vec::new();
-        let mut set = |slot: &ScalarSlot, value: &str| -> Result<(), PlaceError> {
+        let mut set = |slot: &ScalarSlot, value: &str| -> Result<(), ImagePlaceError> {
             edits.extend(slot.edit(value, text)?);
             Ok(())
         };
@@ -195,7 +195,7 @@ impl SplitImage {
                     set(slot, "")?;
                 }
             }
-            _ => return Err(PlaceError::NoDigestKey { digest_key: self.digest_key }),
+            _ => return Err(ImagePlaceError::NoDigestKey { digest_key: self.digest_key }),
         }
         Ok(edits)
     }

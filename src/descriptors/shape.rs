@@ -1,6 +1,6 @@
 //! Where each format has its images: the keys that lead to one.
 //!
-//! A [`Context`] is the meaning of a collection; [`next`] says what a key of it leads to. A list has the context of its
+//! A [`ShapeContext`] is the meaning of a collection; [`next`] says what a key of it leads to. A list has the context of its
 //! items. Keys that are not here lead nowhere, or on in the same context where a format nests freely.
 
 use super::format::DescriptorFormat;
@@ -8,7 +8,7 @@ use super::tree::{NodeId, ValueTree};
 
 /// The meaning of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Context {
+pub(super) enum ShapeContext {
     /// An object of Kubernetes, or a part of one.
     Kubernetes,
     /// A container of a pod.
@@ -53,10 +53,10 @@ pub(super) enum Context {
     Selected(u8),
 }
 
-/// The contexts before [`Context::Selected`].
+/// The contexts before [`ShapeContext::Selected`].
 pub(super) const FIXED: u32 = 20;
 
-impl Context {
+impl ShapeContext {
     /// A number below 64 for a set of bits.
     pub(super) const fn bit(self) -> u32 {
         match self {
@@ -85,13 +85,13 @@ impl Context {
     }
 }
 
-/// What a key leads to.
+/// The end of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lead {
     /// A map or a list of such.
-    To(Context),
+    To(ShapeContext),
     /// A list of such, and nothing else: a map of this name is something else.
-    Items(Context),
+    Items(ShapeContext),
     /// The scalar is an image.
     Image,
     /// The scalar is an image if it looks like one.
@@ -100,9 +100,9 @@ pub(super) enum Lead {
     Nowhere,
 }
 
-/// What `key` of a collection in this context leads to.
-pub(super) fn next(context: Context, key: &str) -> Lead {
-    use Context as C;
+/// The end of `key` in a collection of this context.
+pub(super) fn next(context: ShapeContext, key: &str) -> Lead {
+    use ShapeContext as C;
     match (context, key) {
         (C::Kubernetes, "containers" | "initContainers" | "ephemeralContainers") => Lead::Items(C::Container),
         (C::Kubernetes, "volumes") => Lead::Items(C::Volume),
@@ -150,18 +150,18 @@ pub(super) fn of_document(
     tree: &ValueTree<'_>,
     by_name: DescriptorFormat,
     is_given: bool,
-) -> Option<(DescriptorFormat, Context)> {
+) -> Option<(DescriptorFormat, ShapeContext)> {
     use DescriptorFormat as F;
     let root = tree.root()?;
     let format = if is_given { by_name } else { by_content(tree, root, by_name) };
     let context = match format {
-        F::Kubernetes => Context::Kubernetes,
-        F::Kustomization => Context::Kustomization,
-        F::Helm => Context::Values,
-        F::Compose => Context::Compose,
-        F::Marathon => Context::Marathon,
-        F::Nomad => Context::Job,
-        F::Terraform | F::TerraformJson => Context::Variables,
+        F::Kubernetes => ShapeContext::Kubernetes,
+        F::Kustomization => ShapeContext::Kustomization,
+        F::Helm => ShapeContext::Values,
+        F::Compose => ShapeContext::Compose,
+        F::Marathon => ShapeContext::Marathon,
+        F::Nomad => ShapeContext::Job,
+        F::Terraform | F::TerraformJson => ShapeContext::Variables,
         F::Yaml | F::Json | F::Text => return None,
     };
     Some((format, context))

@@ -6,7 +6,7 @@ use super::splice::TextEdit;
 
 /// The way that a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spelling {
+pub(super) enum ScalarSpelling {
     /// YAML without quotes.
     Plain,
     /// YAML within `'`.
@@ -23,7 +23,7 @@ pub(super) enum Spelling {
     Bare,
 }
 
-impl Spelling {
+impl ScalarSpelling {
     /// The text between the quotes.
     pub(super) fn inner(self, raw: &str) -> &str {
         match self {
@@ -42,7 +42,7 @@ pub struct ScalarSlot {
     pub range: Range<usize>,
     /// Its value.
     pub value: String,
-    pub(super) spelling: Spelling,
+    pub(super) spelling: ScalarSpelling,
 }
 
 impl ScalarSlot {
@@ -55,20 +55,21 @@ impl ScalarSlot {
         let range = self.range.clone();
         let edit = |range, text| Ok(Some(TextEdit { range, text }));
         match self.spelling {
-            Spelling::Plain if range.is_empty() => {
+            ScalarSpelling::Plain if range.is_empty() => {
                 // Nothing is written behind the colon of the key; the parser points before it.
                 match text.as_bytes().get(range.start) {
                     Some(b':') => edit(range.start + 1..range.start + 1, format!(" \"{value}\"")),
                     _ => Err(NoPlace),
                 }
             }
-            Spelling::Plain if is_plain(value) => edit(range, value.to_owned()),
-            Spelling::Single => edit(range, format!("'{value}'")),
-            Spelling::Plain | Spelling::Double | Spelling::Quoted | Spelling::Word => {
-                edit(range, format!("\"{value}\""))
-            }
-            Spelling::Bare => edit(range, value.to_owned()),
-            Spelling::Block => {
+            ScalarSpelling::Plain if is_plain(value) => edit(range, value.to_owned()),
+            ScalarSpelling::Single => edit(range, format!("'{value}'")),
+            ScalarSpelling::Plain
+            | ScalarSpelling::Double
+            | ScalarSpelling::Quoted
+            | ScalarSpelling::Word => edit(range, format!("\"{value}\"")),
+            ScalarSpelling::Bare => edit(range, value.to_owned()),
+            ScalarSpelling::Block => {
                 let raw = text.get(range.clone()).unwrap_or_default();
                 let bare = raw.trim();
                 if bare.is_empty() || bare != self.value.trim() {

@@ -15,7 +15,7 @@ fn images(name: &str, text: &str) -> Vec<(usize, String)> {
 }
 
 /// With `pack://NAME` and tags replaced, digests short.
-fn resolved_as(name: &str, text: &str, form: ReferenceForm) -> Result<String, PlaceError> {
+fn resolved_as(name: &str, text: &str, form: ReferenceForm) -> Result<String, ImagePlaceError> {
     let mut edits = Vec::new();
     for place in read(name, text).images {
         let replacement = match place.image() {
@@ -123,7 +123,7 @@ fn kustomizations_have_their_images_in_parts() {
     assert_eq!(images("a.yaml", &same).len(), 3);
     let nowhere = "images:\n- name: app\n  newName: pack://app\n";
     let error = resolved_as("kustomization.yaml", nowhere, ReferenceForm::Both).expect_err("no key");
-    assert_eq!(error, PlaceError::NoDigestKey { digest_key: "digest" });
+    assert_eq!(error, ImagePlaceError::NoDigestKey { digest_key: "digest" });
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn values_of_charts_keep_their_parts() {
     let text = text.replace("{repository: caddy}", "{repository: caddy, tag: '2'}");
     let expected = text
         .replace("pack://app\n  tag: 0362525\n  digest:", "shop/app\n  tag: \"1.20\"\n  digest: \"sha256:D\"")
-        .replace("registry: docker.io", "registry: \"localhost:5000\"")
+        .replace("registry: docker.io", "registry: localhost:5000")
         .replace("tag: 1.20 #", "tag: 1.20@sha256:D #")
         .replace("busybox:1", "busybox:1@sha256:D")
         .replace("imageTag: 7}", "imageTag: 7@sha256:D}")
@@ -259,7 +259,7 @@ fn terraform_in_hcl() {
 fn broken_texts_are_refused_with_their_place() {
     let cases = [
         ("a.yaml", "a: [\n", "line 1, column 4: not valid YAML: unclosed bracket"),
-        ("a.yaml", "a: b\n\tc: d\n", "line 2"),
+        ("a.yaml", "a: b\n\tc: d\n", "found a tab"),
         ("a.yaml", "a: *b\n", "line 1, column 4: not valid YAML"),
         ("a.yaml", "a: \"b\n", "not valid YAML"),
         ("a.json", "{\"a\": 1,}", "line 1, column 9: not valid JSON"),

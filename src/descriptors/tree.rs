@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::slot::Spelling;
+use super::slot::ScalarSpelling;
 
 /// The most values of one document.
 pub const MAX_VALUES: usize = 1_000_000;
@@ -17,7 +17,7 @@ pub(super) type NodeId = u32;
 #[derive(Clone, Debug)]
 pub(super) enum NodeKind {
     /// A scalar; its value where that is not the text of its range, without quotes.
-    Scalar(Spelling, Option<Box<str>>),
+    Scalar(ScalarSpelling, Option<Box<str>>),
     /// A mapping: keys and values in turn.
     Map,
     /// A sequence.
@@ -80,7 +80,7 @@ impl<'a> ValueTree<'a> {
     }
 
     /// The value of a scalar.
-    pub(super) fn scalar(&self, at: NodeId) -> Option<(Spelling, Cow<'_, str>)> {
+    pub(super) fn scalar(&self, at: NodeId) -> Option<(ScalarSpelling, Cow<'_, str>)> {
         let node = self.node(at)?;
         let NodeKind::Scalar(spelling, value) = &node.kind else { return None };
         let value = match value {

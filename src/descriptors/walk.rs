@@ -10,7 +10,7 @@ use super::format::DescriptorFormat;
 use super::lines::positions;
 use super::place::{ImageParts, ImagePlace, SCHEME, SplitImage, WrittenImage, is_name, written};
 use super::selector::{ImageSelector, SelectorStep};
-use super::shape::{Context, FIXED, Lead, is_image_key, names_images, next};
+use super::shape::{FIXED, Lead, ShapeContext, is_image_key, names_images, next};
 use super::slot::ScalarSlot;
 use super::tree::{NodeId, NodeKind, ValueTree};
 
@@ -29,12 +29,12 @@ pub(super) type Mention = usize;
 /// When there are too many, or one is a part of another.
 pub(super) fn document(
     tree: &ValueTree<'_>,
-    root: Option<(DescriptorFormat, Context)>,
+    root: Option<(DescriptorFormat, ShapeContext)>,
     selectors: &[ImageSelector],
     found: &mut Found,
     mentions: &mut Vec<Mention>,
 ) -> Result<(), DescriptorError> {
-    let mut walk = TreeWalk {
+    let mut walk = DescriptorWalk {
         tree,
         steps: selectors.iter().flat_map(Selected::steps).collect(),
         seen: vec![0; tree.nodes.len()],
@@ -73,22 +73,27 @@ impl<'s> Selected<'s> {
     }
 }
 
-struct TreeWalk<'t> {
+struct DescriptorWalk<'t> {
     tree: &'t ValueTree<'t>,
     steps: Vec<Selected<'t>>,
     /// The contexts that each value was walked in, as bits.
     seen: Vec<u64>,
     /// Collections to walk, their contexts, and whether a key with `image` leads there.
-    waiting: Vec<(NodeId, Context, bool)>,
+    waiting: Vec<(NodeId, ShapeContext, bool)>,
     found: &'t mut Found,
 }
 
-impl<'t> TreeWalk<'t> {
-    fn collection(&mut self, at: NodeId, context: Context, is_image: bool) -> Result<(), DescriptorError> {
+impl<'t> DescriptorWalk<'t> {
+    fn collection(
+        &mut self,
+        at: NodeId,
+        context: ShapeContext,
+        is_image: bool,
+    ) -> Result<(), DescriptorError> {
         let tree = self.tree;
         let Some(at) = tree.resolved(at) else { return Ok(()) };
         let context = match context {
-            Context::Values if is_image => Context::ImageValues,
+            ShapeContext::Values if is_image => ShapeContext::ImageValues,
             context => context,
         };
         let bit = 1_u64.checked_shl(context.bit()).unwrap_or_default();
@@ -96,7 +101,7 @@ impl<'t> TreeWalk<'t> {
             Some(seen) if *seen & bit == 0 => *seen |= bit,
             _ => return Ok(()),
         }
-        if let Context::Selected(step) = context {
+        if let ShapeContext::Selected(step) = context {
             return self.select(at, step);
         }
         if tree.is_list(at) {
@@ -109,10 +114,10 @@ impl<'t> TreeWalk<'t> {
             return Ok(());
         }
         match context {
-            Context::Kubernetes => self.object(at),
-            Context::KustomizedImage => return self.kustomized(at),
-            Context::Values | Context::ImageValues => {
-                if let Some(split) = self.split_values(at, context == Context::ImageValues) {
+            ShapeContext::Kubernetes => self.object(at),
+            ShapeContext::KustomizedImage => return self.kustomized(at),
+            ShapeContext::Values | ShapeContext::ImageValues => {
+                if let Some(split) = self.split_values(at, context == ShapeContext::ImageValues) {
                     self.add(ImageParts::Split(split))?;
                     return Ok(());
                 }
@@ -130,16 +135,17 @@ impl<'t> TreeWalk<'t> {
             let is_collection = tree.is_map(target) || tree.is_list(target);
             match next(context, &key) {
                 Lead::To(inner) => {
-                    let is_image = context == Context::ImageValues || names_images(&key);
+                    let is_image = context == ShapeContext::ImageValues || names_images(&key);
                     self.waiting.push((target, inner, is_image));
                 }
                 Lead::Items(inner) if tree.is_list(target) => self.waiting.push((target, inner, false)),
                 // `containers` of a schema is a map.
-                Lead::Items(_) if context == Context::Kubernetes => {
-                    self.waiting.push((target, Context::Kubernetes, false));
+                Lead::Items(_) if context == ShapeContext::Kubernetes => {
+                    self.waiting.push((target, ShapeContext::Kubernetes, false));
                 }
                 Lead::PerhapsImage if is_collection => {
-                    let inner = if context == Context::Variables { context } else { Context::Values };
+                    let inner =
+                        if context == ShapeContext::Variables { context } else { ShapeContext::Values };
                     self.waiting.push((target, inner, true));
                 }
                 Lead::Image => self.whole(target)?,
@@ -157,13 +163,13 @@ impl<'t> TreeWalk<'t> {
         if kind == "HelmRelease"
             && let Some(spec) = tree.get(at, "spec")
         {
-            self.waiting.push((spec, Context::Release, false));
+            self.waiting.push((spec, ShapeContext::Release, false));
         }
         for (number, step) in self.steps.iter().enumerate() {
             if step.kind == Some(&*kind)
                 && let Ok(number) = u8::try_from(number)
             {
-                self.waiting.push((at, Context::Selected(number), false));
+                self.waiting.push((at, ShapeContext::Selected(number), false));
             }
         }
     }
@@ -182,7 +188,7 @@ impl<'t> TreeWalk<'t> {
         };
         for target in targets {
             match self.split_values(target, true) {
-                _ if !is_last => self.waiting.push((target, Context::Selected(number + 1), false)),
+                _ if !is_last => self.waiting.push((target, ShapeContext::Selected(number + 1), false)),
                 Some(split) => self.add(ImageParts::Split(split))?,
                 None => self.whole(target)?,
             }
@@ -248,13 +254,15 @@ impl<'t> TreeWalk<'t> {
     }
 
     /// Whether a scalar where an image may stand is one.
-    fn looks_like_image(&self, at: NodeId, context: Context) -> bool {
+    fn looks_like_image(&self, at: NodeId, context: ShapeContext) -> bool {
         let Some(text) = self.tree.text_of(at) else { return false };
         match written(text.trim()) {
             WrittenImage::Member(_) => true,
             WrittenImage::Foreign { reference, .. } => {
                 // Names of images of machines are words, too.
-                context != Context::Variables || reference.tag().is_some() || reference.digest().is_some()
+                context != ShapeContext::Variables
+                    || reference.tag().is_some()
+                    || reference.digest().is_some()
             }
             WrittenImage::Unknown(_) => text.contains("${") || text.starts_with(SCHEME),
         }

@@ -10,7 +10,7 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag}
 
 use super::error::DescriptorError;
 use super::lines::positions;
-use super::slot::Spelling;
+use super::slot::ScalarSpelling;
 use super::tree::{MAX_VALUES, NodeId, NodeKind, TreeNode, ValueTree};
 
 /// Collections may be nested to this depth.
@@ -105,10 +105,10 @@ impl<'a> DocumentBuilder<'a> {
             return NodeKind::Opaque;
         }
         let spelling = match style {
-            ScalarStyle::Plain => Spelling::Plain,
-            ScalarStyle::SingleQuoted => Spelling::Single,
-            ScalarStyle::DoubleQuoted => Spelling::Double,
-            ScalarStyle::Literal | ScalarStyle::Folded => Spelling::Block,
+            ScalarStyle::Plain => ScalarSpelling::Plain,
+            ScalarStyle::SingleQuoted => ScalarSpelling::Single,
+            ScalarStyle::DoubleQuoted => ScalarSpelling::Double,
+            ScalarStyle::Literal | ScalarStyle::Folded => ScalarSpelling::Block,
         };
         let raw = span.slice(self.tree.text).unwrap_or_default();
         // The parser calls a value that is left out `~`.

@@ -54,7 +54,7 @@ pub use cache::CachePolicy;
 pub use error::BuildError;
 pub use outcome::{InputChange, Outcome};
 pub use prepared::PreparedBuild;
-pub use preview::{check_lock, lock, look_up, prepare, scanner};
+pub use preview::{check_lock, known_tags, lock, look_up, prepare, scanner};
 pub use refusal::RefusedImage;
 pub use report::{DestinationReport, ImageReport, LayerReport, Report};
 pub use request::{ALL_FINDINGS, FIRST_FINDINGS, Request, project_of};

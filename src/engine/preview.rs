@@ -13,6 +13,7 @@ use super::session::Session;
 use crate::layer::Scanner;
 use crate::project::lock::LockedBase;
 use crate::types::error::BoxedError;
+use crate::types::reference::Tag;
 
 /// The scanner for the trees of `request`.
 #[must_use]
@@ -34,6 +35,14 @@ pub fn prepare<'a>(
     let lookups = lookups(session, request)?;
     let writer = MemoWriter::new(&session.store);
     session.workers.pool()?.install(|| prepare_with(session, request, scanner, writer, lookups, bases, None))
+}
+
+/// The tags of an image, where these are known without building it.
+///
+/// # Errors
+/// When a template needs what only a build knows.
+pub fn known_tags(request: &Request) -> Result<Vec<Tag>, BoxedError> {
+    derive::tags(request, &request.facts)
 }
 
 /// Whether the outcome of a build of `request` is known without planning it: what `pack plan` can say of that

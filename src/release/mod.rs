@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod promote;
 pub mod rebase;
 pub mod record;
+pub mod resolve;
 mod retag;
 pub mod rollback;
 #[cfg(test)]

@@ -93,13 +93,27 @@ pub(crate) fn replace(
     before: Option<&Metadata>,
     durability: Durability,
 ) -> io::Result<()> {
+    persist(prepare(target, bytes, prefix, access, before)?, target, durability)
+}
+
+/// The finished draft of such a file, for [`persist`].
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn prepare(
+    target: &Path,
+    bytes: &[u8],
+    prefix: &str,
+    access: NewFileMode,
+    before: Option<&Metadata>,
+) -> io::Result<NamedTempFile> {
     let mode = before.map_or(access, |_| NewFileMode::Private).mode();
     let mut draft = draft_in(directory_of(target), prefix, mode)?;
     draft.write_all(bytes)?;
     if let Some(before) = before {
         resemble(draft.as_file(), before)?;
     }
-    persist(draft, target, durability)
+    Ok(draft)
 }
 
 /// Gives `file` the owner and the mode of another.

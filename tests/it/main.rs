@@ -20,6 +20,7 @@ mod checkout;
 mod ci;
 mod commands;
 mod content;
+mod descriptors;
 mod documents;
 mod estargz;
 mod events;

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests are told where their inputs are by the environment")]
 
 mod cache;
+mod descriptors;
 mod doors;
 mod engines;
 mod failing;

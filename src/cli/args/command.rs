@@ -18,6 +18,8 @@ use super::plan::PlanArgs;
 use super::rebase::RebaseArgs;
 use super::registries::RegistryArgs;
 use super::release::{PromoteArgs, ReleasesArgs, RollbackArgs};
+use super::render::RenderArgs;
+use super::resolve::ResolveArgs;
 use super::stored::{ImagesArgs, RmArgs};
 use super::tag::TagArgs;
 use super::update::UpdateArgs;
@@ -45,6 +47,8 @@ pub enum Command {
     Releases(ReleasesArgs),
     Rollback(RollbackArgs),
     Events(EventsArgs),
+    Resolve(ResolveArgs),
+    Render(RenderArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
     Doctor(DoctorArgs),
@@ -73,6 +77,8 @@ impl Command {
             Self::Rollback(args) => &args.release.registries,
             Self::Tag(args) => &args.registries,
             Self::Events(EventsArgs { command: EventsCommand::Flush(args) }) => &args.registries,
+            Self::Resolve(args) => &args.registries,
+            Self::Render(args) => &args.registries,
             Self::Login(args) => &args.registries,
             Self::Doctor(args) => &args.registries,
             Self::Events(EventsArgs { command: EventsCommand::List(_) })

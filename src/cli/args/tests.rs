@@ -63,6 +63,8 @@ fn every_command_explains_itself() {
     pack events
     pack events list
     pack events flush
+    pack resolve
+    pack render
     pack login
     pack logout
     pack doctor

@@ -5,6 +5,7 @@ mod cache;
 mod check;
 mod copy;
 mod delivery;
+mod descriptors;
 mod diff;
 mod doctor;
 mod events;
@@ -17,7 +18,9 @@ mod plan;
 mod rebase;
 mod refusal;
 mod release;
+mod render;
 mod request;
+mod resolve;
 mod update;
 mod workspace;
 
@@ -54,6 +57,8 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Releases(args) => release::list(invocation, args),
         Command::Rollback(args) => release::back(invocation, args),
         Command::Events(args) => events::run(invocation, &args.command),
+        Command::Resolve(args) => resolve::run(invocation, args),
+        Command::Render(args) => render::run(invocation, args),
         Command::Login(args) => login::run(invocation, args),
         Command::Logout(args) => login::out(invocation, args),
         Command::Doctor(args) => doctor::run(invocation, args),

@@ -9,6 +9,7 @@ pub mod findings;
 pub mod history;
 pub mod inspect;
 pub mod release;
+pub mod resolve;
 pub mod sarif;
 pub mod workspace;
 

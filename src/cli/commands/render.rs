@@ -1,0 +1,38 @@
+//! `pack render`.
+
+use std::collections::BTreeMap;
+
+use super::super::args::RenderArgs;
+use super::super::error::CommandError;
+use super::super::invocation::Invocation;
+use super::descriptors;
+use crate::release::ledger::Ledger;
+use crate::release::resolve::{MemberImage, members};
+
+/// Writes descriptors with the images of an environment.
+///
+/// # Errors
+/// When an image has no release there, or its record is not sound; no descriptor is then written.
+pub(super) fn run(invocation: &Invocation, args: &RenderArgs) -> Result<(), CommandError> {
+    let files = descriptors::files(invocation, &args.descriptors)?;
+    let names = members(&files)?;
+    let projects = descriptors::projects(invocation, &args.descriptors, &names)?;
+    let mut images = BTreeMap::new();
+    for (name, directory) in projects {
+        let asked = descriptors::request(invocation, &directory, &args.registries, false)?;
+        let session = invocation.session(&asked.request.settings)?;
+        let settings = asked.request.settings.environments.get(&args.environment);
+        let repository = settings.and_then(|settings| settings.name.as_ref());
+        let repository = repository.map_or_else(|| asked.request.name.clone(), |name| name.value.clone());
+        let ledger = Ledger::to_read(session.client.clone(), repository);
+        let numbers = ledger.numbers()?;
+        let release = ledger.find(&numbers, &args.environment, None)?;
+        let image = MemberImage {
+            repository: release.record.image.clone(),
+            tag: Some(release.tag()),
+            digest: release.record.digest,
+        };
+        images.insert(name, image);
+    }
+    descriptors::deliver(invocation, &args.descriptors, args.format.json, &files, &images, None)
+}
