@@ -260,7 +260,7 @@ impl Store {
     /// Moves an index aside that cannot be parsed, with a warning of its own: names were lost.
     fn heal_index(&self) {
         let layout = &self.0.layout;
-        let damage = || layout.index().err().filter(is_damage);
+        let damage = || layout.shared_index().err().filter(is_damage);
         // Looked at again under the lock: another process may have healed it, and named an image in it.
         if damage().is_some()
             && let Ok(_unlocked_on_close) = layout.lock()
