@@ -317,6 +317,17 @@ fn members_of_a_workspace_are_resolved_by_their_names() {
     }
     project.write("compose.yaml", "services: {a: {image: pack://crat}}\n");
     project.pack("resolve -f compose.yaml").fails(1).says(&["crat", "`cart`"]);
+    // They have one lock, with the base of each.
+    for (name, base) in [("cart", "one"), ("pay", "two")] {
+        crate::hostile::layout(&project.path(base), &[]);
+        let place = format!("oci:{}:1", project.path(base).display());
+        let text = build_file(&format!("{}/shop/{name}", fake.address())).replace("scratch", &place);
+        project.write(&format!("services/{name}/build.toml"), text.replace("1.20", "1.21"));
+    }
+    project.write("compose.yaml", "services:\n  a: {image: pack://cart}\n  b: {image: pack://pay}\n");
+    project.pack("resolve -f compose.yaml").ok();
+    let lock = fs::read_to_string(project.path("build.lock")).unwrap();
+    assert!(lock.contains("/one:1") && lock.contains("/two:1"), "{lock}");
     // A member that fails leaves no descriptor.
     fs::remove_dir_all(project.path("services/pay/files")).unwrap();
     project.write("compose.yaml", "services:\n  a: {image: pack://cart}\n  b: {image: pack://pay}\n");

@@ -170,11 +170,7 @@ pub(super) fn check_lock(asked: &CommandRequest) -> Result<(), CommandError> {
 }
 
 /// Writes the lock if the build learned something, unless it must not change.
-pub(super) fn write_lock(
-    invocation: &Invocation,
-    asked: &CommandRequest,
-    report: &Report,
-) -> Result<(), CommandError> {
+fn write_lock(invocation: &Invocation, asked: &CommandRequest, report: &Report) -> Result<(), CommandError> {
     let (Some(path), Some(found)) = (&asked.lock_path, &report.locked) else { return Ok(()) };
     if asked.request.settings.locked {
         return Ok(());

@@ -17,6 +17,7 @@ use super::events;
 use super::refusal;
 use super::request::{self, CommandRequest};
 use crate::engine::{Job, OnFailure, Target, known_tags};
+use crate::project::lock::Lock;
 use crate::release::resolve::{
     ImageLock, LOCK_NAME, MemberImage, Pins, Unpinned, check, exclusions, members,
 };
@@ -112,6 +113,7 @@ fn built(
         asked.push((request, names));
     }
     let mut images = BTreeMap::new();
+    let mut locks: BTreeMap<&Path, Lock> = BTreeMap::new();
     let mut rest = asked.as_slice();
     while let Some((first, _)) = rest.first() {
         // A session has one way to reach registries.
@@ -150,8 +152,12 @@ fn built(
                     continue;
                 }
             };
-            if let Err(error) = build::write_lock(invocation, asked, &report) {
-                invocation.printer.late(&error);
+            // Members of a workspace have one lock.
+            if let (Some(path), Some(found)) = (&asked.lock_path, &report.locked)
+                && !asked.request.settings.locked
+            {
+                let before = || asked.request.lock.clone().unwrap_or_default();
+                locks.entry(path).or_insert_with(before).update(found.clone());
             }
             for warning in &report.warnings {
                 invocation.printer.warning(warning);
@@ -163,7 +169,12 @@ fn built(
             let image = MemberImage { repository, tag: report.tags.first().cloned(), digest };
             images.extend(names.iter().map(|name| ((*name).to_owned(), image.clone())));
         }
-        // Those that were pushed are told of, also where another image failed.
+        // Those that were pushed are told of and locked, also where another image failed.
+        for (path, lock) in &locks {
+            if let Err(error) = lock.write(path) {
+                invocation.printer.late(&error.into());
+            }
+        }
         events::deliver(invocation, &session.client);
         if let Some(error) = failed {
             return Err(error);
