@@ -19,11 +19,13 @@
 //! - `descriptors`: the images that deployment descriptors name, and their bytes.
 //! - `release`: images copied, named, put on another base, and released into environments.
 //! - `notify`: events after a delivery, told to receivers over HTTP.
+//! - `listen`: a service that takes notifications and runs commands.
 //! - `cli`: arguments, environment, terminal, exit codes.
 //!
 //! # Files
 //! Read:
-//! - `build.toml`, or what `--file` names.
+//! - `build.toml`, or what `--file` names; `listen.toml` by `pack listen`.
+//! - Secrets that sign events: `secret-file` of a `[[webhook]]`, of a `[[source]]` and of an `[[action]]`.
 //! - `$XDG_CONFIG_HOME/pack/config.toml`: how the user wants registries to be reached.
 //! - Docker's and Podman's `certs.d`, `registries.conf`, `registries.conf.d` and `daemon.json`, in `$XDG_CONFIG_HOME` and
 //!   `/etc` or `$PACK_SYSTEM_CONFIG`.
@@ -50,6 +52,8 @@
 //! - `images.lock` in the directory of the project, by `pack resolve --pin`: the digests of images of others. Read, too.
 //!   `.images.lock.*` is what a killed process left of it.
 //! - Descriptors, with `--in-place` or `-o DIR`. `.pack-*` beside them is what a killed process left.
+//! - By `pack listen`, in `state` of `listen.toml` or the store's `listen/`: `journal`, what was accepted and what became of
+//!   it; `lock`.
 //! - Outputs: `oci:DIR` (`oci-layout`, `index.json`, `blobs/sha256/`), `oci-archive:FILE`, `docker-archive:FILE`.
 //! - `--metadata-file`, `--image-refs`, `--timings`, `build.toml` by `pack init`, pages by `pack man --dir`. Not by rename
 //!   what is a pipe or a device, or is alone in its mount.
@@ -62,6 +66,7 @@
 //!   - `memo/NAMESPACE-HEX`: records of finished steps. `engine::memo` has `files`, `archive`, `sibling`, `layer`, `bodies`, `blobs`,
 //!     `listing`, `outcome` and `inputs`; `bases` has `layer-index`, the paths and facts of a base layer.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
+//!   - `outbox/TIME-ID-RECEIVER.intent`, `.event`: events that are not delivered; `.tries`: when the next try is due.
 //!   - `CACHEDIR.TAG`.
 //! - `$TMPDIR/pack-XXXXXX`: blobs of this run, where the store cannot be written. It goes at the end, or is swept by a
 //!   later run or prune if the process was killed. Without a name: large blobs of mirrors, and the files in tar archives
@@ -83,6 +88,7 @@ pub(crate) mod formats;
 pub mod fuzz;
 pub(crate) mod inspect;
 pub(crate) mod layer;
+pub(crate) mod listen;
 pub(crate) mod notify;
 pub(crate) mod oci;
 pub(crate) mod plan;

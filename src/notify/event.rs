@@ -122,7 +122,7 @@ fn uuid(parts: &[&[u8]]) -> String {
 }
 
 /// A time in milliseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventTime(u64);
 
@@ -162,7 +162,7 @@ impl fmt::Display for EventTime {
 }
 
 #[cfg(test)]
-pub(super) fn example(kind: DeliveryKind) -> DeliveryEvent {
+pub(crate) fn example(kind: DeliveryKind) -> DeliveryEvent {
     let image: Repository = "localhost:5000/shop/app".parse().expect("a name");
     let (digest, old) = (Digest::of(b"new"), Digest::of(b"old"));
     let is_release = kind != DeliveryKind::Push;

@@ -22,5 +22,10 @@ pub use announced::{AnnouncedDestination, ImageOrigin};
 pub use announcer::{Announcement, Announcer, Now};
 pub use courier::{Courier, CourierReport};
 pub use event::{ChainId, DeliveryEvent, EventTime};
+pub use form::message;
 pub use outbox::{Outbox, OutboxEntry, OutboxTries};
-pub use receiver::{DEFAULT_TIMEOUT, Receiver, SecretPlace, Variables};
+pub use receiver::{DEFAULT_TIMEOUT, Receiver, SecretError, SecretPlace, Variables};
+pub use signature::{SignatureError, SigningKey};
+
+#[cfg(test)]
+pub(crate) use event::example as example_event;

@@ -28,7 +28,7 @@ pub use self::client::ping::Greeting;
 pub use self::client::push::PushedParts;
 pub use self::client::referrers::{Referrers, fallback_tag};
 pub use self::client::settings::{ClientSettings, Mirror, RegistrySettings};
-pub use self::client::webhook::{WebhookAnswer, WebhookRequest};
+pub use self::client::webhook::WebhookRequest;
 pub use self::wire::error::RegistryError;
 pub use self::wire::secret::Secret;
 pub use self::wire::settings::{EngineFiles, ProxySettings};

@@ -1,11 +1,12 @@
 //! Events after a push: who is told, what a crash loses, what a receiver can do to a push, and which texts must not be readable.
 
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use pack_test_registry::{Action, Fake, Fault, Kind};
 
 use crate::hooks::{Hook, HookAnswer};
+use crate::real::peers::peer;
 use crate::support::{Project, files_below, text, tree_on};
 
 /// A small project that is pushed to `registry`, with these lines after its settings.
@@ -34,7 +35,7 @@ fn outbox(project: &Project) -> Vec<String> {
 fn a_push_is_told_once_and_no_change_is_not_told() {
     let (registry, hook) = (Fake::start().unwrap(), Hook::start());
     let project = project(&registry, &webhook(&hook, ""));
-    let built = project.pack("build --push --json").ok().json();
+    let built = project.pack("build --push --allow-retag --json").ok().json();
     let messages = hook.take();
     assert_eq!(messages.len(), 1);
     let event = messages[0].json();
@@ -44,10 +45,10 @@ fn a_push_is_told_once_and_no_change_is_not_told() {
     assert_eq!(messages[0].target, "/hook");
     assert!(!messages[0].headers.contains_key("webhook-signature"));
     // All of it is there: no tag moves.
-    project.pack("build --push").ok();
+    project.pack("build --push --allow-retag").ok();
     assert_eq!(hook.take().len(), 0);
     // Another content is another event, in the same chain.
-    project.write("files/a.txt", "b\n").pack("build --push").ok();
+    project.write("files/a.txt", "b\n").pack("build --push --allow-retag").ok();
     let second = hook.take()[0].json();
     assert_ne!((&second["id"], &second["digest"]), (&event["id"], &event["digest"]));
     // A build that stays here tells nothing.
@@ -63,7 +64,7 @@ fn receivers_get_what_they_asked_for() {
         forms.map(|form| webhook(&hook, &format!("form = \"{form}\"")).replace("/hook", &format!("/{form}")));
     let other = webhook(&hook, "on = [\"promotion\", \"rollback\"]").replace("/hook", "/other");
     let project = project(&registry, &(each.concat() + &other));
-    project.pack("build --push").ok();
+    project.pack("build --push --allow-retag").ok();
     let mut messages = hook.take();
     messages.sort_by_key(|message| message.target.clone());
     let mut targets: Vec<String> = forms.iter().map(|form| format!("/{form}")).collect();
@@ -93,7 +94,7 @@ fn receivers_get_what_they_asked_for() {
 fn kill_at_the_tag(registry: &Fake, project: &Project, action: Action) {
     registry.fault(Fault::always("PUT", Kind::Manifest, action));
     let _ = registry.take_log();
-    let mut child: Child = project.pack("build --push").command().spawn().unwrap();
+    let mut child: Child = project.pack("build --push --allow-retag").command().spawn().unwrap();
     let begun = Instant::now();
     while !registry.take_log().iter().any(|logged| logged.method == "PUT" && logged.kind == Kind::Manifest) {
         assert!(begun.elapsed() < Duration::from_secs(60), "no tag is set");
@@ -147,11 +148,15 @@ fn a_receiver_that_fails_fails_no_push_and_gets_the_same_event_later() {
     let (registry, hook) = (Fake::start().unwrap(), Hook::start());
     let project = project(&registry, &webhook(&hook, "timeout = \"4s\""));
     hook.answers(vec![HookAnswer::Status(503, String::new()); 3]);
-    project.pack("build --push").ok().says(&["was not told", "503", "pack events flush"]);
+    project.pack("build --push --allow-retag").ok().says(&["was not told", "503", "pack events flush"]);
     let tries = hook.take();
     assert_eq!((tries.len(), outbox(&project)), (3, vec!["event".to_owned(), "tries".to_owned()]));
     // The next push is told after it, and not before it is due.
-    project.write("files/a.txt", "b\n").pack("build --push").ok().says(&["the next try is due"]);
+    project
+        .write("files/a.txt", "b\n")
+        .pack("build --push --allow-retag")
+        .ok()
+        .says(&["the next try is due"]);
     assert_eq!(hook.take().len(), 0);
     assert!(project.pack("events list").ok().stdout.contains("503"));
     project.pack("events flush").ok().says(&["2 events delivered"]);
@@ -168,12 +173,12 @@ fn a_receiver_says_when_to_come_again() {
     let project = project(&registry, &webhook(&hook, ""));
     hook.answers([HookAnswer::Status(429, "retry-after: 1\r\n".to_owned())]);
     let begun = Instant::now();
-    project.pack("build --push").ok();
+    project.pack("build --push --allow-retag").ok();
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
     assert_eq!(hook.take().len(), 2);
     // More than a push waits for.
     hook.answers([HookAnswer::Status(503, "retry-after: 3600\r\n".to_owned())]);
-    project.write("files/a.txt", "b\n").pack("build --push").ok().says(&["was not told"]);
+    project.write("files/a.txt", "b\n").pack("build --push --allow-retag").ok().says(&["was not told"]);
     assert_eq!(hook.take().len(), 1);
     let listed = project.pack("events list --json").ok().json();
     assert_eq!(listed[0]["tries"], 1);
@@ -192,7 +197,7 @@ fn a_receiver_that_hangs_costs_its_time_and_no_more() {
     let project = project(&registry, &lines);
     hook.answers([HookAnswer::Silence]);
     let begun = Instant::now();
-    project.pack("build --push").ok().says(&["was not told", "timed out"]);
+    project.pack("build --push --allow-retag").ok().says(&["was not told", "timed out"]);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!((hook.take().len(), other.take().len(), outbox(&project).len()), (1, 1, 2));
 }
@@ -203,26 +208,35 @@ fn a_required_receiver_is_reached_before_anything_is_pushed() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let lines = format!("[[webhook]]\nurl = \"http://{gone}/hook\"\nrequired = true\ntimeout = \"1s\"\n");
     let refused = project(&registry, &lines);
-    refused.pack("build --push").fails(3).says(&["which is required"]).hints();
+    refused.pack("build --push --allow-retag").fails(3).says(&["which is required"]).hints();
     assert!(!registry.take_log().iter().any(|logged| logged.method == "PUT"), "something was pushed");
     // A build that pushes nothing needs no receiver.
     refused.pack("build").ok();
     // Any answer says that it is there. After the tag moved, the push has not failed, whatever it says.
     let project = project(&registry, &webhook(&hook, "required = true\ntimeout = \"1s\""));
     hook.answers([HookAnswer::Status(400, String::new())]);
-    project.pack("build --push").ok().says(&["the required receiver", "was not told"]);
+    project.pack("build --push --allow-retag").ok().says(&["the required receiver", "was not told"]);
     project.pack("events flush").ok();
     assert_eq!(outbox(&project), Vec::<String>::new());
     // Nor is anything pushed if the event could not survive a crash.
     std::fs::write(project.cache().join("outbox/blocked"), "").unwrap();
     std::fs::remove_dir_all(project.cache().join("outbox")).unwrap();
     std::fs::write(project.cache().join("outbox"), "a file").unwrap();
-    project.write("files/a.txt", "b\n").pack("build --push").fails(1).says(&["required receiver"]).hints();
+    project
+        .write("files/a.txt", "b\n")
+        .pack("build --push --allow-retag")
+        .fails(1)
+        .says(&["required receiver"])
+        .hints();
     let project = self::project(&registry, &webhook(&hook, ""));
     std::fs::create_dir_all(project.cache()).unwrap();
     std::fs::write(project.cache().join("outbox"), "a file").unwrap();
     hook.take();
-    project.write("files/a.txt", "c\n").pack("build --push").ok().says(&["is lost if this run is killed"]);
+    project
+        .write("files/a.txt", "c\n")
+        .pack("build --push --allow-retag")
+        .ok()
+        .says(&["is lost if this run is killed"]);
     assert_eq!(hook.take().len(), 1);
 }
 
@@ -238,14 +252,17 @@ fn no_secret_is_printed_or_kept() {
     );
     let project = project(&registry, &lines);
     project.write("hook.secret", &secret_file);
-    project.pack("build --push").fails(1).says(&["`HOOK` is not set"]).hints();
+    project.pack("build --push --allow-retag").fails(1).says(&["`HOOK` is not set"]).hints();
     assert!(!registry.take_log().iter().any(|logged| logged.method == "PUT"));
     let secret = format!("secret-{NEEDLE}");
     hook.answers(vec![HookAnswer::Status(400, String::new()); 2]);
     let mut said = String::new();
-    for command in
-        ["build --push -vv --json --timings=t.json", "events list", "events list --json", "events flush -vv"]
-    {
+    for command in [
+        "build --push --allow-retag -vv --json --timings=t.json",
+        "events list",
+        "events list --json",
+        "events flush -vv",
+    ] {
         let outcome = project.pack(command).env("HOOK", &secret).run();
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
         said += &(outcome.stdout + &outcome.stderr);
@@ -269,7 +286,7 @@ fn no_secret_is_printed_or_kept() {
     }
     // The outbox has the address and the name of the variable, and never its value.
     hook.answers(vec![HookAnswer::Status(400, String::new()); 2]);
-    project.write("files/a.txt", "b\n").pack("build --push").env("HOOK", &secret).ok();
+    project.write("files/a.txt", "b\n").pack("build --push --allow-retag").env("HOOK", &secret).ok();
     for path in files_below(&project.cache()) {
         let bytes = std::fs::read(&path).unwrap();
         let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
@@ -278,7 +295,7 @@ fn no_secret_is_printed_or_kept() {
     project.pack("events flush").fails(3).says(&["`HOOK` is not set"]);
     // An error that points at the line shows no password.
     project.write("build.toml", format!("[[webhook]]\nurl = \"ftp://user:{NEEDLE}@h/x\"\n"));
-    let outcome = project.pack("build --push").fails(1);
+    let outcome = project.pack("build --push --allow-retag").fails(1);
     assert!(!outcome.stderr.contains(NEEDLE), "{}", outcome.stderr);
 }
 
@@ -287,7 +304,7 @@ fn a_strangers_build_file_names_no_receiver() {
     let (registry, hook) = (Fake::start().unwrap(), Hook::start());
     let project = project(&registry, &webhook(&hook, ""));
     let name = format!("{}/shop/app", registry.address());
-    let build = format!("build --push --untrusted --name {name} --tag 2");
+    let build = format!("build --push --allow-retag --untrusted --name {name} --tag 2");
     project.pack(&build).fails(4).says(&["sending events to", "--untrusted"]).hints();
     assert_eq!(hook.take().len(), 0);
 }
@@ -305,7 +322,7 @@ fn settings_of_receivers_that_cannot_be_are_refused() {
         ("form = \"webhook\"", "`webhook.url` is missing"),
     ] {
         let project = project(&registry, &format!("[[webhook]]\n{lines}\n"));
-        project.pack("build --push").fails(1).says(&[said]);
+        project.pack("build --push --allow-retag").fails(1).says(&[said]);
     }
 }
 
@@ -317,7 +334,7 @@ fn events_wait_in_the_order_in_which_they_happened() {
     let mut digests = Vec::new();
     for content in ["1\n", "2\n", "3\n"] {
         project.write("files/a.txt", content);
-        digests.push(text(&project.pack("build --push --json").ok().json()["digest"]));
+        digests.push(text(&project.pack("build --push --allow-retag --json").ok().json()["digest"]));
     }
     hook.take();
     project.pack("events flush").ok();
@@ -325,7 +342,57 @@ fn events_wait_in_the_order_in_which_they_happened() {
     assert_eq!(told, digests);
     // A prune leaves the outbox alone.
     hook.answers([HookAnswer::Status(400, String::new())]);
-    project.write("files/a.txt", "4\n").pack("build --push").ok();
+    project.write("files/a.txt", "4\n").pack("build --push --allow-retag").ok();
     project.pack("cache prune --all").ok();
     assert_eq!(outbox(&project), ["event", "tries"]);
+}
+
+/// Gives a text to a program, which must accept it; its output.
+fn judged(command: &mut std::process::Command, input: &str) -> String {
+    use std::io::Write as _;
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The library of CloudEvents for JavaScript reads the events, and that of Standard Webhooks for Python the signatures.
+#[test]
+fn other_libraries_read_events_and_signatures() {
+    const READ: &str = "const { HTTP } = require('cloudevents'); let text = ''; process.stdin.on('data', part => text += part)
+        .on('end', () => { const event = HTTP.toEvent(JSON.parse(text)); event.validate();
+        console.log([event.id, event.type, event.source, event.data.digest ?? event.data.customData.digest].join(' ')); })";
+    const VERIFY: &str = "import json, sys; from standardwebhooks.webhooks import Webhook
+message = json.load(sys.stdin)
+Webhook(sys.argv[1]).verify(message['body'], message['headers'])";
+    const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let (reader, verifier) = (peer("cloudevents/node_modules"), peer("webhooks/python"));
+    if reader.is_none() && verifier.is_none() {
+        return;
+    }
+    let (registry, hook) = (Fake::start().unwrap(), Hook::start());
+    let forms = ["cloudevents", "cloudevents-structured", "cdevents", "cdevents-0.4"];
+    let each = forms.map(|form| webhook(&hook, &format!("form = \"{form}\"\nsecret-env = \"HOOK\"")));
+    let project = project(&registry, &each.concat());
+    let built = project.pack("build --push --allow-retag --json").env("HOOK", KEY).ok().json();
+    let messages = hook.take();
+    assert_eq!(messages.len(), forms.len());
+    for message in messages {
+        let body = String::from_utf8(message.body.clone()).unwrap();
+        let input = serde_json::json!({ "headers": message.headers, "body": body }).to_string();
+        if let Some(reader) = &reader {
+            let mut command = std::process::Command::new("node");
+            let said = judged(command.args(["-e", READ]).env("NODE_PATH", reader), &input);
+            let words: Vec<&str> = said.split_whitespace().collect();
+            let source = format!("oci://{}/shop/app", registry.address());
+            assert_eq!((words[0], words[2]), (message.headers["webhook-id"].as_str(), source.as_str()));
+            assert_eq!(words[3], text(&built["digest"]));
+        }
+        if let Some(verifier) = &verifier {
+            let mut command = std::process::Command::new("python3");
+            judged(command.args(["-c", VERIFY, KEY]).env("PYTHONPATH", verifier), &input);
+        }
+    }
 }

@@ -35,6 +35,7 @@ mod init;
 mod inputs;
 mod interrupts;
 mod java;
+mod listen;
 mod node;
 mod outputs;
 mod places;

@@ -15,6 +15,7 @@ mod machine_code;
 pub(crate) mod machines;
 pub(crate) mod peers;
 mod programs;
+mod redeploy;
 mod registries;
 mod releases;
 mod runtimes;

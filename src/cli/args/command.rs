@@ -12,6 +12,7 @@ use super::events::{EventsArgs, EventsCommand};
 use super::history::HistoryArgs;
 use super::init::InitArgs;
 use super::inspect::InspectArgs;
+use super::listen::ListenArgs;
 use super::login::{LoginArgs, LogoutArgs};
 use super::output::{CompletionsArgs, ManArgs};
 use super::plan::PlanArgs;
@@ -49,6 +50,7 @@ pub enum Command {
     Events(EventsArgs),
     Resolve(ResolveArgs),
     Render(RenderArgs),
+    Listen(ListenArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
     Doctor(DoctorArgs),
@@ -79,6 +81,7 @@ impl Command {
             Self::Events(EventsArgs { command: EventsCommand::Flush(args) }) => &args.registries,
             Self::Resolve(args) => &args.registries,
             Self::Render(args) => &args.registries,
+            Self::Listen(args) => &args.registries,
             Self::Login(args) => &args.registries,
             Self::Doctor(args) => &args.registries,
             Self::Events(EventsArgs { command: EventsCommand::List(_) })

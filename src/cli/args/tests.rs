@@ -65,6 +65,7 @@ fn every_command_explains_itself() {
     pack events flush
     pack resolve
     pack render
+    pack listen
     pack login
     pack logout
     pack doctor

@@ -100,18 +100,22 @@ fn receivers(settings: &Settings) -> Vec<Receiver> {
     clippy::disallowed_methods,
     reason = "an event tells when it happened, and decides nothing in an image"
 )]
-fn clock() -> Arc<Now> {
+pub(super) fn clock() -> Arc<Now> {
     Arc::new(|| EventTime::from(SystemTime::now()))
+}
+
+/// The environment, where secrets may be.
+pub(super) fn variables(invocation: &Invocation) -> Arc<Variables> {
+    let environment = invocation.environment.clone();
+    Arc::new(move |name| environment.text(name).map(str::to_owned))
 }
 
 /// The courier of the events in the store.
 fn courier<'a>(invocation: &'a Invocation, client: &'a Client) -> Courier<'a> {
-    let environment = invocation.environment.clone();
-    let variables: Arc<Variables> = Arc::new(move |name| environment.text(name).map(str::to_owned));
     Courier {
         outbox: invocation.outbox().clone(),
         client,
-        variables,
+        variables: variables(invocation),
         now: clock(),
         interrupt: &invocation.interrupt,
     }

@@ -11,6 +11,7 @@ mod doctor;
 mod events;
 mod images;
 mod init;
+mod listen;
 mod login;
 mod names;
 mod place;
@@ -59,6 +60,7 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Events(args) => events::run(invocation, &args.command),
         Command::Resolve(args) => resolve::run(invocation, args),
         Command::Render(args) => render::run(invocation, args),
+        Command::Listen(args) => listen::run(invocation, args),
         Command::Login(args) => login::run(invocation, args),
         Command::Logout(args) => login::out(invocation, args),
         Command::Doctor(args) => doctor::run(invocation, args),

@@ -6,7 +6,7 @@ mod message;
 mod object;
 mod registry;
 
-pub use message::{EventMessage, message};
+pub use message::message;
 
 #[cfg(test)]
 mod tests;

@@ -27,9 +27,9 @@ pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
-    AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, DiskPath, ImagePath, ImagePattern,
-    KindName, Layout, MemberPattern, Mode, Mtime, Owner, OwnerPart, Pattern, Percent, SiblingSetting,
-    StartSetting, exposed_ports, url_as_source,
+    AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, Count, DiskPath, EnvName, ImagePath,
+    ImagePattern, KindName, Layout, MemberPattern, Mode, Mtime, Owner, OwnerPart, Pattern, Percent, Period,
+    SiblingSetting, StartSetting, exposed_ports, url_as_source,
 };
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl Span {
     pub(in crate::project) const NOWHERE: Self = Self { start: usize::MAX, end: usize::MAX };
 
     /// `range` of the text that begins at `base`.
-    pub(super) const fn new(base: usize, range: &Range<usize>) -> Self {
+    pub(crate) const fn new(base: usize, range: &Range<usize>) -> Self {
         Self { start: base + range.start, end: base + range.end }
     }
 

@@ -87,4 +87,4 @@ impl FromText for Registry {
     }
 }
 
-text_values!(MirrorAddress, Repository, Platform);
+text_values!(MirrorAddress, Repository, Platform, Registry);
