@@ -54,6 +54,11 @@ pub const TARGETS: [Target; 32] = [
     Target { name: "memo", run: crate::store::fuzz::record, seeds: seeds::memo },
     Target { name: "platform", run: text::platform, seeds: seeds::platform },
     Target { name: "reference", run: text::reference, seeds: seeds::reference },
+    Target {
+        name: "release",
+        run: crate::release::record::fuzz::record,
+        seeds: crate::release::record::fuzz::seeds,
+    },
     Target { name: "retry-after", run: text::retry_after, seeds: seeds::retry_after },
     Target { name: "tar", run: layer::tar, seeds: seeds::tar },
     Target { name: "tarball", run: layer::tarball, seeds: seeds::tar },

@@ -138,6 +138,7 @@ changed_seeds! {
     memo: "memo",
     platform: "platform",
     reference: "reference",
+    release: "release",
     retry_after: "retry-after",
     tar: "tar",
     tarball: "tarball",

@@ -6,10 +6,12 @@
 //!   again: another writer that saw the tag missing has written by then. The one that the tag resolves to has the number,
 //!   and the others take the next one.
 //! - A record that is younger than that is read again before another record follows it.
-//! - The tag of the environment is set after the record is known to be there. A writer that met others, or took long,
-//!   looks afterwards whether there are newer releases, and lets the tag mean the newest.
+//! - A writer that met others, or is slow, waits once more: its record must have its tag still, and follow the record that
+//!   has the number before it.
+//! - The tag of the environment is set after the record is known to be there. A writer that met others, or is slow, looks
+//!   afterwards whether there are newer releases, and lets the tag mean the newest.
 //!
-//! Waiting times follow from how fast the registry answers this writer, so a writer on a slow line waits longer. Clocks of
+//! Waiting times follow from how fast this writer is, so one on a slow line or a busy machine waits longer. Clocks of
 //! machines are not compared for order: numbers order, times are told.
 
 use std::fmt;
@@ -21,7 +23,9 @@ use serde::Serialize;
 
 use super::copy::DeliveryCount;
 use super::ledger::{Ledger, TagClaim};
-use super::record::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNote, ReleaseRecord, StoredRelease};
+use super::record::{
+    PassedGate, PreviousRelease, RecordFault, ReleaseKind, ReleaseNote, ReleaseRecord, StoredRelease,
+};
 use crate::oci::{DocumentError, RawDocument};
 use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::types::digest::Digest;
@@ -30,17 +34,19 @@ use crate::types::reference::{Repository, Tag};
 use crate::types::release::{EnvironmentName, ReleaseNumber, ReleaseTime};
 
 /// A look at a tag holds for so long.
-const GLANCE: Duration = Duration::from_millis(15);
+const GLANCE: Duration = Duration::from_millis(40);
 /// A writer waits at least so long before it looks again.
 const SETTLE: Duration = Duration::from_millis(20);
 /// It waits at most so long.
-const LONGEST: Duration = Duration::from_millis(250);
-/// A writer that takes longer may have been overtaken.
-const LATE: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(1);
+/// A writer that has to wait longer may have met others without a sign of them.
+const SLOW: Duration = Duration::from_millis(60);
 /// So often a writer takes another number.
 const ATTEMPTS: u32 = 100;
 /// So often a writer looks for a record that the registry does not show yet.
 const LOOKS: u32 = 20;
+/// The pause between such looks: a registry may write over a tag in several steps.
+const BLINK: Duration = Duration::from_millis(25);
 
 /// The time, from the one who started the program.
 #[derive(Clone, Copy, Debug)]
@@ -249,16 +255,16 @@ impl EnvironmentHead {
         options: &ReleaseOptions,
     ) -> Result<Self, BoxedError> {
         let Some(number) = newest else { return Ok(Self { newest: None, looked, contended: false }) };
-        let release = ledger.read(environment, number)?;
+        let release = read_listed(ledger, environment, number, options)?;
         // The tag of a record that was written just now may still go to another writer.
-        let settles = (looked.elapsed() * 5).clamp(SETTLE + Duration::from_millis(10), LONGEST);
+        let settles = settle(looked, options) * 3 / 2;
         let now = options.clock.now().milliseconds();
         let age = now.checked_sub(release.record.time.milliseconds()).map(Duration::from_millis);
         let Some(rest) = age.and_then(|age| settles.checked_sub(age)).filter(|rest| !rest.is_zero()) else {
             return Ok(Self { newest: Some(release), looked, contended: false });
         };
         pause(rest, &options.interrupt)?;
-        let release = ledger.read(environment, number)?;
+        let release = read_listed(ledger, environment, number, options)?;
         Ok(Self { newest: Some(release), looked, contended: true })
     }
 
@@ -295,8 +301,8 @@ pub(super) fn append(
 ) -> Result<ReleaseReport, BoxedError> {
     let repository = || ledger.repository().clone();
     let digest = new.manifest.digest();
-    let start = Instant::now();
     let mut contended = head.contended;
+    let mut settles = SETTLE;
     for attempt in 0..ATTEMPTS {
         options.interrupt.check().map_err(AppendError::from)?;
         if let Some(release) = head.release().filter(|_| head.has(&digest)) {
@@ -327,16 +333,19 @@ pub(super) fn append(
         if options.dry_run {
             return Ok(report(ledger, &release, options));
         }
-        if write(ledger, &release, &document, &new.manifest, head.looked, options)? {
-            let report = place(ledger, &release, &new.manifest, options)?;
-            if options.pointer && (contended || start.elapsed() > LATE) {
+        let mut written = WrittenRecord { release, document };
+        let is_written = written.write(ledger, &new.manifest, &head, &mut settles, options)?;
+        let is_doubtful = contended || settles > SLOW;
+        if is_written && (!is_doubtful || written.confirm(ledger, &new.manifest, settles, options)?) {
+            let report = place(ledger, &written.release, &new.manifest, options)?;
+            if options.pointer && is_doubtful {
                 ledger.follow(environment, number)?;
             }
             return Ok(report);
         }
         contended = true;
         // Writers that met do not meet again at once: each has another digest.
-        let spread = u64::from(document.digest().as_bytes()[0] % 32);
+        let spread = u64::from(written.document.digest().as_bytes()[0] % 32);
         pause(Duration::from_millis(spread * u64::from(attempt.min(4) + 1)), &options.interrupt)?;
         let looked = Instant::now();
         let newest = ledger.numbers()?.newest(environment).max(Some(number));
@@ -345,32 +354,107 @@ pub(super) fn append(
     Err(AppendError::Contended { repository: repository(), environment: environment.clone() }.into())
 }
 
-/// Writes a record and makes sure that its tag is not another one's; whether it has the tag.
-fn write(
+/// The time after which another writer that saw a tag missing has written it: longer than this one took since its look, and
+/// as long as all that it did until now, which tells of a slow registry or a busy machine.
+fn settle(looked: Instant, options: &ReleaseOptions) -> Duration {
+    (looked.elapsed() * 3).max(options.clock.since.elapsed()).clamp(SETTLE, LONGEST)
+}
+
+/// A record that is listed. A registry may list it before it shows it, or write over its tag in several steps.
+fn read_listed(
     ledger: &Ledger,
-    release: &StoredRelease,
-    document: &RawDocument,
-    manifest: &RawDocument,
-    mut looked: Instant,
+    environment: &EnvironmentName,
+    number: ReleaseNumber,
     options: &ReleaseOptions,
-) -> Result<bool, BoxedError> {
-    if looked.elapsed() > GLANCE {
-        looked = Instant::now();
-        if ledger.resolve(release.tag())?.is_some() {
+) -> Result<StoredRelease, BoxedError> {
+    for _ in 0..LOOKS {
+        match ledger.read_or_fault(environment, number)? {
+            Err(RecordFault::Missing { .. }) => pause(BLINK, &options.interrupt)?,
+            Ok(release) => return Ok(release),
+            Err(_) => break,
+        }
+    }
+    ledger.read(environment, number)
+}
+
+/// The digest of a tag that exists, once the registry shows it.
+fn shown(ledger: &Ledger, tag: &Tag, options: &ReleaseOptions) -> Result<Digest, BoxedError> {
+    for _ in 0..LOOKS {
+        if let Some(found) = ledger.resolve(tag.clone())? {
+            return Ok(found);
+        }
+        pause(BLINK, &options.interrupt)?;
+    }
+    Err(AppendError::Vanished { repository: ledger.repository().clone(), tag: tag.clone() }.into())
+}
+
+/// A record on its way.
+struct WrittenRecord {
+    release: StoredRelease,
+    document: RawDocument,
+}
+
+impl WrittenRecord {
+    /// Writes it and makes sure that its tag is not another one's; whether it has the tag. `settles` is how long that took.
+    fn write(
+        &self,
+        ledger: &Ledger,
+        manifest: &RawDocument,
+        head: &EnvironmentHead,
+        settles: &mut Duration,
+        options: &ReleaseOptions,
+    ) -> Result<bool, BoxedError> {
+        let mut looked = head.looked;
+        if looked.elapsed() > GLANCE {
+            looked = Instant::now();
+            if ledger.resolve(self.release.tag())?.is_some() {
+                return Ok(false);
+            }
+        }
+        if ledger.claim(&self.release, &self.document, manifest)? == TagClaim::Taken {
             return Ok(false);
         }
+        // Once slow, slow for the rest: what made the first try slow is there still. But tries add up.
+        let first = (looked.elapsed() * 3).clamp(SETTLE, LONGEST);
+        *settles = if *settles == SETTLE { settle(looked, options) } else { first.max(*settles) };
+        pause(*settles, &options.interrupt)?;
+        Ok(shown(ledger, &self.release.tag(), options)? == self.document.digest())
     }
-    if ledger.claim(release, document, manifest)? == TagClaim::Taken {
-        return Ok(false);
-    }
-    let settles = (looked.elapsed() * 3).clamp(SETTLE, LONGEST);
-    for _ in 0..LOOKS {
-        pause(settles, &options.interrupt)?;
-        if let Some(found) = ledger.resolve(release.tag())? {
-            return Ok(found == document.digest());
+
+    /// Where other writers may be on their way: waits once more, and makes sure that the record has its tag still and follows
+    /// the one that has the number before it. A record that does not is written anew under its own number.
+    fn confirm(
+        &mut self,
+        ledger: &Ledger,
+        manifest: &RawDocument,
+        settles: Duration,
+        options: &ReleaseOptions,
+    ) -> Result<bool, BoxedError> {
+        for _ in 0..LOOKS {
+            pause(settles, &options.interrupt)?;
+            if shown(ledger, &self.release.tag(), options)? != self.document.digest() {
+                return Ok(false);
+            }
+            let record = &self.release.record;
+            let Some(link) = &record.previous else { return Ok(true) };
+            if shown(ledger, &record.environment.record_tag(link.release), options)? == link.record {
+                return Ok(true);
+            }
+            let before = read_listed(ledger, &record.environment, link.release, options)?;
+            let previous = Some(PreviousRelease {
+                release: link.release,
+                record: before.descriptor.digest,
+                image: before.image.digest,
+            });
+            let record = ReleaseRecord { previous, time: options.clock.now(), ..record.clone() };
+            let (release, document) = StoredRelease::new(record, manifest).map_err(AppendError::from)?;
+            ledger.replace(&release, &document)?;
+            *self = Self { release, document };
         }
+        let record = &self.release.record;
+        let (repository, environment) = (record.image.clone(), record.environment.clone());
+        Err(AppendError::Contended { repository, environment }.into())
     }
-    Err(AppendError::Vanished { repository: ledger.repository().clone(), tag: release.tag() }.into())
 }
 
 /// The release that an environment has already; its tag is set if an earlier run did not come so far.

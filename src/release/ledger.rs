@@ -318,6 +318,16 @@ impl Ledger {
         }
     }
 
+    /// Writes a record anew under the tag that it has.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn replace(&self, release: &StoredRelease, record: &RawDocument) -> Result<(), BoxedError> {
+        let tag = release.tag();
+        self.client.push_document(&self.repository, tag.as_str(), record, PushedParts::default())?;
+        Ok(())
+    }
+
     /// Lets the tag of an environment mean what a release has.
     ///
     /// # Errors

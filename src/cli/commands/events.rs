@@ -239,7 +239,12 @@ impl ReleaseEvents {
 
 impl ReleaseWitness for ReleaseEvents {
     fn before(&self, release: &ReleaseReport, manifest: &RawDocument) -> Result<(), BoxedError> {
-        let announcement = self.announcer.before(&self.event(release, manifest))?;
+        let event = self.event(release, manifest);
+        if release.pointer != PointerState::Set {
+            // No tag moves: the record is there, and with it the release.
+            return Ok(self.announcer.after(&event)?);
+        }
+        let announcement = self.announcer.before(&event)?;
         *self.announced() = Some(announcement);
         Ok(())
     }

@@ -10,8 +10,10 @@
 
 mod document;
 mod fault;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod release;
 
 pub use document::{ARTIFACT_TYPE, ENVIRONMENT_KEY, NUMBER_KEY, StoredRelease};
 pub use fault::RecordFault;
-pub use release::{InvalidRecord, PassedGate, PreviousRelease, ReleaseKind, ReleaseNote, ReleaseRecord};
+pub use release::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNote, ReleaseRecord};

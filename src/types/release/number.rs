@@ -1,4 +1,4 @@
-//! Numbers of releases: 1, 2, 3, without an end that anyone reaches.
+//! Numbers of releases: 1, 2, 3 and so on.
 
 use std::fmt;
 use std::str::FromStr;

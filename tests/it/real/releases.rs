@@ -48,7 +48,7 @@ fn walk(program: &Path) {
     done("promote NAME:1 --to dev");
     done("promote NAME@dev --to prod");
     done("promote NAME:2 --to dev");
-    // A quiet moment of a busy machine: a writer that takes long looks once more.
+    // A writer that is slow, as on a busy machine, looks more often; one that is not takes six requests.
     let mut best = [(usize::MAX, Duration::MAX); 2];
     for _ in 0..6 {
         for (best, line) in best.iter_mut().zip(["promote NAME@dev --to prod", "rollback NAME@prod"]) {
@@ -60,11 +60,14 @@ fn walk(program: &Path) {
             let log = server.requests();
             let blobs = log.iter().filter(|request| request.path.contains("/blobs/")).count();
             assert_eq!(blobs, 0, "{log:#?}");
+            assert!(
+                log.len() <= 6 || (took > Duration::from_millis(60) && log.len() <= 10),
+                "{took:?}: {log:#?}"
+            );
             *best = (log.len().min(best.0), took.min(best.1));
         }
     }
     let [(promotion, of_promotion), (rollback, of_rollback)] = best;
-    assert!(promotion <= 6 && rollback <= 6, "{best:?}");
     let program = program.parent().and_then(Path::file_name).unwrap_or_default().display();
     say(&format!(
         "{program}: promotion {promotion} requests, {of_promotion:.1?}; rollback {rollback} requests, {of_rollback:.1?}"
