@@ -205,7 +205,9 @@ fn records_that_are_not_sound() {
         String::from_utf8(shop.fake.manifest("shop/app", &digest).unwrap()).unwrap()
     };
     let index = "application/vnd.oci.image.index.v1+json";
-    let put = |tag: &str, bytes: &str| drop(shop.fake.put_manifest("shop/app", tag, index, bytes.as_bytes()));
+    let put = |tag: &str, bytes: &str| {
+        shop.fake.put_manifest("shop/app", tag, index, bytes.as_bytes());
+    };
     let (one, two) = (record("prod-r0001"), record("prod-r0002"));
     put("prod-r0002", &one);
     let said = shop.pack("releases prod").has_code(4);
