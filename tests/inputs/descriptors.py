@@ -39,8 +39,11 @@ def prepare(source, target):
             continue
         text, found = IMAGE.subn(rb"\1\2pack://app\3", text)
         try:
-            events(text)
+            scalars = [getattr(event, "value", None) for event in events(text)]
         except yaml.YAMLError:
+            continue
+        # Some are lines of a longer text, which stays as it is.
+        if scalars.count(NAME) != found:
             continue
         path = os.path.join(target, f"{count:04}", os.path.basename(name))
         os.makedirs(os.path.dirname(path))
