@@ -165,6 +165,11 @@ impl Fingerprint for Sources {
 }
 
 impl Sources {
+    /// The texts, in the order in which they were read.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|source| source.text.as_str())
+    }
+
     /// Adds a text and returns its base, to make spans from.
     pub(super) fn add(&mut self, name: &str, directory: &Path, origin: TextOrigin, text: &str) -> usize {
         // One more than the length, so that the end of one text is not the start of the next.

@@ -100,7 +100,6 @@ impl Lock {
     }
 
     /// All entries, by reference.
-    #[cfg(any(test, feature = "testing"))]
     pub fn bases(&self) -> impl Iterator<Item = &LockedBase> {
         self.bases.values()
     }

@@ -17,6 +17,7 @@ mod error;
 mod facts;
 mod file;
 
+pub use error::LockError;
 pub use facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, MAX_CONTENT, SystemFacts};
 pub use file::{FILE_NAME, Lock, MAX_LOCK, unfinished};
 
