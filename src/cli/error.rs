@@ -46,6 +46,20 @@ impl ExitStatus {
             Self::Interrupted => 130,
         }
     }
+
+    /// The status of another run that ended with this number.
+    #[must_use]
+    pub const fn of_code(code: u8) -> Self {
+        match code {
+            0 => Self::Done,
+            2 => Self::Usage,
+            3 => Self::Registry,
+            4 => Self::Policy,
+            70 => Self::Bug,
+            130 => Self::Interrupted,
+            _ => Self::Input,
+        }
+    }
 }
 
 impl From<ExitStatus> for std::process::ExitCode {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::checkout::{git, git_in};
 use crate::support::{Outcome, Project, settle, text};
 
-mod pushed;
+pub(crate) mod pushed;
 
 use pushed::Pushed;
 

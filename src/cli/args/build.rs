@@ -8,6 +8,7 @@ use super::files::FileArgs;
 use super::format::OutputFormat;
 use super::image::ImageArgs;
 use super::retag::RetagArgs;
+use super::shards::ResultArgs;
 use super::values::output_file;
 use super::workspace::WorkspaceArgs;
 
@@ -31,6 +32,8 @@ Examples:
       Build all members of a workspace in one run, and push what changed
   pack build -p cart -p 'api-*' --changed-since origin/main --keep-going
       Some of them, if they changed since a revision of git
+  pack build --workspace --push --shard 2/4 --results 2.json
+      The second of four parts, on a machine of its own
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
   pack build --push --explain --timings
@@ -93,6 +96,10 @@ pub struct BuildArgs {
     /// the exit code is that of the first member that failed.
     #[arg(long, help_heading = "Workspace")]
     pub keep_going: bool,
+
+    /// The results that a run of members hands on.
+    #[command(flatten)]
+    pub handed_on: ResultArgs,
 
     /// Add the layers of this build to the cache in the registry, when pushing
     ///

@@ -14,6 +14,7 @@ use super::init::InitArgs;
 use super::inspect::InspectArgs;
 use super::listen::ListenArgs;
 use super::login::{LoginArgs, LogoutArgs};
+use super::merge::MergeArgs;
 use super::output::{CompletionsArgs, ManArgs};
 use super::plan::PlanArgs;
 use super::rebase::RebaseArgs;
@@ -33,6 +34,7 @@ pub enum Command {
     Build(BuildArgs),
     Plan(PlanArgs),
     Check(CheckArgs),
+    Merge(MergeArgs),
     Update(UpdateArgs),
     Init(InitArgs),
     Inspect(InspectArgs),
@@ -87,6 +89,7 @@ impl Command {
             Self::Events(EventsArgs { command: EventsCommand::List(_) })
             | Self::Images(_)
             | Self::Rm(_)
+            | Self::Merge(_)
             | Self::Logout(_)
             | Self::Cache(_)
             | Self::Init(_)

@@ -46,6 +46,7 @@ fn every_command_explains_itself() {
     pack build
     pack plan
     pack check
+    pack merge
     pack update
     pack init
     pack inspect

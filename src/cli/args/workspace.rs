@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::shards::ShardArgs;
+
 /// The members of a workspace that a command is about.
 #[derive(Clone, Debug, Default, Args)]
 pub struct WorkspaceArgs {
@@ -24,12 +26,16 @@ pub struct WorkspaceArgs {
     /// an ignored artifact. One that turns out to be as before costs one request.
     #[arg(long, value_name = "REV", help_heading = "Workspace")]
     pub changed_since: Option<String>,
+
+    /// The part of them that this machine builds.
+    #[command(flatten)]
+    pub shards: ShardArgs,
 }
 
 impl WorkspaceArgs {
     /// Whether the command is about members of a workspace.
     #[must_use]
     pub fn is_given(&self) -> bool {
-        self.workspace || !self.members.is_empty() || self.changed_since.is_some()
+        self.workspace || !self.members.is_empty() || self.changed_since.is_some() || self.shards.is_given()
     }
 }

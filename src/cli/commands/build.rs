@@ -27,6 +27,12 @@ use crate::types::shown::shown_path;
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), CommandError> {
+    if args.handed_on.results.is_some() {
+        let message = "`--results` is about the members of a workspace, and this is one image";
+        return Err(CommandError::usage(message).hint(
+            "`--workspace` means all members, `-p NAME` some; for one image there is `--metadata-file`",
+        ));
+    }
     let paths = ResultPaths::of(invocation, args)?;
     let mut asked = request::ask(invocation, &args.image, &paths.all())?;
     asked.request.allow_retag = args.retag.allow_retag;

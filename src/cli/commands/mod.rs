@@ -13,6 +13,7 @@ mod images;
 mod init;
 mod listen;
 mod login;
+mod merge;
 mod names;
 mod place;
 mod plan;
@@ -41,6 +42,7 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Check(args) => return check::run(invocation, args),
         Command::Build(args) if args.workspace.is_given() => return workspace::build(invocation, args),
         Command::Build(args) => build::run(invocation, args),
+        Command::Merge(args) => return merge::run(invocation, args),
         Command::Plan(args) if args.workspace.is_given() => workspace::plan(invocation, args),
         Command::Plan(args) => plan::run(invocation, args),
         Command::Update(args) if args.workspace.is_given() => workspace::update(invocation, args),

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod findings;
 pub mod history;
 pub mod inspect;
+pub mod merged;
 pub mod release;
 pub mod resolve;
 pub mod sarif;

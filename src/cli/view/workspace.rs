@@ -6,39 +6,10 @@ use serde::Serialize;
 
 use super::super::format::{Column, Screen, Table, bytes, duration, number};
 use super::super::summary::{LayerState, Summary};
+use crate::project::results::MemberEnd;
 
 /// How many members a table shows.
 const MOST_ROWS: usize = 50;
-
-/// How a member ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MemberEnd {
-    /// Its image is where it was wanted.
-    Built,
-    /// It was there before.
-    Unchanged,
-    /// It failed.
-    Failed,
-    /// It was stopped while it was under way.
-    Stopped,
-    /// It was not begun.
-    NotStarted,
-}
-
-impl MemberEnd {
-    const ALL: [Self; 5] = [Self::Built, Self::Unchanged, Self::Failed, Self::Stopped, Self::NotStarted];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Built => "built",
-            Self::Unchanged => "unchanged",
-            Self::Failed => "failed",
-            Self::Stopped => "stopped",
-            Self::NotStarted => "not started",
-        }
-    }
-}
 
 /// One member.
 #[derive(Clone, Debug, Serialize)]

@@ -2,18 +2,23 @@
 
 use super::super::super::args::BuildArgs;
 use super::super::super::error::{CommandError, ExitStatus};
+use super::super::super::file::OutputFile;
+use super::super::super::format;
 use super::super::super::invocation::Invocation;
 use super::super::super::outputs::{OutputImage, OutputPaths};
 use super::super::super::summary::Summary;
 use super::super::super::view::explain;
-use super::super::super::view::workspace::{MemberEnd, MemberView, RunView};
+use super::super::super::view::workspace::{MemberView, RunView};
 use super::super::build::check_lock;
 use super::super::events;
 use super::super::refusal;
-use super::super::request;
+use super::super::request::{self, with_git};
 use super::chosen::{ChosenMembers, MemberRequest};
+use super::results::{MemberNumbers, run_results};
 use super::told::ToldMessages;
 use crate::engine::{Job, OnFailure, Outcome, Report, Session, Target};
+use crate::project::git;
+use crate::project::results::{MemberEnd, RunResults};
 use crate::types::error::Kind;
 use crate::types::secret::redact_message;
 
@@ -45,7 +50,10 @@ pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result
         return Err(CommandError::usage(message).hint("build the member by its path"));
     }
     let paths = OutputPaths::of(invocation, &args.files)?;
-    let mut chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &paths.all())?;
+    let handed_on = args.handed_on.results.as_deref();
+    let mut written = paths.all();
+    written.extend(handed_on.map(|file| ("--results", file)));
+    let mut chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &written)?;
     for request in chosen.members.iter_mut().filter_map(|member| member.request.as_mut().ok()) {
         request.asked.request.allow_retag = args.retag.allow_retag;
         request.asked.request.settings.refuse_changes &= !args.allow_dirty;
@@ -54,6 +62,7 @@ pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result
         }
     }
     let files = paths.open(invocation)?;
+    let handed_on = handed_on.map(|file| OutputFile::open(invocation, file)).transpose()?;
     let results = MemberBuilds { invocation, args, chosen: &chosen }.results()?;
     let view = view(invocation, &chosen, &results);
     for reference in view.references() {
@@ -67,9 +76,17 @@ pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result
         true => Vec::new(),
         false => results.iter().filter_map(MemberResult::report).filter_map(OutputImage::of).collect(),
     };
-    let written = files.write(invocation, &images);
-    tell(invocation, args, &chosen, &results, &view);
-    let mut errors = written.into_iter();
+    let mut errors = files.write(invocation, &images);
+    let document =
+        (handed_on.is_some() || args.format.json).then(|| document(invocation, &chosen, &results, &view));
+    if let Some((file, document)) = handed_on.zip(document.as_ref()) {
+        let mut bytes = Vec::new();
+        // Memory takes it.
+        let _ = format::write_json(document, &mut bytes);
+        errors.extend(file.write(invocation, &bytes).err());
+    }
+    tell(invocation, args, &chosen, &results, &view, document.as_ref());
+    let mut errors = errors.into_iter();
     let Some(first) = errors.next() else { return Ok(status(invocation, &results)) };
     errors.for_each(|more| invocation.printer.late(&more));
     Err(first.hint("the images themselves are done where they are listed"))
@@ -170,6 +187,31 @@ fn view(invocation: &Invocation, chosen: &ChosenMembers, results: &[MemberResult
     RunView { members: members.collect(), left_out: chosen.left_out.clone(), elapsed }
 }
 
+/// The results of the run, for other machines and for the next run.
+fn document(
+    invocation: &Invocation,
+    chosen: &ChosenMembers,
+    results: &[MemberResult],
+    view: &RunView,
+) -> RunResults {
+    let answer = with_git(invocation, Some(&chosen.lock_path), chosen.is_untrusted, |around| {
+        git::facts(&chosen.root, around)
+    });
+    let numbers: Vec<MemberNumbers<'_>> = results
+        .iter()
+        .map(|result| MemberNumbers {
+            report: result.report(),
+            failed: match result {
+                MemberResult::Failed(error) => Some(error.status),
+                MemberResult::Ended(_) | MemberResult::Stopped | MemberResult::NotStarted => None,
+            },
+        })
+        .collect();
+    // The members have asked before, and said what was wrong.
+    let commit = answer.ok().and_then(|answer| answer.facts).map(|facts| facts.commit);
+    run_results(&chosen.share, commit, view, &numbers, status(invocation, results))
+}
+
 /// Writes what the finished members learned of their bases into the lock, at once.
 fn write_lock(
     invocation: &Invocation,
@@ -198,6 +240,7 @@ fn tell(
     chosen: &ChosenMembers,
     results: &[MemberResult],
     view: &RunView,
+    document: Option<&RunResults>,
 ) {
     let printer = &invocation.printer;
     let mut told = ToldMessages::default();
@@ -218,8 +261,8 @@ fn tell(
     }
     told.tell(printer);
     printer.report(&view.text(printer.message_screen()));
-    if args.format.json {
-        printer.json(view);
+    if let (true, Some(document)) = (args.format.json, document) {
+        printer.json(document);
     } else {
         view.references().for_each(|reference| printer.result(reference));
     }

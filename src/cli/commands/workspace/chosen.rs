@@ -9,6 +9,7 @@ use super::super::super::error::{CommandError, ExitStatus};
 use super::super::super::invocation::Invocation;
 use super::super::request::{CommandRequest, Project, RequestContext, with_git};
 use super::outputs::outputs_of;
+use super::share::RunShare;
 use crate::project::config::{BaseSetting, Settings};
 use crate::project::git::{ChangedFiles, changed_since};
 use crate::project::lock::Lock;
@@ -44,6 +45,12 @@ pub(super) struct ChosenMembers {
     /// The lock of all, and where it is.
     pub(super) lock: Option<Lock>,
     pub(super) lock_path: PathBuf,
+    /// The part of them that this run builds.
+    pub(super) share: RunShare,
+    /// The root of the workspace.
+    pub(super) root: PathBuf,
+    /// Whether it is a stranger's.
+    pub(super) is_untrusted: bool,
 }
 
 impl ChosenMembers {
@@ -71,6 +78,8 @@ impl ChosenMembers {
             [] => workspace.members().iter().collect(),
             patterns => workspace.select(patterns)?,
         };
+        let share = RunShare::of(invocation, &workspace, &members, image, flags)?;
+        let members = share.part(&members);
         let lock = context.lock(Some(&lock_path))?;
         let changes = flags.changed_since.as_deref();
         let changes = changes
@@ -80,7 +89,10 @@ impl ChosenMembers {
             .transpose()?;
         let outputs = image.all_outputs();
         outputs_of(&outputs, "member")?;
-        let mut chosen = Self { members: Vec::new(), left_out: Vec::new(), lock, lock_path };
+        let root = workspace.root().directory().to_owned();
+        let is_untrusted = context.is_untrusted();
+        let mut chosen =
+            Self { members: Vec::new(), left_out: Vec::new(), lock, lock_path, share, root, is_untrusted };
         for member in members {
             let limit =
                 if context.is_untrusted() { workspace.root().directory() } else { member.directory() };

@@ -4,9 +4,12 @@ mod build;
 mod chosen;
 mod outputs;
 mod plan;
+mod results;
+mod share;
 mod told;
 mod update;
 
 pub(super) use build::run as build;
 pub(super) use plan::{check, plan};
+pub(super) use share::{MOST_RESULTS, read_results};
 pub(super) use update::run as update;

@@ -21,6 +21,10 @@ pub(in super::super) fn run(invocation: &Invocation, args: &UpdateArgs) -> Resul
         untrusted: args.untrusted,
         ..ImageArgs::default()
     };
+    if args.workspace.shards.is_given() {
+        let message = "`--shard` is about builds, and `pack update` writes one lock for all";
+        return Err(CommandError::usage(message).hint("run it once, without `--shard`"));
+    }
     let chosen = ChosenMembers::choose(invocation, &image, &args.workspace, &[])?;
     if !args.check {
         file::check_replaceable(&chosen.lock_path)?;
