@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::checkout::{git, git_in};
+use crate::real::inputs;
+use crate::real::server::Server;
 use crate::support::{Outcome, Project, Run, copy_tree, noise, outcome, settle, text};
 use crate::workspace::pushed::Pushed;
 
@@ -17,8 +19,13 @@ const SHARDS: u32 = 4;
 
 /// A workspace of eight members on one base, with one layer that all have, in a repository.
 pub(crate) fn town(registry: &Pushed) -> Project {
+    let project = town_of(&registry.address);
+    registry.take_log();
+    project
+}
+
+fn town_of(address: &str) -> Project {
     let project = Project::new();
-    let address = &registry.address;
     project.write("base/files/etc/base", "base").write(
         "base/build.toml",
         format!(
@@ -48,7 +55,6 @@ pub(crate) fn town(registry: &Pushed) -> Project {
     git(&project, "add .");
     git(&project, "commit -q -m first");
     settle(&project.path("services/h/files/own.bin"));
-    registry.take_log();
     project
 }
 
@@ -68,8 +74,12 @@ fn results_of(project: &Project, number: u32) -> String {
 
 /// The run of a shard on a machine of its own.
 fn shard<'a>(project: &'a Project, registry: &Pushed, number: u32) -> Run<'a> {
+    shard_of(project, &registry.address, number)
+}
+
+fn shard_of<'a>(project: &'a Project, address: &str, number: u32) -> Run<'a> {
     project
-        .pack(&format!("build --workspace --push --cache-to --cache-repo {}/cache", registry.address))
+        .pack(&format!("build --workspace --push --cache-to --cache-repo {address}/cache"))
         .args(&format!("--shard {number}/{SHARDS} --results"))
         .arg(results_of(project, number))
         .cwd(&machine(project, number))
@@ -141,6 +151,31 @@ fn four_machines_make_what_one_makes() {
     assert_eq!(found, MEMBERS, "each member in one shard");
     let log = registry.take_log();
     assert!(!log.iter().any(|line| line.starts_with("POST ")), "nothing is sent again: {log:#?}");
+    assert_eq!(merge(&project, &[1, 2, 3, 4]).ok().stdout, one.stdout);
+}
+
+#[test]
+fn four_machines_share_a_real_registry() {
+    let Some(inputs) = inputs(&["tools/docker-registry"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let program = inputs.join("tools/docker-registry");
+    let mut server = Server::start(&program, &directory.path().join("registry"), false);
+    let host = server.host();
+    let project = town_of(&host);
+    let one = project.pack("build --workspace").cwd(&machine(&project, 0)).ok();
+    together(&(1..=SHARDS).map(|number| shard_of(&project, &host, number)).collect::<Vec<_>>());
+    let lock = project.beside("build.lock");
+    let merged = merge(&project, &[1, 2, 3, 4]).arg("--lock").arg(lock.display().to_string()).ok();
+    assert_eq!(merged.stdout, one.stdout);
+    server.requests();
+    let fresh = (1..=SHARDS).map(|number| {
+        let store = project.beside(&format!("fresh-{number}"));
+        shard_of(&project, &host, number).cache(&store)
+    });
+    together(&fresh.collect::<Vec<_>>());
+    let log = server.requests();
+    let is_sent = log.iter().any(|request| request.method == "POST");
+    assert!(!log.is_empty() && !is_sent, "nothing is sent again: {log:#?}");
     assert_eq!(merge(&project, &[1, 2, 3, 4]).ok().stdout, one.stdout);
 }
 
