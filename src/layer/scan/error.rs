@@ -125,11 +125,13 @@ pub enum ScanError {
     #[error(
         "the paths in `{}` take more than {} MiB, the most that an image may have, with 200 bytes for each file",
         shown_path(path),
-        super::room::MAX_PATHS >> 20
+        bound >> 20
     )]
     Paths {
         /// The root.
         path: PathBuf,
+        /// The most that they may take, in bytes.
+        bound: u64,
     },
     /// Nothing matches.
     #[error("nothing in `{}` matches {}", shown_path(path), listed(&quoted(patterns)))]

@@ -11,7 +11,7 @@ use crate::runtime::budget::Budget;
 
 /// The most that all paths may take, in bytes, each with [`EACH`] more. The packages of a large application, 300,000 files
 /// with paths of 40 MB, take 95 MiB.
-pub(super) const MAX_PATHS: u64 = 100 << 20;
+const MAX_PATHS: u64 = 100 << 20;
 /// What a file takes besides its path.
 const EACH: usize = 200;
 /// So long the path of a tree may be. What is longer counts for each of its files: the answer is the same wherever an
@@ -53,6 +53,6 @@ impl PathRoom {
     }
 
     fn take(&self, root: &Path, path: usize) -> Result<(), ScanError> {
-        self.0.keep(EACH + path).map_err(|_| ScanError::Paths { path: root.to_owned() })
+        self.0.keep(EACH + path).map_err(|_| ScanError::Paths { path: root.to_owned(), bound: MAX_PATHS })
     }
 }
