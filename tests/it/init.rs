@@ -192,7 +192,7 @@ fn an_archive_and_a_plain_directory() {
     let written = fs::read_to_string(project.path("build.toml")).unwrap();
     assert!(written.contains("path = \"public\"") && !written.contains("makes the artifact"), "{written}");
     project.build("--root /srv");
-    // What `init` says where the base has no web server works.
+    // The note of `init` about a base without a web server helps.
     project.pack("init --force").args(&format!("--base {java}")).ok().says(&["take the `#` before `root`"]);
     project.write("build.toml", written.replace("# root =", "root ="));
     project.build("");

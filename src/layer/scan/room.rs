@@ -12,15 +12,15 @@ use crate::runtime::budget::Budget;
 /// The most that all paths may take, in bytes, each with [`EACH`] more. The packages of a large application, 300,000 files
 /// with paths of 40 MB, take 95 MiB.
 const MAX_PATHS: u64 = 100 << 20;
-/// What a file takes besides its path.
+/// The bytes that a file takes besides its path.
 const EACH: usize = 200;
-/// So long the path of a tree may be. What is longer counts for each of its files: the answer is the same wherever an
+/// So long the path of a tree may be. The bytes behind that count for each of its files: the answer is the same wherever an
 /// ordinary checkout lies.
 const FREE: usize = 256;
 /// How often the text of a link counts: it is copied more often than a path, and followed.
 const LINK: usize = 4;
 
-/// What is left of it. Clones share it.
+/// The rest of it. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct PathRoom(Budget);
 

@@ -1,4 +1,4 @@
-//! Build files and trees that were made to fill memory or to take for ever. What grows is counted, not timed.
+//! Build files and trees that were made to fill memory or to take for ever. Growth is counted, not timed.
 
 use std::fmt::Write as _;
 

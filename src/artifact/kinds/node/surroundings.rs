@@ -59,7 +59,7 @@ pub(super) struct ScriptSurroundings<'a> {
     seen: BTreeSet<String>,
     /// The places that were looked at for modules, each with the file that is there.
     modules: BTreeMap<String, Option<String>>,
-    /// What may still be spent on looking for modules.
+    /// The budget that is left for looking for modules.
     left: usize,
 }
 
