@@ -121,6 +121,19 @@ impl SplitImage {
     }
 }
 
+impl SplitImage {
+    /// The image. Without a tag and a digest it is one that only the chart or the kustomization knows: `latest` would be
+    /// another one.
+    fn image(&self) -> WrittenImage {
+        match written(&self.text()) {
+            WrittenImage::Foreign { name, reference, digest: None } if reference.tag().is_none() => {
+                WrittenImage::Unknown(name)
+            }
+            image => image,
+        }
+    }
+}
+
 /// Whether a value of YAML is none.
 fn is_null(value: &str) -> bool {
     matches!(value, "" | "~" | "null" | "Null" | "NULL")
@@ -147,7 +160,7 @@ impl ImagePlace {
     pub fn image(&self) -> WrittenImage {
         match &self.parts {
             ImageParts::Whole(slot) => written(slot.value.trim()),
-            ImageParts::Split(split) => written(&split.text()),
+            ImageParts::Split(split) => split.image(),
             ImageParts::Expression { text, .. } => WrittenImage::Unknown(text.clone()),
         }
     }

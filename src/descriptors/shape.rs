@@ -185,7 +185,7 @@ fn by_content(tree: &ValueTree<'_>, root: NodeId, by_name: DescriptorFormat) -> 
     let services = tree.get(root, "services").filter(|services| tree.is_map(*services));
     let is_service = |value: NodeId| tree.get(value, "image").is_some() || tree.get(value, "build").is_some();
     let has_service = services.is_some_and(|services| {
-        tree.entries(services).any(|(_, value)| tree.resolved(value).is_some_and(|value| is_service(value)))
+        tree.entries(services).any(|(_, value)| tree.resolved(value).is_some_and(is_service))
     });
     if has_service {
         return F::Compose;

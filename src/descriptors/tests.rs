@@ -65,6 +65,17 @@ fn kubernetes_objects_keep_every_other_byte() {
     assert_eq!(resolved("a.yaml", text), expected);
 }
 
+/// The parts of an image without a tag mean the version of the chart, or the tag that a kustomization finds.
+#[test]
+fn a_tag_that_only_the_chart_knows_stays_unknown() {
+    for tag in ["", "  tag: \"\"\n", "  tag:\n", "  tag: null\n"] {
+        let text = format!("image:\n  repository: ghcr.io/shop/app\n  pullPolicy: Always\n{tag}");
+        assert_eq!(resolved("values.yaml", &text), text);
+        let pinned = "image:\n  repository: ghcr.io/shop/app\n  tag: \"1.2\"\n";
+        assert_ne!(resolved("values.yaml", &pinned), pinned);
+    }
+}
+
 #[test]
 fn forms_and_missing_tags() {
     let text = "kind: Pod\napiVersion: v1\nspec: {containers: [{image: nginx}, {image: pack://a}]}\n";

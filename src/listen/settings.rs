@@ -351,7 +351,7 @@ mod tests {
         );
         let settings = settings.expect("right");
         let word = &settings.actions[0].command[1];
-        assert_eq!(word.filled(|name| name.to_uppercase()), "REFERENCE-{x");
+        assert_eq!(word.filled(str::to_uppercase), "REFERENCE-{x");
         assert_eq!((word.needs("reference"), word.needs("digest")), (true, false));
         assert_eq!(settings.secret_variables().collect::<Vec<_>>(), ["T"]);
     }

@@ -85,7 +85,7 @@ pub enum ReceiverError {
         /// The receiver.
         url: WebhookUrl,
         /// Why.
-        source: SecretError,
+        source: Box<SecretError>,
     },
     /// Nothing answers.
     #[error("cannot reach `{url}`, which is required")]
@@ -93,7 +93,7 @@ pub enum ReceiverError {
         /// The receiver.
         url: WebhookUrl,
         /// Why.
-        source: RegistryError,
+        source: Box<RegistryError>,
     },
 }
 
@@ -126,12 +126,13 @@ impl Courier<'_> {
             if let Some(secret) = secret {
                 secret
                     .key(&*self.variables)
-                    .map_err(|source| ReceiverError::Secret { url: url.clone(), source })?;
+                    .map_err(|source| ReceiverError::Secret { url: url.clone(), source: Box::new(source) })?;
             }
             if *required {
-                self.client
-                    .reach(url, *timeout)
-                    .map_err(|source| ReceiverError::Unreachable { url: url.clone(), source })?;
+                self.client.reach(url, *timeout).map_err(|source| ReceiverError::Unreachable {
+                    url: url.clone(),
+                    source: Box::new(source),
+                })?;
             }
         }
         Ok(())

@@ -159,7 +159,7 @@ pub fn history(
         let is_asked = wanted.contains(&number);
         if !all.contains(&number) {
             if is_asked {
-                reader.fault(RecordFault::Missing { tag: environment.record_tag(number) });
+                reader.fault(&RecordFault::Missing { tag: environment.record_tag(number) });
             }
         } else if let Some(release) = reader.release(number)? {
             reader.read.insert(number, release);
@@ -198,7 +198,7 @@ struct HistoryReader<'a> {
 }
 
 impl HistoryReader<'_> {
-    fn fault(&mut self, fault: RecordFault) {
+    fn fault(&mut self, fault: &RecordFault) {
         let (tag, message) = (fault.tag().clone(), fault.to_string());
         self.faults.push(HistoryFault { tag, fault: fault.word(), message });
     }
@@ -208,7 +208,7 @@ impl HistoryReader<'_> {
         match self.ledger.read_or_fault(self.environment, number)? {
             Ok(release) => Ok(Some(release)),
             Err(fault) => {
-                self.fault(fault);
+                self.fault(&fault);
                 Ok(None)
             }
         }
@@ -238,7 +238,7 @@ impl HistoryReader<'_> {
             };
             faults.push(fault);
         }
-        faults.into_iter().for_each(|fault| self.fault(fault));
+        faults.into_iter().for_each(|fault| self.fault(&fault));
     }
 
     /// No other record has the number and the image of one of these. Only a registry that lists referrers can tell. A
@@ -267,7 +267,7 @@ impl HistoryReader<'_> {
                 }
             }
         }
-        faults.into_iter().for_each(|fault| self.fault(fault));
+        faults.into_iter().for_each(|fault| self.fault(&fault));
         Ok(())
     }
 }

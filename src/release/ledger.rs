@@ -68,7 +68,7 @@ pub enum LedgerError {
         /// The repository.
         repository: Repository,
         /// The fault.
-        fault: RecordFault,
+        fault: Box<RecordFault>,
     },
     /// The tag of an environment does not move.
     #[error(
@@ -226,7 +226,7 @@ impl Ledger {
             let (repository, environment) = (self.repository.clone(), environment.clone());
             if number < newest {
                 let fault = RecordFault::Missing { tag: environment.record_tag(number) };
-                return Err(LedgerError::Fault { repository, fault }.into());
+                return Err(LedgerError::Fault { repository, fault: Box::new(fault) }.into());
             }
             return Err(LedgerError::UnknownRelease { repository, environment, number, newest }.into());
         }
@@ -243,7 +243,10 @@ impl Ledger {
         number: ReleaseNumber,
     ) -> Result<StoredRelease, BoxedError> {
         let found = self.read_or_fault(environment, number)?;
-        Ok(found.map_err(|fault| LedgerError::Fault { repository: self.repository.clone(), fault })?)
+        Ok(found.map_err(|fault| LedgerError::Fault {
+            repository: self.repository.clone(),
+            fault: Box::new(fault),
+        })?)
     }
 
     /// The release that a tag of a record names, or what is wrong with its record.

@@ -38,7 +38,7 @@ fn client(login: Option<&str>) -> Client {
     let auth =
         |address: &str| format!("{{\"auths\":{{\"{address}\":{{\"auth\":\"YWxpY2U6aHVudGVyMg==\"}}}}}}");
     let credentials = Credentials {
-        docker_auth_config: login.map(|address| Secret::new(&auth(address))),
+        docker_auth_config: login.map(|address| Secret::new(auth(address))),
         ..Credentials::default()
     };
     let settings = registry::ClientSettings { retry, credentials, ..registry::ClientSettings::default() };

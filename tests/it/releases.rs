@@ -267,7 +267,7 @@ fn receivers_are_told_of_promotions_and_rollbacks() {
     shop.ok("promote NAME:1.0 --to prod");
     shop.ok("promote NAME:2.0 --to prod");
     shop.ok("rollback prod");
-    let told: Vec<Value> = hook.take().iter().map(|message| message.json()).collect();
+    let told: Vec<Value> = hook.take().iter().map(super::hooks::HookMessage::json).collect();
     let field = |name: &str| -> Vec<Value> { told.iter().map(|event| event[name].clone()).collect() };
     assert_eq!(field("kind"), ["promotion", "promotion", "rollback"], "{told:#?}");
     assert_eq!(field("environment"), ["prod"; 3]);

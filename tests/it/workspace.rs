@@ -107,7 +107,7 @@ fn members_are_built_in_one_run_with_one_lock() {
     // A member by itself is the same, from this store and from an empty one.
     for (name, digest) in ["a", "b", "c"].iter().zip(digests(&cold.stdout)) {
         let alone = project.pack("build --push").arg(format!("services/{name}"));
-        assert_eq!(digests(&alone.ok().stdout), [digest.clone()]);
+        assert_eq!(digests(&alone.ok().stdout), std::slice::from_ref(&digest));
         assert_eq!(digests(&alone.cache(&project.beside("empty")).ok().stdout), [digest]);
     }
     assert_eq!(fs::read_to_string(project.path("build.lock")).unwrap(), lock);

@@ -176,6 +176,9 @@ impl DeliveryProject {
     }
 }
 
+/// The image of a release, and the reference that it has.
+pub(super) type ReleasedImage = (Arc<dyn Source>, Reference);
+
 /// The image that a release has, for commands that compare images; `None` if the text names no release.
 ///
 /// # Errors
@@ -184,7 +187,7 @@ pub(super) fn released(
     invocation: &Invocation,
     client: &Client,
     text: &str,
-) -> Result<Option<(Arc<dyn Source>, Reference)>, CommandError> {
+) -> Result<Option<ReleasedImage>, CommandError> {
     let Some(name) = ReleaseName::read(text) else { return Ok(None) };
     let project = DeliveryProject::read(invocation, None)?;
     let repository = project.repository(name.image.as_deref(), &name.environment)?;

@@ -37,7 +37,7 @@ pub(super) fn run(invocation: &Invocation, command: &EventsCommand) -> Result<()
 
 fn list(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
     let outbox = invocation.outbox();
-    let names = outbox.names().map_err(unreadable)?;
+    let names = outbox.names().map_err(|error| unreadable(&error))?;
     let entries: Vec<_> = names.iter().filter_map(|name| outbox.look(name)).collect();
     if is_json {
         invocation.printer.json(&view::events::waiting_json(&entries));
@@ -52,7 +52,7 @@ fn list(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
 
 fn flush(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
     let client = invocation.client()?;
-    let report = courier(invocation, &client).deliver(true).map_err(unreadable)?;
+    let report = courier(invocation, &client).deliver(true).map_err(|error| unreadable(&error))?;
     invocation.interrupt.check()?;
     tell(invocation, &report, "");
     if is_json {
@@ -73,9 +73,8 @@ fn flush(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
     }
 }
 
-fn unreadable(error: std::io::Error) -> CommandError {
-    CommandError::from_error(ExitStatus::Input, &error)
-        .context("the outbox in the local store cannot be read")
+fn unreadable(error: &std::io::Error) -> CommandError {
+    CommandError::from_error(ExitStatus::Input, error).context("the outbox in the local store cannot be read")
 }
 
 /// The receivers of a build file.
@@ -168,7 +167,7 @@ pub(super) fn announced(
 pub(super) fn deliver(invocation: &Invocation, client: &Client) {
     match courier(invocation, client).deliver(false) {
         Ok(report) => tell(invocation, &report, "; `pack events flush` tries again"),
-        Err(error) => invocation.printer.late(&unreadable(error)),
+        Err(error) => invocation.printer.late(&unreadable(&error)),
     }
 }
 

@@ -142,7 +142,7 @@ impl OutputFiles {
             keep(write(file, &iidfile::ids(images)));
         }
         if let Some(file) = self.dotenv {
-            let bytes = dotenv::variables(images).map_err(cannot_say);
+            let bytes = dotenv::variables(images).map_err(|error| cannot_say(&error));
             keep(bytes.and_then(|bytes| write(file, &bytes)));
         }
         if !self.jib.is_empty() {
@@ -164,6 +164,6 @@ impl OutputFiles {
     }
 }
 
-fn cannot_say(error: OutputError) -> CommandError {
-    CommandError::from_error(ExitStatus::Input, &error).hint("use `--metadata-file`, which takes any value")
+fn cannot_say(error: &OutputError) -> CommandError {
+    CommandError::from_error(ExitStatus::Input, error).hint("use `--metadata-file`, which takes any value")
 }

@@ -414,7 +414,7 @@ impl Checks<'_> {
         let parts = directory.match_indices('/').map(|(at, _)| at).chain([directory.len()]);
         let mut in_the_way = None;
         for end in parts.filter(|end| *end > 0).take(MAX_PARTS) {
-            match follow(image.tree, directory[..end].as_bytes())? {
+            match follow(image.tree, &directory.as_bytes()[..end])? {
                 BaseAnswer::Here((file, BaseNode::File(_))) => {
                     in_the_way = Some((file, end < directory.len()));
                     break;

@@ -51,7 +51,7 @@ pub(super) fn headers(attributes: &CloudAttributes) -> Vec<(&'static str, String
 }
 
 /// Structured mode: one JSON document.
-pub(super) fn structured(attributes: &CloudAttributes, data: Value) -> Value {
+pub(super) fn structured(attributes: &CloudAttributes, data: &Value) -> Value {
     let CloudAttributes { id, kind, source, subject, time } = attributes;
     json!({
         "specversion": "1.0",

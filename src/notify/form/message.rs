@@ -29,7 +29,7 @@ pub fn message(event: &DeliveryEvent, form: EventForm) -> EventMessage {
         },
         EventForm::CloudEventsStructured => plain(
             "application/cloudevents+json",
-            json(&cloudevents::structured(&cloudevents::own_attributes(event), object::object(event))),
+            json(&cloudevents::structured(&cloudevents::own_attributes(event), &object::object(event))),
         ),
         EventForm::CdEvents | EventForm::CdEvents04 => {
             let version = match form {

@@ -94,7 +94,7 @@ pub enum ResolveError {
         /// From 1.
         line: usize,
         /// The reason.
-        source: crate::registry::RegistryError,
+        source: Box<crate::registry::RegistryError>,
     },
     /// A lock of images that cannot be read.
     #[error("`{}` is not a lock of images: {what}", shown_path(path))]

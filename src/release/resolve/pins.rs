@@ -131,7 +131,12 @@ impl Pins {
                 }
                 Some(Err(_)) => {
                     let Some(Err(source)) = answers.remove(reference) else { continue };
-                    return Err(ResolveError::Registry { reference: shown, name, line, source });
+                    return Err(ResolveError::Registry {
+                        reference: shown,
+                        name,
+                        line,
+                        source: Box::new(source),
+                    });
                 }
             };
             if let Some(tagged) = tagged {
