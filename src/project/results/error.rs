@@ -54,13 +54,13 @@ pub enum ResultsError {
     )]
     TwoImages {
         /// The member.
-        member: String,
+        member: Box<str>,
         /// The one.
-        a: String,
+        a: Box<str>,
         /// Its image.
         first: Digest,
         /// The other.
-        b: String,
+        b: Box<str>,
         /// Its image.
         second: Digest,
     },
@@ -68,13 +68,13 @@ pub enum ResultsError {
     #[error("the base `{base}` is {first} for the shards of `{a}` and {second} for those of `{b}`")]
     TwoBases {
         /// The base.
-        base: String,
+        base: Box<str>,
         /// The one.
-        a: String,
+        a: Box<str>,
         /// Its digest.
         first: Digest,
         /// The other.
-        b: String,
+        b: Box<str>,
         /// Its digest.
         second: Digest,
     },

@@ -123,7 +123,7 @@ fn found(parts: &[(String, RunResults)]) -> Result<BTreeMap<&str, FoundResult<'_
             if let (Some(first), Some(second)) = (digest_of(known.record), digest_of(record))
                 && first != second
             {
-                let (member, a, b) = (member.to_owned(), known_name.clone(), name.clone());
+                let (member, a, b) = (member.into(), known_name.as_str().into(), name.as_str().into());
                 return Err(ResultsError::TwoImages { member, a, first, b, second });
             }
             if rank(record) < rank(known.record) {
@@ -158,10 +158,10 @@ fn learned(parts: &[(String, RunResults)]) -> Result<Lock, ResultsError> {
                 && known.digest != base.digest
             {
                 return Err(ResultsError::TwoBases {
-                    base: base.reference.clone(),
-                    a: of.get(&base.reference).map(|name| (*name).to_owned()).unwrap_or_default(),
+                    base: base.reference.as_str().into(),
+                    a: of.get(&base.reference).map(|name| (*name).into()).unwrap_or_default(),
                     first: known.digest,
-                    b: name.clone(),
+                    b: name.as_str().into(),
                     second: base.digest,
                 });
             }

@@ -14,7 +14,6 @@ mod version;
 
 pub use document::{MemberRecord, RunResults, ShardSet};
 pub use end::MemberEnd;
-pub use error::ResultsError;
 pub use merge::{MergedRun, merge};
 pub use version::SCHEMA_VERSION;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use super::error::ResultsError;
 use super::*;
 use crate::project::lock::{Lock, LockedBase};
 use crate::types::digest::Digest;
@@ -150,7 +151,7 @@ fn a_shard_that_ran_twice_counts_once_when_it_made_the_same() {
     let mut other = first.clone();
     other.members[1] = record("c", MemberEnd::Built, "another");
     let error = merge(&named([first, other, second])).expect_err("two images");
-    assert!(matches!(&error, ResultsError::TwoImages { member, .. } if member == "c"), "{error}");
+    assert!(matches!(&error, ResultsError::TwoImages { member, .. } if &**member == "c"), "{error}");
     assert!(error.to_string().contains("`1.json`") && error.to_string().contains("`2.json`"), "{error}");
 }
 
@@ -196,7 +197,7 @@ fn one_lock_is_made_of_what_the_shards_learned() {
     assert_eq!(merged.learned.render(), locked("x"));
     assert_eq!(merged.results.lock, locked("x"));
     let error = merge(&parts("x", "y")).expect_err("two bases");
-    assert!(matches!(&error, ResultsError::TwoBases { base, .. } if base == "base:1"), "{error}");
+    assert!(matches!(&error, ResultsError::TwoBases { base, .. } if &**base == "base:1"), "{error}");
 }
 
 #[test]

@@ -17,10 +17,9 @@ mod system;
 pub use choice::ShardChoice;
 pub use costs::MemberCosts;
 pub use error::ShardError;
-pub use found::{FoundShard, found_shard};
+pub use found::found_shard;
 pub use partition::partition;
 pub use share::Shard;
-pub use system::CiSystem;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::system::CiSystem;
 use super::*;
 use crate::types::error::Explain as _;
 
