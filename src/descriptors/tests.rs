@@ -72,7 +72,7 @@ fn a_tag_that_only_the_chart_knows_stays_unknown() {
         let text = format!("image:\n  repository: ghcr.io/shop/app\n  pullPolicy: Always\n{tag}");
         assert_eq!(resolved("values.yaml", &text), text);
         let pinned = "image:\n  repository: ghcr.io/shop/app\n  tag: \"1.2\"\n";
-        assert_ne!(resolved("values.yaml", &pinned), pinned);
+        assert_ne!(resolved("values.yaml", pinned), pinned);
     }
 }
 
