@@ -50,7 +50,7 @@ pub struct Request {
 
 impl Request {
     /// The lock's entry for the base.
-    pub(in crate::engine) fn locked_base(&self) -> Option<&LockedBase> {
+    pub fn locked_base(&self) -> Option<&LockedBase> {
         let base = self.settings.base.as_ref()?;
         self.lock.as_ref()?.get(&base.value.to_string())
     }

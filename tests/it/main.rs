@@ -43,6 +43,7 @@ mod places;
 mod prose;
 mod python;
 mod real;
+mod rebuild;
 mod registry;
 mod releases;
 mod remarks;

@@ -75,7 +75,7 @@ pub use resolve::ResolveArgs;
 pub use stored::{ImagesArgs, RmArgs};
 pub use tag::TagArgs;
 pub use update::UpdateArgs;
-pub use verify::VerifyArgs;
+pub use verify::{Perturbation, VerifyArgs};
 pub use workspace::WorkspaceArgs;
 
 #[cfg(test)]

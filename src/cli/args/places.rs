@@ -11,6 +11,29 @@ IMAGE is one of:
   oci-archive:FILE[:TAG]      In a tar of an OCI layout
   docker-archive:FILE[:TAG]   In a file of `docker save`";
 
+pub(super) const VERIFY_HELP: &str = "\
+IMAGE is one of:
+  NAME[:TAG]                  In the local store, else in its registry; the
+                              end of the output says where. With `--rebuild`
+                              in its registry
+  NAME@sha256:…               The same, by digest
+  store:NAME[:TAG]            In the local store
+  docker://NAME[:TAG]         In the registry
+  oci:DIR[:TAG]               In an OCI layout
+  oci-archive:FILE[:TAG]      In a tar of an OCI layout
+  docker-archive:FILE[:TAG]   In a file of `docker save`
+Examples:
+  pack verify localhost:5000/shop/app:1.0
+  pack verify --rebuild
+      Build ./build.toml again and again, and compare
+  pack verify localhost:5000/shop/app:1.0 --rebuild shop -- --locked
+      Whether the project `shop` still gives the image that was pushed
+Exit codes:
+  0    Everything is as it should be; with `--rebuild`, one digest
+  1    Something is wrong; with `--rebuild`, a digest differs, or a build
+       failed, and then there is an `error:`
+  3    A registry or the network failed";
+
 pub(super) const INSPECT_HELP: &str = "\
 IMAGE is one of:
   NAME:TAG                    In the local store, else in its registry; the

@@ -1,29 +1,61 @@
 //! `pack verify`.
 
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::format::OutputFormat;
-use super::places::IMAGE_HELP;
+use super::places::VERIFY_HELP;
 use super::registries::RegistryArgs;
 use crate::types::platform::Platform;
 
-/// Compute every digest, size and diffID of an image again
+/// Compute every digest, size and diffID of an image again, or build it again
 ///
 /// Reads all of it, decompresses every layer, and lists everything that is not what its name says. Looks
 /// at every platform unless some are named. Exit code 1 if anything is wrong.
+///
+/// With `--rebuild`, builds a project several times, each time with something changed that must not matter, and
+/// compares the digests with each other and with the image. Names the first entry, field and byte that differs.
 #[derive(Clone, Debug, Args)]
-#[command(after_long_help = IMAGE_HELP)]
+#[command(after_long_help = VERIFY_HELP)]
 pub struct VerifyArgs {
-    /// The image
-    pub image: String,
+    /// The image; with `--rebuild`, the image that the builds must give
+    #[arg(required_unless_present = "rebuild")]
+    pub image: Option<String>,
 
     /// Look at this platform only; may be repeated
     #[arg(
-        long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str
+        long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = Platform::from_str,
+        conflicts_with = "rebuild"
     )]
     pub platforms: Vec<Platform>,
+
+    /// Build this project again, with other surroundings each time [default: .]
+    ///
+    /// Each build has an empty store of its own and writes nothing into the project. Without IMAGE, the builds are
+    /// compared with the first tag of the project in its registry, if it is there.
+    #[arg(
+        long, value_name = "PATH", num_args = 0..=1, value_hint = ValueHint::AnyPath, help_heading = "Rebuild"
+    )]
+    pub rebuild: Option<Option<PathBuf>>,
+
+    /// Leave out a build; may be repeated
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        value_delimiter = ',',
+        requires = "rebuild",
+        help_heading = "Rebuild"
+    )]
+    pub without: Vec<Perturbation>,
+
+    /// Flags of `pack build`, as the image was built with
+    #[arg(last = true, value_name = "FLAGS", requires = "rebuild")]
+    pub flags: Vec<OsString>,
 
     /// How registries are reached.
     #[command(flatten)]
@@ -32,4 +64,36 @@ pub struct VerifyArgs {
     /// The format of the result.
     #[command(flatten)]
     pub format: OutputFormat,
+}
+
+/// Something that is changed for a build and must not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Perturbation {
+    /// The store has everything of the first build
+    Warm,
+    /// One thread
+    OneThread,
+    /// Four threads for each processor
+    ManyThreads,
+    /// The working directory is `/`
+    Directory,
+    /// New files are for their owner alone
+    #[value(name = "umask-077")]
+    Umask077,
+    /// New files are for everybody
+    #[value(name = "umask-000")]
+    Umask000,
+    /// Another time zone and another language
+    Locale,
+    /// The user `nobody`; only root can do that
+    User,
+    /// A copy of the project: its files are made in reverse order and have new times, and modes of the umask 077
+    Copy,
+}
+
+impl fmt::Display for Perturbation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
 }

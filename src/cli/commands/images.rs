@@ -160,7 +160,9 @@ fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platfo
 /// # Errors
 /// When it cannot be read, and when anything in it is not what its name says.
 pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), CommandError> {
-    let Opened { source, location } = invocation.image(&args.image)?;
+    // Only `--rebuild` can do without one.
+    let image = args.image.as_deref().unwrap_or_default();
+    let Opened { source, location } = invocation.image(image)?;
     let mut reports = Vec::new();
     if args.platforms.is_empty() {
         reports.push(verify_source(invocation, &*source)?);

@@ -18,6 +18,7 @@ mod names;
 mod place;
 mod plan;
 mod rebase;
+mod rebuild;
 mod refusal;
 mod release;
 mod render;
@@ -39,6 +40,7 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
     let done = match &cli.command {
         Command::Diff(args) => return diff::run(invocation, args),
         Command::Check(args) if args.workspace.is_given() => return workspace::check(invocation, args),
+        Command::Verify(args) if args.rebuild.is_some() => return rebuild::run(invocation, args),
         Command::Check(args) => return check::run(invocation, args),
         Command::Build(args) if args.workspace.is_given() => return workspace::build(invocation, args),
         Command::Build(args) => build::run(invocation, args),

@@ -185,6 +185,7 @@ mod tests {
                         relation: Relation::Shared,
                         entries: Vec::new(),
                         first: None,
+                        first_entry: None,
                     },
                     LayerDiff {
                         a: Some(layer(2, "y")),
@@ -192,6 +193,7 @@ mod tests {
                         relation: Relation::Changed,
                         entries: vec![mtime.clone()],
                         first: Some("usr/x: mtime: 1 → 2".into()),
+                        first_entry: None,
                     },
                 ],
                 files: vec![

@@ -9,6 +9,7 @@ pub mod findings;
 pub mod history;
 pub mod inspect;
 pub mod merged;
+pub mod rebuild;
 pub mod release;
 pub mod resolve;
 pub mod sarif;

@@ -150,7 +150,8 @@ fn compare(
             && let (Some(x), Some(y)) = (listing(a, x), listing(b, y))
         {
             layer.entries = layer_changes(x, y, budget).map_err(DiffError::from)?;
-            layer.first = Some(first_difference(x, y));
+            let first = first_difference(x, y);
+            (layer.first, layer.first_entry) = (Some(first.text), first.entry);
         }
         layers.push(layer);
     }

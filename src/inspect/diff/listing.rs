@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader, Cursor, Read};
 
 use super::error::DiffError;
-use super::report::{FieldDifference, PathDifference};
+use super::report::{FieldDifference, FirstEntry, PathDifference};
 use crate::formats::untar::{LAYER, ReadThrough, TarEntry, TarWalk, UntarError};
 use crate::inspect::unpack::unpacked;
 use crate::oci::Descriptor;
@@ -353,34 +353,56 @@ pub(super) fn charge(budget: &Budget, change: &PathDifference) -> Result<(), Ove
     budget.keep(size_of::<PathDifference>() + path + of(&change.kind) + fields)
 }
 
-/// The first thing that makes two tars different, with the path that it is about.
-pub(super) fn first_difference(a: &LayerListing, b: &LayerListing) -> String {
+/// The first thing that makes two tars different.
+pub(super) struct FirstDifference {
+    /// With the path that it is about.
+    pub(super) text: String,
+    /// The entry that it is about.
+    pub(super) entry: Option<FirstEntry>,
+}
+
+/// The first thing that makes two tars different.
+pub(super) fn first_difference(a: &LayerListing, b: &LayerListing) -> FirstDifference {
     let shown = |path: &[u8]| if path.is_empty() { "/".to_owned() } else { shown(path) };
-    for (x, y) in a.entries.iter().zip(&b.entries) {
+    let found = |position: usize, path: &[u8], field: Option<FieldDifference>, text: String| {
+        FirstDifference { text, entry: Some(FirstEntry { path: path.into(), field, position }) }
+    };
+    for (position, (x, y)) in a.entries.iter().zip(&b.entries).enumerate() {
         if x.path == y.path {
-            if let Some(field) = x.node.differences(&y.node).first() {
-                return format!("{}: {field}", shown(&x.path));
+            if let Some(field) = x.node.differences(&y.node).into_iter().next() {
+                let text = format!("{}: {field}", shown(&x.path));
+                return found(position, &x.path, Some(field), text);
             }
             if x.written() != y.written() {
-                let (x, y) = (shown(x.written()), shown(y.written()));
-                return format!("{x}: the name is written as `{y}`");
+                let (one, other) = (shown(x.written()), shown(y.written()));
+                return found(position, &x.path, None, format!("{one}: the name is written as `{other}`"));
             }
             if x.raw != y.raw {
-                return format!("{}: the tar header is written differently", shown(&x.path));
+                let text = format!("{}: the tar header is written differently", shown(&x.path));
+                return found(position, &x.path, None, text);
             }
             continue;
         }
         let (in_a, in_b) = (a.get(&y.path).is_some(), b.get(&x.path).is_some());
-        return match (in_a, in_b) {
-            (true, true) => format!("the order: {} comes before {}", shown(&x.path), shown(&y.path)),
-            (_, false) => format!("{}: only in A", shown(&x.path)),
-            (false, true) => format!("{}: only in B", shown(&y.path)),
+        let (path, text) = match (in_a, in_b) {
+            (true, true) => {
+                (&x.path, format!("the order: {} comes before {}", shown(&x.path), shown(&y.path)))
+            }
+            (_, false) => (&x.path, format!("{}: only in A", shown(&x.path))),
+            (false, true) => (&y.path, format!("{}: only in B", shown(&y.path))),
         };
+        return found(position, path, None, text);
     }
     let (longer, whose) = if a.entries.len() > b.entries.len() { (a, "A") } else { (b, "B") };
-    match longer.entries.get(a.entries.len().min(b.entries.len())) {
-        Some(listed) => format!("{}: only in {whose}", shown(&listed.path)),
-        None => "the entries are the same, padding or the end of the tar is not".to_owned(),
+    let position = a.entries.len().min(b.entries.len());
+    match longer.entries.get(position) {
+        Some(listed) => {
+            found(position, &listed.path, None, format!("{}: only in {whose}", shown(&listed.path)))
+        }
+        None => FirstDifference {
+            text: "the entries are the same, padding or the end of the tar is not".to_owned(),
+            entry: None,
+        },
     }
 }
 

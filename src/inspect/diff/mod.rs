@@ -8,10 +8,12 @@
 mod document;
 mod error;
 mod explain;
+mod first_byte;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
 mod images;
 mod listing;
+mod located;
 mod options;
 mod pairs;
 mod report;
@@ -19,7 +21,10 @@ mod report;
 mod tests;
 mod tree;
 
+#[cfg(test)]
+pub use first_byte::ByteDifference;
 pub use images::diff;
+pub use located::{LocatedDifference, locate};
 pub use options::DiffOptions;
 #[cfg(test)]
 pub use report::Side;

@@ -46,7 +46,7 @@ pub(super) fn relate(a: &Image, b: &Image, x: Option<usize>, y: Option<usize>) -
         (Some(_), None) => Relation::OnlyInA,
         (None, _) => Relation::OnlyInB,
     };
-    LayerDiff { a: x, b: y, relation, entries: Vec::new(), first: None }
+    LayerDiff { a: x, b: y, relation, entries: Vec::new(), first: None, first_entry: None }
 }
 
 fn compression(layer: &Descriptor) -> &'static str {

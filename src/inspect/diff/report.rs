@@ -85,6 +85,20 @@ pub struct LayerDiff {
     /// The first entry, or whatever else, that makes the tars different.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
+    /// The entry that `first` is about.
+    #[serde(skip)]
+    pub first_entry: Option<FirstEntry>,
+}
+
+/// The first entry that makes two tars different.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FirstEntry {
+    /// Its path.
+    pub path: Path,
+    /// The first field in which it differs; `None` where only one has it, or it is written differently.
+    pub field: Option<FieldDifference>,
+    /// Its position in the tars.
+    pub position: usize,
 }
 
 /// A layer in an image.

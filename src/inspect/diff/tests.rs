@@ -80,7 +80,7 @@ fn the_first_difference_is_named() {
     let with = |change: &dyn Fn(&mut Vec<File>)| {
         let mut files = base.to_vec();
         change(&mut files);
-        first_difference(&listing(&tar_of(&base)), &listing(&tar_of(&files)))
+        first_difference(&listing(&tar_of(&base)), &listing(&tar_of(&files))).text
     };
     assert_eq!(with(&|files| files[1].mtime = 1_700_000_000), "usr/a: mtime: 1 → 1700000000");
     assert_eq!(with(&|files| files[0].mode = 0o700), "usr: mode: 0755 → 0700");
@@ -96,7 +96,7 @@ fn the_first_difference_is_named() {
     let mut longer = plain.clone();
     longer.extend([0; 512]);
     assert_eq!(
-        first_difference(&listing(&plain), &listing(&longer)),
+        first_difference(&listing(&plain), &listing(&longer)).text,
         "the entries are the same, padding or the end of the tar is not"
     );
     let mut gnu = plain.clone();
@@ -105,7 +105,7 @@ fn the_first_difference_is_named() {
         gnu[..148].iter().chain(&[b' '; 8]).chain(&gnu[156..512]).map(|byte| u32::from(*byte)).sum();
     gnu[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     assert_eq!(
-        first_difference(&listing(&plain), &listing(&gnu)),
+        first_difference(&listing(&plain), &listing(&gnu)).text,
         "usr: the tar header is written differently"
     );
 }
@@ -140,7 +140,7 @@ fn attributes_and_times_of_extension_records_count() {
             "record atime: (none) → `9`",
         ]
     );
-    assert_eq!(first_difference(&one, &two), "a: owner: 0:0 → 3000000:0");
+    assert_eq!(first_difference(&one, &two).text, "a: owner: 0:0 → 3000000:0");
 }
 
 #[test]
