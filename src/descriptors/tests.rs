@@ -119,19 +119,25 @@ fn own_kinds_have_their_places() {
 #[test]
 fn kustomizations_have_their_images_in_parts() {
     let text = "resources: [a.yaml]\nimages:\n- name: nginx\n  newTag: 1.20\n- name: app\n  newName: pack://app\n  \
-        newTag: dev\n  digest: \"\"\n- {name: busybox, newName: quay.io/b, digest: }\n- name: only\n  newName: other\n";
+        newTag: dev\n  digest: \"\"\n- {name: busybox, newName: quay.io/b, newTag: '1', digest: }\n- {name: c, \
+        newName: quay.io/c, digest: }\n- name: only\n  newName: other\n";
     assert_eq!(
         images("x/kustomization.yaml", text),
-        [(3, "nginx:1.20".to_owned()), (6, "pack://app".to_owned()), (9, "quay.io/b".to_owned())]
+        [
+            (3, "nginx:1.20".to_owned()),
+            (6, "pack://app".to_owned()),
+            (9, "quay.io/b:1".to_owned()),
+            (10, "quay.io/c".to_owned())
+        ]
     );
     let expected = text
         .replace("newTag: 1.20", "newTag: 1.20@sha256:D")
         .replace("pack://app", "localhost:5000/shop/app")
         .replace("newTag: dev\n  digest: \"\"", "newTag: \"1.20\"\n  digest: \"sha256:D\"")
-        .replace("digest: }", "digest: \"sha256:D\" }");
+        .replace("newTag: '1', digest: }", "newTag: '1', digest: \"sha256:D\" }");
     assert_eq!(resolved("x/kustomization.yaml", text), expected);
     let same = format!("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Component\n{text}");
-    assert_eq!(images("a.yaml", &same).len(), 3);
+    assert_eq!(images("a.yaml", &same).len(), 4);
     let nowhere = "images:\n- name: app\n  newName: pack://app\n";
     let error = resolved_as("kustomization.yaml", nowhere, ReferenceForm::Both).expect_err("no key");
     assert_eq!(error, ImagePlaceError::NoDigestKey { digest_key: "digest" });
@@ -153,7 +159,8 @@ fn values_of_charts_keep_their_parts() {
             (15, "caddy".to_owned()),
         ]
     );
-    let error = resolved_as("values.yaml", text, ReferenceForm::Both).expect_err("caddy has no tag");
+    let nowhere = resolved_as("values.yaml", "image: {repository: pack://app}\n", ReferenceForm::Both);
+    let error = nowhere.expect_err("no key");
     assert_eq!(error.to_string(), "there is no key for the digest: neither `digest` nor one for the tag");
     let text = text.replace("{repository: caddy}", "{repository: caddy, tag: '2'}");
     let expected = text

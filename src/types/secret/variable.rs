@@ -19,9 +19,9 @@ const SECRET_NAMES: [&[u8]; 9] = [
 ];
 
 /// Ends of the names of variables that say something about a secret and hold none.
-const OTHER_ENDS: [&[u8]; 12] = [
-    b"_FILE", b"_PATH", b"_DIR", b"_URL", b"_URI", b"_NAME", b"_ID", b"_TTL", b"_EXPIRY", b"_HEADER",
-    b"_LENGTH", b"_ISSUER",
+const OTHER_ENDS: [&[u8]; 13] = [
+    b"_FILE", b"_ENV", b"_PATH", b"_DIR", b"_URL", b"_URI", b"_NAME", b"_ID", b"_TTL", b"_EXPIRY",
+    b"_HEADER", b"_LENGTH", b"_ISSUER",
 ];
 
 /// Whether a variable of this name holds a secret, and this value is one. A path to a secret is none, nor is a number or switch.
@@ -31,6 +31,7 @@ pub(crate) fn is_secret_variable(name: &[u8], value: &[u8]) -> bool {
 
 fn is_secret_name(name: &[u8]) -> bool {
     let name = name.to_ascii_uppercase();
+    let name: Vec<u8> = name.into_iter().map(|byte| if byte == b'-' { b'_' } else { byte }).collect();
     let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
     let is_other = OTHER_ENDS.iter().any(|end| name.ends_with(end))
         || name.starts_with(b"NEXT_PUBLIC_")
@@ -205,6 +206,8 @@ mod tests {
             "a token = hunter2!Zq9",
             "DB_PASSWORD=$hunter2!Zq9",
             "DB_PASSWORD_FILE=hunter2!Zq9",
+            "secret-env = \"HOOK_SECRET\"",
+            "secret-file = \"hook.secret\"",
             "[check]\nallow = { secret = \"a key of the tests\" }",
             "[check.levels]\nsecret = \"warning\"",
             "pack build --allow secret=tests-only",

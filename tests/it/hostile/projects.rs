@@ -29,9 +29,9 @@ fn findings(project: &Project, rule: &str) -> Vec<String> {
 
 #[test]
 fn secrets_of_many_variables_and_labels_are_told_in_part() {
-    let token = ["ghp_", "8aspm4G7VmSUfOoD6V1vrORcmn0iSH", "2JWh3d"].concat();
+    let form = ["ghp_", "8aspm4G7VmSUfOoD6V1vrORcmn0iSH", "2JWh3d"].concat();
     for table in ["env", "labels"] {
-        let values = lines(3_000, |number| format!("A{number} = \"{token}\""));
+        let values = lines(3_000, |number| format!("A{number} = \"{form}\""));
         let told = findings(&with(&format!("[config.{table}]\n{values}")), "secret");
         assert_eq!(told.len(), 1_001, "{table}");
         assert_eq!(told[1_000], "there are 2000 more findings of the rule `secret`");
