@@ -61,7 +61,7 @@ pub(super) fn run(invocation: &Invocation, args: &VerifyArgs) -> Result<ExitStat
         builds.push(rebuild.compared(*perturbation, asked, &plain, is_first)?);
     }
     let image = match named {
-        Some(opened) => rebuild.against(opened, &plain)?,
+        Some(opened) => rebuild.against(&opened, &plain)?,
         None => rebuild.against_registry(&plain)?,
     };
     let same = builds.iter().chain([&image]).all(|row| row.same != Some(false));
@@ -239,7 +239,7 @@ impl Rebuild<'_> {
         build.run(&self.invocation.interrupt)
     }
 
-    fn against(&self, opened: Opened, plain: &ChildImage) -> Result<RebuildRow, CommandError> {
+    fn against(&self, opened: &Opened, plain: &ChildImage) -> Result<RebuildRow, CommandError> {
         let digest = opened.source.root()?.digest();
         let same = digest == plain.result.digest;
         let difference = if same { None } else { self.difference(plain, &*opened.source)? };
@@ -271,7 +271,7 @@ impl Rebuild<'_> {
             Some(found) => {
                 let pinned = request.name.at_digest(found.digest);
                 let source = std::sync::Arc::new(registry::source(client, pinned));
-                self.against(Opened { source, location: Location::Registry(reference) }, plain)
+                self.against(&Opened { source, location: Location::Registry(reference) }, plain)
             }
         }
     }
