@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::registry::serve_each;
 
 /// The receiver's way with a message.
 #[derive(Clone, Debug)]
@@ -51,16 +53,8 @@ impl Hook {
 
     /// The same at an address that is free.
     pub(crate) fn at(address: &str) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(HookState::default());
-        let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                std::thread::spawn(move || state.serve(&stream));
-            }
-        });
+        let address = serve_each(address, &state, HookState::serve);
         Self { address, state }
     }
 

@@ -42,19 +42,28 @@ struct State {
     met: AtomicUsize,
 }
 
+/// Serves each connection in a thread of its own, until the test ends; the address that it listens at.
+pub(crate) fn serve_each<S: Send + Sync + 'static>(
+    address: &str,
+    state: &Arc<S>,
+    serve: fn(&S, &TcpStream),
+) -> String {
+    let listener = TcpListener::bind(address).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let state = Arc::clone(state);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let state = Arc::clone(&state);
+            std::thread::spawn(move || serve(&state, &stream));
+        }
+    });
+    address
+}
+
 impl Served {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(State::default());
-        let shared = Arc::clone(&state);
-        // Ends with the test.
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                std::thread::spawn(move || state.serve(&stream));
-            }
-        });
+        let address = serve_each("127.0.0.1:0", &state, State::serve);
         Self { address, state }
     }
 

@@ -42,12 +42,12 @@ fn town_of(address: &str) -> Project {
              base = \"{address}/base:1\"\ntags = [\"1\"]\n"
         ),
     );
-    project.write("shared/all.bin", noise(1, 600_000));
+    project.write("common/all.bin", noise(1, 600_000));
     for (seed, name) in (2..).zip(MEMBERS) {
         project.write(
             &format!("services/{name}/build.toml"),
             "[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n[[layer]]\nname = \"shared\"\n\
-             files = [{ from = \"../../shared\", to = \"/usr/share/all\" }]\n",
+             files = [{ from = \"../../common\", to = \"/usr/share/all\" }]\n",
         );
         project.write(&format!("services/{name}/files/own.bin"), noise(seed, 50_000));
     }

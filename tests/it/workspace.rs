@@ -42,7 +42,7 @@ fn workspace(project: &Project, address: &str) {
              base = \"{address}/base/one:1\"\ntags = [\"1\"]\n[workspace.config]\nuser = \"1000:1000\"\n"
         ),
     );
-    project.write("shared/all.txt", "for all");
+    project.write("common/all.txt", "for all");
     let last = project.path("services/c/files/own.txt");
     for name in ["a", "b", "c"] {
         let image =
@@ -51,7 +51,7 @@ fn workspace(project: &Project, address: &str) {
             &format!("services/{name}/build.toml"),
             format!(
                 "{image}[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n[[layer]]\nname = \"shared\"\n\
-                 files = [{{ from = \"../../shared\", to = \"/usr/share/all\" }}]\n"
+                 files = [{{ from = \"../../common\", to = \"/usr/share/all\" }}]\n"
             ),
         );
         project.write(&format!("services/{name}/files/own.txt"), name);
@@ -275,7 +275,7 @@ fn only_members_that_changed_are_built() {
     assert_eq!(since("main").0, ["c"]);
     fs::remove_dir_all(project.path("services/c/files/more")).unwrap();
     // Something outside of the members' directories.
-    project.write("shared/all.txt", "new");
+    project.write("common/all.txt", "new");
     assert_eq!(since("HEAD").0, ["a", "b", "c"]);
     git(&project, "checkout -q .");
     project.append("build.toml", "env = { A = \"1\" }\n");
@@ -343,7 +343,7 @@ fn a_foreign_workspace_reads_nothing_outside_of_it() {
     project.pack("build --untrusted services/a").fails(4).says(&["`--untrusted` forbids"]);
     fs::write(project.beside("secret"), "x").unwrap();
     let build_file = fs::read_to_string(project.path("services/a/build.toml")).unwrap();
-    project.write("services/a/build.toml", build_file.replace("../../shared", "../../../secret"));
+    project.write("services/a/build.toml", build_file.replace("../../common", "../../../secret"));
     project.pack("build --workspace --untrusted").run().has_code(4).says(&["`--untrusted` forbids"]);
     assert!(Path::new(&project.beside("secret")).exists());
 }

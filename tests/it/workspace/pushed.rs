@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use sha2::{Digest as _, Sha256};
+
+use crate::registry::serve_each;
 
 /// A registry that takes what is pushed.
 pub(crate) struct Pushed {
@@ -31,17 +33,8 @@ struct Asked {
 
 impl Pushed {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(State::default());
-        let shared = Arc::clone(&state);
-        // Ends with the test.
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                std::thread::spawn(move || state.serve(&stream));
-            }
-        });
+        let address = serve_each("127.0.0.1:0", &state, State::serve);
         Self { address, state }
     }
 

@@ -184,14 +184,14 @@ mod tests {
             "node_modules/a/node_modules/@s/d",
             "node_modules/.store/e/node_modules/e",
             "node_modules/.store/e/node_modules/f",
-            "shared/g",
+            "common/g",
             "x/y",
         ] {
             std::fs::create_dir_all(root.join(package)).expect("made");
         }
         std::fs::write(root.join("node_modules/file"), "").expect("written");
         symlink(".store/e/node_modules/e", root.join("node_modules/e")).expect("linked");
-        symlink("../shared", root.join("x/node_modules")).expect("linked");
+        symlink("../common", root.join("x/node_modules")).expect("linked");
         symlink("nowhere", root.join("node_modules/gone")).expect("linked");
         symlink("@s", root.join("node_modules/@t")).expect("linked");
         let found = Scanner::default().scan(root, &ScanOptions::default()).expect("scanned");
@@ -213,9 +213,9 @@ mod tests {
             ("node_modules/.store/e/node_modules/e", "f", Some("node_modules/.store/e/node_modules/f")),
             ("node_modules/.store/e/node_modules/e", "a", Some("node_modules/a")),
             ("", "f", None),
-            ("x/y", "g", Some("shared/g")),
+            ("x/y", "g", Some("common/g")),
             ("x/y", "b", Some("node_modules/b")),
-            ("shared", "g", None),
+            ("common", "g", None),
         ] {
             let from = if from.is_empty() { b"" } else { tree.get(from.as_bytes()).expect(from).relative() };
             let place = search.find(from, [name]).next().expect("one");
