@@ -13,7 +13,11 @@ use crate::notify::{SecretPlace, message};
 use crate::registry::WebhookRequest;
 use crate::types::delivery::EventForm;
 use crate::types::reference::Reference;
+use crate::types::shown::Foreign;
 use crate::types::webhook_url::WebhookUrl;
+
+/// The most characters of a receiver's answer that are shown.
+const LONGEST_ANSWER: usize = 300;
 
 /// How long a thread waits before it looks again.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -174,7 +178,9 @@ fn post(
     };
     match state.client.post(&request) {
         Ok(answer) if answer.is_taken() => TryEnd::Success,
-        Ok(answer) => TryEnd::Failure(format!("`{url}` answered {}", answer.said)),
+        Ok(answer) => {
+            TryEnd::Failure(format!("`{url}` answered {}", Foreign::short(&answer.said, LONGEST_ANSWER)))
+        }
         Err(crate::registry::RegistryError::Interrupted(_)) => TryEnd::Stopped,
         Err(error) => TryEnd::Failure(error.to_string()),
     }

@@ -5,6 +5,7 @@ use super::load::{load_manifest, offers};
 use crate::oci::{Image, ManifestOrIndex};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::shown::Foreign;
 
 /// The annotation or label with the revision that an image was made from.
 const REVISION: &str = "org.opencontainers.image.revision";
@@ -62,10 +63,11 @@ impl Explain for TakenTag {
 }
 
 fn shown(revision: &Option<String>) -> String {
-    let short = |text: &String| text.chars().take(LONGEST_REVISION).collect::<String>();
-    revision
-        .as_ref()
-        .map_or_else(|| " of an unknown revision".to_owned(), |text| format!(" of revision {}", short(text)))
+    // The author of the image there wrote one of them.
+    revision.as_ref().map_or_else(
+        || " of an unknown revision".to_owned(),
+        |text| format!(" of revision {}", Foreign::short(text, LONGEST_REVISION)),
+    )
 }
 
 /// An error with the revision of the image that was to be published, where it is about a taken tag.
@@ -116,6 +118,12 @@ mod tests {
         let error = taken(Some("0123"), None);
         insta::assert_snapshot!(error, @"the tag `localhost:5000/shop/app:1.0` is taken: it resolves to sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb of revision 0123, and the new image is sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d of an unknown revision");
         assert_eq!(error.kind(), Kind::Policy);
+    }
+
+    #[test]
+    fn a_revision_moves_no_cursor_and_begins_no_line() {
+        let text = taken(Some("\u{1b}[2J\n::error::0123"), None).to_string();
+        assert!(!text.contains(char::is_control) && text.contains("0123"), "{text}");
     }
 
     #[test]

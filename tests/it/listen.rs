@@ -619,3 +619,10 @@ fn the_recipes_of_the_documentation() {
     podman-redeploy shop localhost:5000/shop/app@DIGEST --publish 8080:80
     "#);
 }
+
+#[test]
+fn a_service_without_settings_says_what_to_write() {
+    let said = Project::new().pack("listen --check").fails(1);
+    assert!(!said.stderr.contains("pack init"), "{said:?}");
+    said.says(&["there is no", "listen.toml", "`[[source]]`", "`--file`"]).hints();
+}

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::super::args::ListenArgs;
-use super::super::error::CommandError;
+use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
 use super::events;
 use crate::listen::{self, ListenOptions, ListenSettings};
+use crate::project::config::ConfigError;
 use crate::types::shown::shown_path;
 
 /// Runs the service until it is asked to end, which is no error.
@@ -15,7 +16,11 @@ use crate::types::shown::shown_path;
 /// When it cannot start, or has to stop.
 pub(super) fn run(invocation: &Invocation, args: &ListenArgs) -> Result<(), CommandError> {
     let path = invocation.absolute(&args.file);
-    let settings = ListenSettings::read(&path)?;
+    let settings = ListenSettings::read(&path).map_err(|error| match error {
+        ConfigError::NotFound(_) => CommandError::new(ExitStatus::Input, error.to_string())
+            .hint("write one with a `[[source]]` and an `[[action]]`, or name it with `--file`"),
+        error => error.into(),
+    })?;
     let variables = events::variables(invocation);
     if args.check {
         listen::check(&settings, &*variables)?;
