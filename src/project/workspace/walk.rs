@@ -59,30 +59,35 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
 
-fn parts(pattern: &MemberPattern) -> Vec<PatternPart> {
-    pattern.parts().map(PatternPart::of).collect()
+/// The parts of a pattern. One `**` after another says nothing more.
+fn parts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<PatternPart> {
+    let mut parts: Vec<PatternPart> = texts.map(PatternPart::of).collect();
+    parts.dedup_by(|next, part| matches!((part, next), (PatternPart::Any, PatternPart::Any)));
+    parts
 }
 
 /// Whether a pattern matches a directory, given relative to the root.
 pub(super) fn matches(pattern: &MemberPattern, place: &str) -> bool {
-    fn all(parts: &[PatternPart], names: &[&str]) -> bool {
-        match (parts.split_first(), names.split_first()) {
-            (None, None) => true,
-            (None, Some(_)) => false,
-            (Some((PatternPart::Any, [])), None) => false,
-            (Some((PatternPart::Any, [])), Some(_)) => {
-                names.iter().all(|name| PatternPart::Any.matches(name))
-            }
-            (Some((PatternPart::Any, rest)), first) => {
-                all(rest, names)
-                    || first.is_some_and(|(name, names)| PatternPart::Any.matches(name) && all(parts, names))
-            }
-            (Some((part, rest)), Some((name, names))) => part.matches(name) && all(rest, names),
-            (Some(_), None) => false,
-        }
-    }
+    match_parts(&parts(pattern.parts()), place)
+}
+
+fn match_parts(parts: &[PatternPart], place: &str) -> bool {
     let names: Vec<&str> = place.split('/').collect();
-    all(&parts(pattern), &names)
+    // For each number of names from the beginning, whether the parts so far match these: as many steps as parts times
+    // names, whatever the pattern is.
+    let mut so_far: Vec<bool> = std::iter::once(true).chain(names.iter().map(|_| false)).collect();
+    for (position, part) in parts.iter().enumerate() {
+        let is_any = matches!(part, PatternPart::Any);
+        // `**` at the end means what lies below, not the directory itself.
+        let may_be_empty = is_any && position + 1 < parts.len();
+        let mut next = vec![may_be_empty && so_far[0]];
+        for (end, name) in names.iter().enumerate() {
+            let goes_on = so_far[end] || is_any && next[end];
+            next.push(goes_on && part.matches(name) || may_be_empty && so_far[end + 1]);
+        }
+        so_far = next;
+    }
+    so_far[names.len()]
 }
 
 /// Whether a directory, or one that it lies in, is excluded.
@@ -110,7 +115,7 @@ impl<'a> MemberWalk<'a> {
     /// When a directory cannot be read, has a name that is no text, or there are too many.
     pub(super) fn add(&mut self, pattern: &Spanned<MemberPattern>) -> Result<bool, WorkspaceError> {
         let mut any = false;
-        self.visit("", &parts(pattern), pattern.span, &mut any)?;
+        self.visit("", &parts(pattern.parts()), pattern.span, &mut any)?;
         Ok(any)
     }
 
@@ -228,4 +233,54 @@ impl<'a> MemberWalk<'a> {
 
 fn join(place: &str, name: &str) -> String {
     if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn matched(pattern: &str, place: &str) -> bool {
+        match_parts(&parts(pattern.split('/')), place)
+    }
+
+    #[test]
+    fn patterns_match_directories_part_by_part() {
+        for (pattern, place) in [
+            ("a", "a"),
+            ("a/*", "a/b"),
+            ("**", "a"),
+            ("**", "a/b/c"),
+            ("a/**", "a/b/c"),
+            ("**/c", "c"),
+            ("**/c", "a/b/c"),
+            ("**/**/c", "a/c"),
+            ("a/**/c", "a/c"),
+            ("a/**/b/**/c", "a/x/b/y/z/c"),
+            ("{a,b}/?", "b/x"),
+        ] {
+            assert!(matched(pattern, place), "{pattern} {place}");
+        }
+        for (pattern, place) in [
+            ("a", "a/b"),
+            ("*", "a/b"),
+            ("a/**", "a"),
+            ("**", ".git"),
+            ("**/c", "node_modules/c"),
+            ("*", ".hidden"),
+            ("a/**/c", "a/b"),
+            ("**/b/**", "a/b"),
+        ] {
+            assert!(!matched(pattern, place), "{pattern} {place}");
+        }
+    }
+
+    #[test]
+    fn many_double_stars_cost_no_more_than_their_number() {
+        let (pattern, place) = ("**/a/".repeat(200) + "b", "a/".repeat(1000) + "c");
+        let begun = Instant::now();
+        assert!(!matched(&pattern, &place));
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
 }
