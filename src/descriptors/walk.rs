@@ -3,7 +3,7 @@
 //! A collection is walked once in each context, wherever aliases lead, so that the time is bounded by the number of
 //! values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::DescriptorError;
 use super::format::DescriptorFormat;
@@ -39,6 +39,7 @@ pub(super) fn document(
         steps: selectors.iter().flat_map(Selected::steps).collect(),
         seen: vec![0; tree.nodes.len()],
         waiting: Vec::new(),
+        asked: BTreeSet::new(),
         found,
     };
     if let (Some((_, context)), Some(root)) = (root, tree.root()) {
@@ -80,6 +81,8 @@ struct DescriptorWalk<'t> {
     seen: Vec<u64>,
     /// Collections to walk, their contexts, and whether a key with `image` leads there.
     waiting: Vec<(NodeId, ShapeContext, bool)>,
+    /// The maps that were asked for the parts of an image because of a key, by the name of the key.
+    asked: BTreeSet<(NodeId, bool)>,
     found: &'t mut Found,
 }
 
@@ -368,6 +371,14 @@ impl<'t> DescriptorWalk<'t> {
             return Ok(());
         }
         let key = of.and_then(|(map, key)| Some((map, self.tree.text_of(key)?)));
+        // A map that has the key several times is asked once, so that the time stays bounded.
+        if let Some((map, name)) = &key
+            && matches!(&**name, "repository" | "newName")
+            && !self.asked.insert((*map, name == "newName"))
+        {
+            mentions.push(offset);
+            return Ok(());
+        }
         let parts = match &key {
             Some((map, key)) if key == "repository" => self.split_values(*map, true),
             Some((map, key)) if key == "newName" => return self.kustomized(*map),

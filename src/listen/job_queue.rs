@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::journal::{JournalRecord, RunOutcome};
 use super::notice::Notice;
+use crate::runtime::deadline;
 use crate::types::digest::Digest;
 
 /// An action for a tag.
@@ -198,7 +199,7 @@ impl JobQueue {
                 RunOutcome::Done => {}
                 RunOutcome::Retry | RunOutcome::Requeued => {
                     let attempts = if outcome == RunOutcome::Retry { attempt } else { 0 };
-                    let not_before = pause.map(|pause| Instant::now() + pause);
+                    let not_before = pause.map(|pause| deadline::after(pause));
                     self.enqueue(key.clone(), notice, attempts, not_before);
                 }
                 // The same image again is news: its run has not succeeded.

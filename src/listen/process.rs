@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::runtime::deadline;
 use crate::types::shown::{Foreign, lines};
 
 /// A command, ready to run.
@@ -82,7 +83,7 @@ pub fn run(command: &ReadyCommand, stopped: &dyn Fn() -> bool) -> (CommandEnd, S
     let end = wait(&mut child, &receiver, &mut output, command.timeout, stopped);
     // The rest of its group ends with the command. The group is gone if there is no rest.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-    let linger = Instant::now() + LINGER;
+    let linger = deadline::after(LINGER);
     while let Ok(piece) = receiver.recv_timeout(linger.saturating_duration_since(Instant::now())) {
         output.add(&piece);
     }
@@ -96,7 +97,7 @@ fn wait(
     timeout: Duration,
     stopped: &dyn Fn() -> bool,
 ) -> CommandEnd {
-    let end = Instant::now() + timeout;
+    let end = deadline::after(timeout);
     loop {
         while let Ok(piece) = receiver.try_recv() {
             output.add(&piece);
@@ -128,7 +129,7 @@ fn wait(
 fn finish(child: &mut Child) {
     let group = Pid::from_child(child);
     let _ = kill_process_group(group, Signal::TERM);
-    let end = Instant::now() + LAST_WORDS;
+    let end = deadline::after(LAST_WORDS);
     while Instant::now() < end && matches!(child.try_wait(), Ok(None)) {
         std::thread::sleep(GLANCE);
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fs_err as fs;
 
@@ -20,6 +20,7 @@ use super::state::{MessageSource, ServiceState, Tell};
 use super::verify::SourceSecret;
 use crate::notify::{Now, SecretError, SigningKey, Variables};
 use crate::registry::Client;
+use crate::runtime::deadline;
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::shown_path;
@@ -193,7 +194,7 @@ pub fn run(settings: &ListenSettings, options: ListenOptions) -> Result<(), List
             }
         }
         let served = server::serve(&state, listener);
-        *state.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + grace);
+        *state.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline::after(grace));
         state.end();
         served
     });

@@ -16,6 +16,7 @@ use super::form::message;
 use super::outbox::{HeldEntry, Outbox, OutboxTries};
 use super::receiver::{Receiver, SecretError, Variables};
 use crate::registry::{Client, RegistryError, WebhookRequest};
+use crate::runtime::deadline;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers;
 use crate::types::error::{Explain, Kind};
@@ -198,7 +199,9 @@ impl Courier<'_> {
                 wait(held, why.clone());
                 continue;
             }
-            if !is_forced && tries.not_before > (self.now)().milliseconds() {
+            // A time that no try ever set is that of a damaged file, or of a clock that went back.
+            let rest = tries.not_before.saturating_sub((self.now)().milliseconds());
+            if !is_forced && (1..=LONGEST_ASKED).contains(&rest) {
                 let next = EventTime::from_milliseconds(tries.not_before);
                 let why = format!("{}; the next try is due at {next}", tries.why);
                 blocked = Some(why.clone());
@@ -275,7 +278,7 @@ impl Courier<'_> {
         let event = &held.entry.event;
         let (id, message) = (event.id().to_string(), message(event, receiver.form));
         let body = bytes::Bytes::from(message.body);
-        let end = Instant::now() + receiver.timeout;
+        let end = deadline::after(receiver.timeout);
         let mut pause = FIRST_PAUSE;
         for number in 1.. {
             let mut headers = message.headers.clone();
@@ -307,7 +310,7 @@ impl Courier<'_> {
                 }
             };
             let next = failure.retry_after.unwrap_or_default().max(pause);
-            let has_time = Instant::now() + next < end;
+            let has_time = deadline::after(next) < end;
             if !may_pass || number >= TRIES || !has_time || !self.paused(next) {
                 return Err(failure);
             }
@@ -318,7 +321,7 @@ impl Courier<'_> {
 
     /// Waits; whether nothing interrupted it.
     fn paused(&self, time: Duration) -> bool {
-        let end = Instant::now() + time;
+        let end = deadline::after(time);
         while Instant::now() < end {
             if self.interrupt.is_triggered() {
                 return false;

@@ -3,6 +3,7 @@
 
 pub mod atomic;
 pub mod budget;
+pub mod deadline;
 pub mod events;
 pub mod flight;
 pub mod input;

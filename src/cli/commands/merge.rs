@@ -7,7 +7,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::file::OutputFile;
 use super::super::format;
 use super::super::invocation::Invocation;
-use super::super::view::merged::{missing_shard, total};
+use super::super::view::merged::{missing_shards, total};
 use super::workspace::{MOST_RESULTS, read_results};
 use crate::project::lock::Lock;
 use crate::project::results::{MergedRun, RunResults, merge};
@@ -41,9 +41,7 @@ pub(super) fn run(invocation: &Invocation, args: &MergeArgs) -> Result<ExitStatu
             printer.error(&CommandError::new(ExitStatus::Input, why).context(message));
         }
     }
-    for shard in &merged.missing_shards {
-        printer.error(&missing_shard(&merged, *shard));
-    }
+    missing_shards(&merged).iter().for_each(|error| printer.error(error));
     printer.report(&total(&merged));
     if args.format.json {
         printer.json(&merged.results);

@@ -45,7 +45,7 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Build(args) if args.workspace.is_given() => return workspace::build(invocation, args),
         Command::Build(args) => build::run(invocation, args),
         Command::Merge(args) => return merge::run(invocation, args),
-        Command::Plan(args) if args.workspace.is_given() => workspace::plan(invocation, args),
+        Command::Plan(args) if args.workspace.is_given() => return workspace::plan(invocation, args),
         Command::Plan(args) => plan::run(invocation, args),
         Command::Update(args) if args.workspace.is_given() => workspace::update(invocation, args),
         Command::Update(args) => update::run(invocation, args),

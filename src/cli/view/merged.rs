@@ -7,9 +7,24 @@ use crate::project::results::{MemberEnd, MergedRun};
 /// How many members a message names.
 const MOST_NAMES: usize = 8;
 
-/// Says that a shard has no results, and how to run it again.
+/// How many shards without results a report names.
+const MOST_SHARDS: usize = 20;
+
+/// Says which shards have no results, and how to run them again.
 #[must_use]
-pub fn missing_shard(merged: &MergedRun, shard: u32) -> CommandError {
+pub fn missing_shards(merged: &MergedRun) -> Vec<CommandError> {
+    let missing = &merged.missing_shards;
+    let mut errors: Vec<CommandError> =
+        missing.iter().take(MOST_SHARDS).map(|shard| missing_shard(merged, *shard)).collect();
+    let more = missing.len().saturating_sub(MOST_SHARDS);
+    errors.extend((more > 0).then(|| {
+        CommandError::new(ExitStatus::Input, format!("{} more shards have no results", number(more as u64)))
+            .hint("run each of them again, and then `pack merge`")
+    }));
+    errors
+}
+
+fn missing_shard(merged: &MergedRun, shard: u32) -> CommandError {
     let results = &merged.results;
     let count = results.shards.count;
     let missing = &merged.missing_members;

@@ -96,7 +96,7 @@ pub enum TemplateError {
         name: String,
     },
     /// `{content}` before it is known.
-    #[error("the template `{0}` was resolved before the content was known")]
+    #[error("the template `{0}` is known only when the image is built")]
     ContentUnknown(String),
     /// Its value is not a tag.
     #[error("the template `{template}` gives `{value}`, which is not a tag")]
@@ -113,10 +113,7 @@ pub enum TemplateError {
 
 impl Explain for TemplateError {
     fn kind(&self) -> Kind {
-        match self {
-            Self::ContentUnknown(_) => Kind::Bug,
-            _ => Kind::Input,
-        }
+        Kind::Input
     }
 
     fn hint(&self) -> Option<String> {
@@ -489,7 +486,7 @@ mod tests {
         let early = short.resolve_tag(&facts).expect_err("unknown");
         assert_eq!(
             (early.kind(), early),
-            (Kind::Bug, TemplateError::ContentUnknown("{git.short}".to_owned()))
+            (Kind::Input, TemplateError::ContentUnknown("{git.short}".to_owned()))
         );
         facts.content = Some("ba5eba11".to_owned());
         assert_eq!(short.resolve_tag(&facts).expect("tag").as_str(), "0123456789ab-dirty-ba5eba11");

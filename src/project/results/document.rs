@@ -10,7 +10,7 @@ use super::end::MemberEnd;
 use super::error::ResultsError;
 use super::version::SCHEMA_VERSION;
 use crate::project::lock::{Lock, LockError};
-use crate::project::shard::MemberCosts;
+use crate::project::shard::{MemberCosts, Shard};
 use crate::types::digest::Digest;
 
 /// The results of a run, of a shard or of several.
@@ -154,8 +154,11 @@ impl RunResults {
     /// Says what contradicts itself.
     fn check(&self) -> Result<(), String> {
         let ShardSet { count, done } = &self.shards;
-        if done.is_empty() || done.iter().any(|shard| *shard == 0 || shard > count) {
-            return Err(format!("its shards are not among {count}"));
+        if done.is_empty() {
+            return Err("it is of no shard".to_owned());
+        }
+        for shard in done {
+            Shard::new(*shard, *count).map_err(|error| error.to_string())?;
         }
         let mut known: BTreeMap<&str, bool> = BTreeMap::new();
         for name in &self.selection {

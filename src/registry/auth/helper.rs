@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::super::wire::advice::shorten;
 use super::super::wire::secret::Scrubber;
 use crate::formats::json::{self, JsonError, JsonKind, JsonValue};
+use crate::runtime::deadline;
 
 /// A helper that says more than this, in bytes, is broken.
 const LIMIT: u64 = 1 << 20;
@@ -159,13 +160,13 @@ fn wait(
     receiver: &Receiver<Piece>,
     timeout: Duration,
 ) -> std::io::Result<Option<ExitStatus>> {
-    let mut end = Instant::now() + timeout;
+    let mut end = deadline::after(timeout);
     let mut status = None;
     loop {
         if status.is_none() {
             status = child.try_wait()?;
             if status.is_some() {
-                end = end.min(Instant::now() + LINGER);
+                end = end.min(deadline::after(LINGER));
             }
         }
         if (status.is_some() && heard.open == 0) || Instant::now() >= end {

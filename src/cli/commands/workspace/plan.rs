@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use super::super::super::args::{CheckArgs, CheckFormat, PlanArgs};
 use super::super::super::error::{CommandError, ExitStatus};
 use super::super::super::file::OutputFile;
@@ -13,69 +15,84 @@ use super::super::check;
 use super::super::plan;
 use super::chosen::ChosenMembers;
 use super::told::ToldMessages;
-use crate::engine::BaseTable;
+use crate::engine::{BaseTable, Request, Session};
 
-/// Prints what a build of the members would do, one after the other.
+/// Prints what a build of the members would do, one after the other. One that cannot be planned keeps no other from
+/// being told of; the exit code is that of the first such member.
 ///
 /// # Errors
-/// When one of them cannot be planned.
-pub(in super::super) fn plan(invocation: &Invocation, args: &PlanArgs) -> Result<(), CommandError> {
+/// Whatever is wrong with the command or the workspace as a whole.
+pub(in super::super) fn plan(invocation: &Invocation, args: &PlanArgs) -> Result<ExitStatus, CommandError> {
     let chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &[])?;
-    let mut bases = None;
+    let printer = &invocation.printer;
+    let mut shared = SharedSession::default();
+    let mut failed = FailedMembers::default();
     let mut documents = Vec::new();
     for member in chosen.members {
-        let of_member = |error: CommandError| error.context(format!("the member `{}` failed", member.name));
-        let request = member.request.map_err(of_member)?.asked.request;
-        let (session, bases) = match &bases {
-            Some(known) => known,
-            None => bases.insert((invocation.session(&request.settings)?, BaseTable::default())),
-        };
-        let _lease = session.store.lease();
+        invocation
+            .interrupt
+            .check()
+            .map_err(|error| CommandError::from_error(ExitStatus::Interrupted, &error))?;
         if !args.format.json {
-            invocation.printer.result(format!(
-                "member    {}: {}",
-                printable(&member.name),
-                printable(&member.place)
-            ));
+            printer.result(format!("member    {}: {}", printable(&member.name), printable(&member.place)));
         }
-        let json = &mut |view: &plan::PlanView<'_>| {
-            let why = member.why.as_ref().map(ToString::to_string);
-            documents.push(
-                serde_json::json!({ "member": member.name, "path": member.place, "why": why, "plan": view }),
-            );
-        };
-        plan::show(invocation, args, session, &request, bases, json).map_err(of_member)?;
+        let why = member.why.as_ref().map(ToString::to_string);
+        let place = member.place;
+        let name = member.name;
+        let planned = member.request.and_then(|request| {
+            let request = request.asked.request;
+            let (session, bases) = shared.of(invocation, &request)?;
+            let _lease = session.store.lease();
+            let json = &mut |view: &plan::PlanView<'_>| {
+                documents.push(json!({ "member": name, "path": place, "why": why, "plan": view }));
+            };
+            plan::show(invocation, args, session, &request, bases, json)
+        });
+        if let Err(error) = planned {
+            documents
+                .push(json!({ "member": name, "path": place, "why": why, "error": error.chain.join(": ") }));
+            failed.add(invocation, &name, error);
+        }
         if !args.format.json {
-            invocation.printer.result("");
+            printer.result("");
         }
     }
     if args.format.json {
-        let document = serde_json::json!({ "members": documents, "leftOut": chosen.left_out });
-        invocation.printer.json(&document);
+        printer.json(&json!({ "members": documents, "leftOut": chosen.left_out }));
     }
-    Ok(())
+    Ok(failed.status())
 }
 
-/// Checks the members; one with errors is no error of the command, and exit code 1 all the same.
+/// Checks the members; one with errors is no error of the command, and exit code 1 all the same. One that cannot be
+/// planned keeps no other from being checked; the exit code is that of the first such member.
 ///
 /// # Errors
-/// When one of them cannot be planned.
+/// Whatever is wrong with the command or the workspace as a whole.
 pub(in super::super) fn check(invocation: &Invocation, args: &CheckArgs) -> Result<ExitStatus, CommandError> {
     let files: Vec<(&str, &Path)> = args.sarif.iter().map(|file| ("--sarif", &**file)).collect();
     let chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &files)?;
     let sarif = args.sarif.as_ref().map(|file| OutputFile::open(invocation, file)).transpose()?;
-    let mut shared = None;
+    let mut shared = SharedSession::default();
+    let mut failed = FailedMembers::default();
     let (mut names, mut reports) = (Vec::new(), Vec::new());
     for member in chosen.members {
-        let of_member = |error: CommandError| error.context(format!("the member `{}` failed", member.name));
-        let mut request = member.request.map_err(of_member)?.asked.request;
-        let (session, bases) = match &shared {
-            Some(known) => known,
-            None => shared.insert((invocation.session(&request.settings)?, BaseTable::default())),
-        };
-        let _lease = session.store.lease();
-        reports.push(check::report(args, session, &mut request, bases).map_err(of_member)?);
-        names.push(member.name);
+        invocation
+            .interrupt
+            .check()
+            .map_err(|error| CommandError::from_error(ExitStatus::Interrupted, &error))?;
+        let report = member.request.and_then(|request| {
+            let mut request = request.asked.request;
+            let (session, bases) = shared.of(invocation, &request)?;
+            let _lease = session.store.lease();
+            check::report(args, session, &mut request, bases)
+        });
+        match report {
+            Ok(report) => {
+                reports.push(report);
+                names.push(member.name);
+            }
+            Err(error) => failed.add(invocation, &member.name, error),
+        }
     }
     let log = SarifLog::of_many(&reports, &invocation.environment.cwd);
     if let Some(file) = sarif {
@@ -84,9 +101,52 @@ pub(in super::super) fn check(invocation: &Invocation, args: &CheckArgs) -> Resu
         let _ = format::write_json(&log, &mut bytes);
         file.write(invocation, &bytes)?;
     }
-    tell(invocation, args, &names, &reports, &log);
+    tell(invocation, args, &names, &reports, &failed, &log);
     let has_errors = reports.iter().any(|report| report.summary.errors > 0);
-    Ok(if has_errors { ExitStatus::Input } else { ExitStatus::Done })
+    Ok(match failed.status() {
+        ExitStatus::Done if has_errors => ExitStatus::Input,
+        status => status,
+    })
+}
+
+/// The session and the bases that all members share, once the first asks for them.
+#[derive(Default)]
+struct SharedSession(Option<(Session, BaseTable)>);
+
+impl SharedSession {
+    fn of(
+        &mut self,
+        invocation: &Invocation,
+        request: &Request,
+    ) -> Result<(&Session, &BaseTable), CommandError> {
+        let known = match self.0.take() {
+            Some(known) => known,
+            None => (invocation.session(&request.settings)?, BaseTable::default()),
+        };
+        let (session, bases) = self.0.insert(known);
+        Ok((session, bases))
+    }
+}
+
+/// The members that cannot be planned.
+#[derive(Default)]
+struct FailedMembers {
+    /// Each with its error in words.
+    all: Vec<(String, String)>,
+    first: Option<ExitStatus>,
+}
+
+impl FailedMembers {
+    /// Adds one, and says so.
+    fn add(&mut self, invocation: &Invocation, name: &str, error: CommandError) {
+        self.first = self.first.or(Some(error.status));
+        self.all.push((name.to_owned(), error.chain.join(": ")));
+        invocation.printer.error(&error.context(format!("the member `{name}` failed")));
+    }
+
+    fn status(&self) -> ExitStatus {
+        self.first.unwrap_or(ExitStatus::Done)
+    }
 }
 
 fn tell(
@@ -94,6 +154,7 @@ fn tell(
     args: &CheckArgs,
     names: &[String],
     reports: &[CheckReport],
+    failed: &FailedMembers,
     log: &SarifLog,
 ) {
     let printer = &invocation.printer;
@@ -104,12 +165,10 @@ fn tell(
     told.tell(printer);
     match args.format() {
         CheckFormat::Json => {
-            let members: Vec<_> = names
-                .iter()
-                .zip(reports)
-                .map(|(name, report)| serde_json::json!({ "member": name, "report": report }))
-                .collect();
-            printer.json(&serde_json::json!({ "members": members }));
+            let checked =
+                names.iter().zip(reports).map(|(name, report)| json!({ "member": name, "report": report }));
+            let failed = failed.all.iter().map(|(name, error)| json!({ "member": name, "error": error }));
+            printer.json(&json!({ "members": checked.chain(failed).collect::<Vec<_>>() }));
         }
         CheckFormat::Sarif => printer.json(log),
         CheckFormat::Text => {

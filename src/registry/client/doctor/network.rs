@@ -11,6 +11,7 @@ use url::Url;
 use super::super::super::wire::advice::{self, shorten};
 use super::super::super::wire::proxy::ProxyUrl;
 use super::check::{Check, CheckStatus};
+use crate::runtime::deadline;
 use crate::types::reference::{DOCKER_HUB, Registry};
 
 /// The head of a proxy's answer is not longer.
@@ -48,7 +49,7 @@ pub(super) fn dial(
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 let check = check.and(format!("{address} accepts ({} ms)", begun.elapsed().as_millis()));
-                return Ok((TimedStream { stream, end: Instant::now() + timeout }, check));
+                return Ok((TimedStream { stream, end: deadline::after(timeout) }, check));
             }
             Err(error) => check = check.and(format!("{address} does not accept: {error}")),
         }
