@@ -31,10 +31,12 @@ const LONGEST_BODY: usize = 512 << 10;
 const LONGEST_HEAD: usize = 16 << 10;
 /// The most headers of a request.
 const MOST_HEADERS: usize = 64;
-/// For the head of a request, and between two requests of a connection.
+/// For the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// For the body of a request.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// For a connection, which has one request: a client that does not read its answer must not keep its place either.
+const CONNECTION_TIME: Duration = Duration::from_secs(30);
 /// For requests that are under way at the end.
 const END_TIME: Duration = Duration::from_secs(5);
 /// How often it looks whether the service is to end.
@@ -84,6 +86,7 @@ async fn accept(state: &Arc<ServiceState>, listener: TcpListener) -> io::Result<
         let mut server = hyper::server::conn::http1::Builder::new();
         server
             .timer(TokioTimer::new())
+            .keep_alive(false)
             .header_read_timeout(HEAD_TIME)
             .max_buf_size(LONGEST_HEAD)
             .max_headers(MOST_HEADERS);
@@ -93,7 +96,7 @@ async fn accept(state: &Arc<ServiceState>, listener: TcpListener) -> io::Result<
         state.connections.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             // An error of a connection concerns its client alone.
-            let _ = connection.await;
+            let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
             state.connections.fetch_sub(1, Ordering::Relaxed);
             drop(slot);
         });

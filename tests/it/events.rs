@@ -182,6 +182,10 @@ fn a_receiver_says_when_to_come_again() {
     assert_eq!(hook.take().len(), 1);
     let listed = project.pack("events list --json").ok().json();
     assert_eq!(listed[0]["tries"], 1);
+    // No time at all: the sum has no value.
+    hook.answers([HookAnswer::Status(503, format!("retry-after: {}\r\n", i64::MAX))]);
+    project.pack("events flush").fails(3);
+    assert_eq!(hook.take().len(), 1);
     // A message that it refuses for good is not tried again in the same run, and a redirect is not followed.
     let elsewhere = Hook::start();
     hook.answers([HookAnswer::Status(307, format!("location: http://{}/\r\n", elsewhere.address()))]);

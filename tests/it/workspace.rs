@@ -186,6 +186,25 @@ fn a_member_that_fails_leaves_the_others_right() {
 }
 
 #[test]
+fn a_member_that_cannot_be_planned_hides_no_other() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    fs::remove_dir_all(project.path("services/a/files")).unwrap();
+    let plan = project.pack("plan --workspace").run().has_code(1).says(&["the member `a` failed"]);
+    assert!(plan.stdout.contains("member    b: ") && plan.stdout.contains("member    c: "), "{plan:?}");
+    let plan = project.pack("plan --workspace --json").run().has_code(1).json();
+    let members = plan["members"].as_array().unwrap();
+    assert!(members[0]["error"].is_string() && members[2]["plan"].is_object(), "{plan}");
+    let check =
+        project.pack("check --workspace --json").run().has_code(1).says(&["the member `a` failed"]).json();
+    let names: Vec<String> =
+        check["members"].as_array().unwrap().iter().map(|member| text(&member["member"])).collect();
+    assert_eq!(names, ["b", "c", "a"]);
+    project.pack("check --workspace --sarif all.sarif").run().has_code(1);
+    assert!(project.path("all.sarif").exists());
+}
+
+#[test]
 fn members_are_chosen_by_name_and_by_path() {
     let registry = Pushed::start();
     let project = town(&registry);

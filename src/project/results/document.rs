@@ -12,6 +12,7 @@ use super::version::SCHEMA_VERSION;
 use crate::project::lock::{Lock, LockError};
 use crate::project::shard::{MemberCosts, Shard};
 use crate::types::digest::Digest;
+use crate::types::reference::{Repository, Tag};
 
 /// The results of a run, of a shard or of several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,11 +89,11 @@ pub struct MemberRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RecordedImage {
     /// Its name, without tag and digest.
-    pub name: String,
+    pub name: Repository,
     /// Its digest.
     pub digest: Digest,
     /// Its tags.
-    pub tags: Vec<String>,
+    pub tags: Vec<Tag>,
 }
 
 impl MemberRecord {
@@ -175,7 +176,7 @@ impl RunResults {
         }
         for member in &self.members {
             let name = &member.member;
-            if member.end.has_image() && member.image().is_none() {
+            if (member.end.has_image() || member.image.is_some()) && member.image().is_none() {
                 return Err(format!("the member `{name}` has no image"));
             }
             if member.end == MemberEnd::Failed && member.exit_code.is_none_or(|code| code == 0) {

@@ -97,7 +97,7 @@ fn shards_are_put_together_in_the_order_of_the_members() {
     let names: Vec<&str> = merged.results.members.iter().map(|member| member.member.as_str()).collect();
     assert_eq!(names, MEMBERS);
     let references: Vec<String> = merged.results.references().collect();
-    assert_eq!(references[1], format!("h/b@{}", Digest::of(b"b")));
+    assert_eq!(references[1], format!("docker.io/h/b@{}", Digest::of(b"b")));
     assert_eq!(merged.results.shards, ShardSet { count: 2, done: [1, 2].into() });
     assert_eq!((merged.results.exit_code, merged.results.elapsed), (0, Duration::from_secs(3)));
     assert_eq!(merged.results.cost_milliseconds["a"], 10);
@@ -223,6 +223,11 @@ fn what_is_no_document_is_refused() {
     replaced("\"done\":[1]", "\"done\":[3]");
     replaced("\"done\":[1]", "\"done\":[]");
     replaced("\"done\":[1]", "\"done\":[0]");
+    // A number that decides how long a report is.
+    assert!(replaced("\"count\":2", "\"count\":4294967295").contains("from 1 to 10000 shards"));
+    // What a line of the result may have in it.
+    replaced("\"h/c\"", "\"h/c\\nFAKE=1\\n::set-output name=a::b\"");
+    replaced("\"tags\":[\"1\"]", "\"tags\":[\"a b\"]");
     replaced("\"lock\":\"\"", "\"lock\":\"x\"");
     replaced("\"exitCode\":0", "\"exitCode\":256");
     replaced("\"end\":\"built\"", "\"end\":\"done\"");
