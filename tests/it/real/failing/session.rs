@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -28,6 +28,8 @@ const NEEDED: [&str; 8] = [
 /// Two are enough to use the time in which a container starts.
 const THREADS: usize = 3;
 const REPOSITORY: &str = "failing/app";
+/// How long a container may take: a machine with few cores that runs other tests as well is slow.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Shows of each case that `pack` refuses the image with the fault, that its container fails, and that the mended one runs.
 pub(super) fn show(cases: &[Case], bases: &[Base]) {
@@ -45,6 +47,7 @@ pub(super) fn show(cases: &[Case], bases: &[Base]) {
         host: server.host(),
         pack: Pack::new(&directory.path().join("home")),
         podman: Podman::new(directory.path()),
+        registry: RwLock::new(()),
         inputs,
     };
     for base in bases {
@@ -70,6 +73,9 @@ struct Session {
     host: String,
     pack: Pack,
     podman: Podman,
+    /// A push is alone in the registry, and pulls are without a push. `docker-registry` empties a file before it writes it again,
+    /// and many cases have the same image without their faults: its answer is 500 if one pulls it while another pushes it.
+    registry: RwLock<()>,
 }
 
 impl Session {
@@ -115,7 +121,7 @@ impl Session {
         (project(place.path(), &text), image)
     }
 
-    /// Builds the image, and gives its name in the registry.
+    /// Builds the image, pushes it and pulls it again, and gives its name in the registry.
     fn pushed(&self, case: &Case, variant: &str, make: Make, allow: &[&str]) -> (String, Image, Value) {
         let (path, image) = self.project(case, variant, make);
         let allow = allow
@@ -123,10 +129,25 @@ impl Session {
             .flat_map(|rule| ["--allow".to_owned(), format!("{rule}=it is started all the same")]);
         let mut arguments: Vec<String> = vec!["build".into(), path, "--push".into(), "--json".into()];
         arguments.extend(allow);
-        let said = self.pack.run(&arguments);
+        let name = format!("{}/{REPOSITORY}:{}-{variant}", self.host, case.name);
+        // A case that failed leaves the registry as it should be.
+        let said = {
+            let _alone = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+            self.pack.run(&arguments)
+        };
         assert_eq!(said.code, Some(0), "{} {variant}: {}", case.name, said.stderr);
+        let pulled = {
+            let _beside_others = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+            self.said(&format!("pull -q --tls-verify=false {name}"))
+        };
+        assert_eq!(pulled.code, Some(0), "{} {variant}: {}", case.name, pulled.stderr);
         let report = serde_json::from_str(&said.stdout).expect("is JSON");
-        (format!("{}/{REPOSITORY}:{}-{variant}", self.host, case.name), image, report)
+        (name, image, report)
+    }
+
+    /// Runs podman to its end.
+    fn said(&self, words: &str) -> Said {
+        self.podman.line(words).output().expect("podman starts").into()
     }
 
     /// The image with the fault is refused, and nothing is written.
@@ -180,20 +201,20 @@ impl Session {
     }
 
     fn container(&self, case: &Case, name: &str, image: &Image) -> Container {
-        let run = "--ulimit nofile=1024:1024 --ulimit nproc=8192:8192 --tls-verify=false";
+        let run = "--ulimit nofile=1024:1024 --ulimit nproc=8192:8192 --pull=never";
         let Some(page) = image.page else {
-            let mut podman =
-                self.podman.line(&format!("run -q --rm --timeout 60 --network=none {run} {name}"));
-            return Container::Ended(podman.output().expect("podman starts").into());
+            let seconds = PATIENCE.as_secs();
+            return Container::Ended(
+                self.said(&format!("run -q --rm --timeout {seconds} --network=none {run} {name}")),
+            );
         };
         let port = free_port();
         let mut podman = self.podman.line(&format!("run -q -d --name {} --network=host {run}", case.name));
         podman.arg("-e").arg(format!("CATALINA_OPTS=-Dhttp.port={port} -Dhttp.address=127.0.0.1"));
         let started: Said = podman.arg(name).output().expect("podman starts").into();
         let answer = (started.code == Some(0)).then(|| first_answer(port, page)).flatten();
-        let logs: Said =
-            self.podman.line(&format!("logs {}", case.name)).output().expect("podman starts").into();
-        let _ = self.podman.line(&format!("rm -f -t 0 {}", case.name)).output();
+        let logs = self.said(&format!("logs {}", case.name));
+        self.said(&format!("rm -f -t 0 {}", case.name));
         Container::Served { answer, said: [started.stderr, logs.stdout, logs.stderr].concat() }
     }
 }
@@ -231,7 +252,7 @@ fn first_answer(port: u16, page: &str) -> Option<(u16, String)> {
     let begun = Instant::now();
     loop {
         match http::get(port, page) {
-            None if begun.elapsed() < Duration::from_secs(90) => {
+            None if begun.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(50));
             }
             answer => return answer,
