@@ -15,7 +15,7 @@ fn every_form_names_the_image_that_was_built() {
         .pack(
             "build -o oci:out --ci github --ci gitlab=build.env --ci jib=jib --iidfile id --image-refs refs",
         )
-        .args("--metadata-file metadata.json")
+        .args("--metadata-file metadata.json --ci skaffold=tags.json")
         .env("GITHUB_OUTPUT", &project.beside("output").display().to_string())
         .env("GITHUB_STEP_SUMMARY", &project.beside("summary").display().to_string());
     let reference = run.ok().stdout.trim_end().to_owned();
@@ -32,6 +32,9 @@ fn every_form_names_the_image_that_was_built() {
     assert_eq!(read("jib/jib-image.digest"), digest);
     let jib = json(&read("jib/jib-image.json"));
     assert_eq!((text(&jib["image"]), &jib["imagePushed"]), (format!("{name}:1"), &false.into()));
+    let builds =
+        serde_json::json!({ "builds": [{ "imageName": name, "tag": format!("{name}:1@{digest}") }] });
+    assert_eq!(json(&read("tags.json")), builds);
     let output = fs::read_to_string(project.beside("output")).unwrap();
     assert!(output.starts_with("before=1\nimage<<pack_"), "{output}");
     assert!(output.contains(&format!("\n{reference}\n")), "{output}");
@@ -50,8 +53,14 @@ fn every_form_names_the_image_that_was_built() {
 fn a_form_that_cannot_be_written_is_refused_before_the_build() {
     let project = Project::small();
     project.pack("build --ci github").fails(1).says(&["`GITHUB_OUTPUT`, which is not set"]).hints();
-    project.pack("build --ci travis").fails(2).says(&["`github`, `gitlab=FILE` or `jib=DIR`"]);
-    project.pack("build --ci gitlab=a --ci gitlab=b").fails(2).says(&["given twice"]).hints();
+    project
+        .pack("build --ci travis")
+        .fails(2)
+        .says(&["`github`, `gitlab=FILE`, `jib=DIR` or `skaffold=FILE`"]);
+    for form in ["gitlab", "jib", "skaffold"] {
+        let twice = format!("build --ci {form}=a --ci {form}=b");
+        project.pack(&twice).fails(2).says(&[&format!("`--ci {form}` was given twice")]).hints();
+    }
     project.pack("build --ci gitlab=files/build.env").fails(1).says(&["--ci gitlab"]);
     assert!(project.memos("layer").is_empty(), "nothing was built");
 }

@@ -155,6 +155,57 @@ fn four_machines_make_what_one_makes() {
 }
 
 #[test]
+fn the_files_of_merged_parts_are_those_of_one_run() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    let files = "--image-refs refs --iidfile ids --ci gitlab=dotenv --ci skaffold=tags.json --metadata-file metadata.json";
+    let one = machine(&project, 0);
+    project.pack("build --workspace --push").args(files).cwd(&one).ok();
+    together(&(1..=SHARDS).map(|number| shard(&project, &registry, number)).collect::<Vec<_>>());
+    let all = project.beside("all");
+    fs::create_dir(&all).unwrap();
+    let (output, summary) = (project.beside("output"), project.beside("summary"));
+    let merged = merge(&project, &[1, 2, 3, 4]).args(files).args("--ci github").cwd(&all);
+    let merged = merged.env("GITHUB_OUTPUT", &output.display().to_string());
+    merged.env("GITHUB_STEP_SUMMARY", &summary.display().to_string()).ok();
+    for name in ["refs", "ids", "dotenv", "tags.json"] {
+        let [merged, expected] =
+            [&all, &one].map(|directory| fs::read_to_string(directory.join(name)).unwrap());
+        assert_eq!(merged, expected, "{name}");
+    }
+    // How much was sent is of each run.
+    let [merged, expected] = [&all, &one].map(|directory| {
+        let metadata = read(directory.join("metadata.json"));
+        let images = metadata.as_object().unwrap().iter().map(|(name, image)| {
+            let keys = image.as_object().unwrap().iter().filter(|(key, _)| {
+                key.starts_with("containerimage.")
+                    || ["image.name", "name", "tags", "digest"].contains(&&***key)
+            });
+            (name.clone(), keys.map(|(key, value)| (key.clone(), value.clone())).collect())
+        });
+        images.collect::<BTreeMap<String, BTreeMap<String, Value>>>()
+    });
+    assert_eq!(merged.len(), MEMBERS.len());
+    assert!(merged.values().all(|image| image.len() == 7), "{merged:#?}");
+    assert_eq!(merged, expected);
+    let output = fs::read_to_string(output).unwrap();
+    assert!(output.starts_with("images<<pack_") && !output.contains("image<<"), "{output}");
+    assert_eq!(fs::read_to_string(summary).unwrap().matches("sha256").count(), MEMBERS.len());
+
+    // The files of Jib are about one image; a result without its image can be in none.
+    let jib = merge(&project, &[1, 2, 3, 4]).args("--ci jib=jib").cwd(&all).run().has_code(2);
+    assert_eq!(jib.says(&["are about one image"]).hints().stdout.lines().count(), MEMBERS.len());
+    merge(&project, &[1]).args("--iidfile none/ids").cwd(&all).fails(1).says(&["none/ids"]);
+    let mut results = read(results_of(&project, 1));
+    for member in results["members"].as_array_mut().unwrap() {
+        assert!(member.as_object_mut().unwrap().remove("facts").is_some());
+    }
+    fs::write(results_of(&project, 9), results.to_string()).unwrap();
+    let without = merge(&project, &[9]).args("--iidfile ids").cwd(&all).fails(1);
+    without.says(&["the results of the member `a` do not describe its image"]).hints();
+}
+
+#[test]
 fn four_machines_share_a_real_registry() {
     let Some(inputs) = inputs(&["tools/docker-registry"]) else { return };
     let directory = tempfile::tempdir().unwrap();

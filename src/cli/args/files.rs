@@ -26,11 +26,12 @@ pub struct FileArgs {
     #[arg(long, value_name = "FILE", value_parser = output_file(), value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub iidfile: Option<PathBuf>,
 
-    /// Write what a CI system reads: `github`, `gitlab=FILE` or `jib=DIR`; may be repeated
+    /// Write what other tools read: `github`, `gitlab=FILE`, `jib=DIR` or `skaffold=FILE`; may be repeated
     ///
     /// `github` adds `image`, `digest`, `name`, `tags`, `id` and `images` to $GITHUB_OUTPUT, and a table to
     /// $GITHUB_STEP_SUMMARY. `gitlab=FILE` writes a dotenv report with PACK_IMAGE, PACK_DIGEST and PACK_TAG.
-    /// `jib=DIR` writes jib-image.json, jib-image.digest and jib-image.id.
+    /// `jib=DIR` writes jib-image.json, jib-image.digest and jib-image.id. `skaffold=FILE` writes what `skaffold deploy
+    /// --build-artifacts` reads.
     #[arg(long, value_name = "FORM", value_parser = CiForm::from_str, help_heading = "Output")]
     pub ci: Vec<CiForm>,
 }

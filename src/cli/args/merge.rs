@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::files::FileArgs;
 use super::format::OutputFormat;
 use super::values::output_file;
 
@@ -37,9 +38,9 @@ pub struct MergeArgs {
     #[arg(long, value_name = "FILE", value_parser = output_file(), value_hint = ValueHint::FilePath)]
     pub lock: Option<PathBuf>,
 
-    /// Write `NAME@DIGEST` of each image to this file, a line each
-    #[arg(long, value_name = "FILE", value_parser = output_file(), value_hint = ValueHint::FilePath)]
-    pub image_refs: Option<PathBuf>,
+    /// Files about the images of all parts.
+    #[command(flatten)]
+    pub written: FileArgs,
 
     /// The format of the result.
     #[command(flatten)]

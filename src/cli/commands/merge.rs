@@ -7,6 +7,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::file::OutputFile;
 use super::super::format;
 use super::super::invocation::Invocation;
+use super::super::outputs::{OutputImage, OutputPaths};
 use super::super::view::merged::{missing_shards, total};
 use super::workspace::{MOST_RESULTS, read_results};
 use crate::project::lock::Lock;
@@ -22,7 +23,10 @@ pub(super) fn run(invocation: &Invocation, args: &MergeArgs) -> Result<ExitStatu
     let merged = merge(&read(invocation, &args.files)?)?;
     let open =
         |file: &Option<PathBuf>| file.as_ref().map(|file| OutputFile::open(invocation, file)).transpose();
-    let (results, image_refs) = (open(&args.results)?, open(&args.image_refs)?);
+    let results = open(&args.results)?;
+    let paths = OutputPaths::of(invocation, &args.written)?;
+    let images = if paths.all().is_empty() { Vec::new() } else { images(&merged.results)? };
+    let files = paths.open(invocation)?;
     write_lock(invocation, args, &merged)?;
     if let Some(file) = results {
         let mut bytes = Vec::new();
@@ -30,10 +34,7 @@ pub(super) fn run(invocation: &Invocation, args: &MergeArgs) -> Result<ExitStatu
         let _ = format::write_json(&merged.results, &mut bytes);
         file.write(invocation, &bytes)?;
     }
-    if let Some(file) = image_refs {
-        let lines: String = merged.results.references().map(|reference| reference + "\n").collect();
-        file.write(invocation, lines.as_bytes())?;
-    }
+    let unwritten = files.write(invocation, &images);
     for member in &merged.results.members {
         if let Some(code) = member.exit_code {
             let why = member.error.clone().unwrap_or_default();
@@ -48,7 +49,23 @@ pub(super) fn run(invocation: &Invocation, args: &MergeArgs) -> Result<ExitStatu
     } else {
         merged.results.references().for_each(|reference| printer.result(reference));
     }
-    Ok(ExitStatus::of_code(merged.results.exit_code))
+    let mut unwritten = unwritten.into_iter();
+    let Some(first) = unwritten.next() else { return Ok(ExitStatus::of_code(merged.results.exit_code)) };
+    unwritten.for_each(|more| printer.late(&more));
+    Err(first.hint("the images themselves are done where they are listed"))
+}
+
+/// The images that are done, as the files about them need these.
+fn images(results: &RunResults) -> Result<Vec<OutputImage>, CommandError> {
+    let done = results.members.iter().filter(|member| member.end.has_image());
+    let read = done.map(|member| {
+        OutputImage::recorded(member).ok_or_else(|| {
+            let message = format!("the results of the member `{}` do not describe its image", member.member);
+            CommandError::new(ExitStatus::Input, message)
+                .hint("run its shard again, and give the file that `--results` writes as it is")
+        })
+    });
+    read.collect()
 }
 
 /// Reads the files, which are bounded together.

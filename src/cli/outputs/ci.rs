@@ -12,6 +12,8 @@ pub enum CiForm {
     GitLab(PathBuf),
     /// `jib=DIR`: the files of Jib.
     Jib(PathBuf),
+    /// `skaffold=FILE`: the builds of Skaffold.
+    Skaffold(PathBuf),
 }
 
 impl FromStr for CiForm {
@@ -22,7 +24,8 @@ impl FromStr for CiForm {
             None if text == "github" => Ok(Self::GitHub),
             Some(("gitlab", file)) if !file.is_empty() => Ok(Self::GitLab(file.into())),
             Some(("jib", directory)) if !directory.is_empty() => Ok(Self::Jib(directory.into())),
-            _ => Err("a form is `github`, `gitlab=FILE` or `jib=DIR`".to_owned()),
+            Some(("skaffold", file)) if !file.is_empty() => Ok(Self::Skaffold(file.into())),
+            _ => Err("a form is `github`, `gitlab=FILE`, `jib=DIR` or `skaffold=FILE`".to_owned()),
         }
     }
 }

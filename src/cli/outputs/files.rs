@@ -11,6 +11,7 @@ use super::appended::AppendedFile;
 use super::ci::CiForm;
 use super::{
     OutputError, OutputImage, buildkit, dotenv, github_output, github_summary, iidfile, image_refs, jib,
+    skaffold,
 };
 
 /// The variables of GitHub with the files of a step.
@@ -27,6 +28,8 @@ pub struct OutputPaths {
     iidfile: Option<PathBuf>,
     /// `--ci gitlab=FILE`.
     dotenv: Option<PathBuf>,
+    /// `--ci skaffold=FILE`.
+    skaffold: Option<PathBuf>,
     /// `--ci jib=DIR`, file by file.
     jib: Vec<PathBuf>,
     /// `--ci github`: the files of the step, for outputs and for the summary.
@@ -61,6 +64,8 @@ impl OutputPaths {
                 }
                 CiForm::GitLab(_) if self.dotenv.is_some() => return twice("gitlab"),
                 CiForm::GitLab(file) => self.dotenv = Some(file.clone()),
+                CiForm::Skaffold(_) if self.skaffold.is_some() => return twice("skaffold"),
+                CiForm::Skaffold(file) => self.skaffold = Some(file.clone()),
                 CiForm::Jib(_) if !self.jib.is_empty() => return twice("jib"),
                 CiForm::Jib(directory) => self.jib = jib::FILES.map(|name| directory.join(name)).to_vec(),
             }
@@ -76,6 +81,7 @@ impl OutputPaths {
             ("--image-refs", &self.image_refs),
             ("--iidfile", &self.iidfile),
             ("--ci gitlab", &self.dotenv),
+            ("--ci skaffold", &self.skaffold),
         ];
         let one = one.into_iter().filter_map(|(flag, file)| Some((flag, file.as_deref()?)));
         let jib = self.jib.iter().map(|file| ("--ci jib", file.as_path()));
@@ -95,6 +101,7 @@ impl OutputPaths {
             image_refs: optional(&self.image_refs)?,
             iidfile: optional(&self.iidfile)?,
             dotenv: optional(&self.dotenv)?,
+            skaffold: optional(&self.skaffold)?,
             jib: self.jib.iter().map(open).collect::<Result<_, _>>()?,
             github: self.github.iter().map(|file| AppendedFile::open(file)).collect::<Result<_, _>>()?,
         })
@@ -119,6 +126,7 @@ pub struct OutputFiles {
     image_refs: Option<OutputFile>,
     iidfile: Option<OutputFile>,
     dotenv: Option<OutputFile>,
+    skaffold: Option<OutputFile>,
     jib: Vec<OutputFile>,
     github: Vec<AppendedFile>,
 }
@@ -129,10 +137,12 @@ impl OutputFiles {
         let mut errors = Vec::new();
         let mut keep = |result: Result<(), CommandError>| errors.extend(result.err());
         let write = |file: OutputFile, bytes: &[u8]| file.write(invocation, bytes);
-        if let Some(file) = self.metadata {
+        let json = [(self.metadata, buildkit::metadata as fn(_) -> _), (self.skaffold, skaffold::builds)];
+        for (file, form) in json {
+            let Some(file) = file else { continue };
             let mut bytes = Vec::new();
             // Memory takes it.
-            let _ = format::write_json(&buildkit::metadata(images), &mut bytes);
+            let _ = format::write_json(&form(images), &mut bytes);
             keep(write(file, &bytes));
         }
         if let Some(file) = self.image_refs {

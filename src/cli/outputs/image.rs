@@ -2,6 +2,7 @@
 
 use crate::engine::Report;
 use crate::oci::MediaType;
+use crate::project::results::{ImageFacts, MemberRecord};
 use crate::types::digest::Digest;
 use crate::types::platform::Platform;
 
@@ -50,6 +51,35 @@ impl OutputImage {
             is_pushed: report.destinations.iter().any(|destination| destination.is_remote),
             report: serde_json::to_value(report).unwrap_or_default(),
         })
+    }
+
+    /// The image of a member, from the results of its run; `None` if these do not describe it.
+    #[must_use]
+    pub fn recorded(record: &MemberRecord) -> Option<Self> {
+        let (image, facts) = (record.image()?, record.facts.clone()?);
+        Some(Self {
+            name: image.name.to_string(),
+            tags: image.tags.iter().map(ToString::to_string).collect(),
+            digest: image.digest,
+            media_type: facts.media_type,
+            size: facts.size,
+            config: facts.config,
+            platforms: facts.platforms,
+            is_pushed: facts.is_pushed,
+            report: serde_json::from_str(record.image.as_ref()?.get()).ok()?,
+        })
+    }
+
+    /// The facts that the results of a run keep for such files.
+    #[must_use]
+    pub fn facts(self) -> ImageFacts {
+        ImageFacts {
+            media_type: self.media_type,
+            size: self.size,
+            config: self.config,
+            platforms: self.platforms,
+            is_pushed: self.is_pushed,
+        }
     }
 
     /// `NAME@DIGEST`.

@@ -15,6 +15,7 @@ pub mod iidfile;
 pub mod image;
 pub mod image_refs;
 pub mod jib;
+pub mod skaffold;
 #[cfg(test)]
 mod tests;
 

@@ -88,6 +88,19 @@ fn the_metadata_has_what_buildkit_says() {
 }
 
 #[test]
+fn skaffold_gets_the_name_in_manifests_and_what_replaces_it() {
+    let (one, mut other) = (image("localhost:5000/shop/app", &["1.0", "dev"]), image("a/c", &[]));
+    other.tags.clear();
+    let digest = one.digest;
+    let expected = serde_json::json!({ "builds": [
+        { "imageName": "localhost:5000/shop/app", "tag": format!("localhost:5000/shop/app:1.0@{digest}") },
+        { "imageName": "a/c", "tag": format!("a/c@{digest}") },
+    ] });
+    assert_eq!(skaffold::builds(&[one, other]), expected);
+    assert_eq!(skaffold::builds(&[]), serde_json::json!({ "builds": [] }));
+}
+
+#[test]
 fn jib_and_docker_name_the_configuration_and_an_index_names_itself() {
     let mut one = image("localhost:5000/shop/app", &["1.0"]);
     let [json, digest, id] = jib::files(&one).map(text);

@@ -9,9 +9,11 @@ use serde_json::value::RawValue;
 use super::end::MemberEnd;
 use super::error::ResultsError;
 use super::version::SCHEMA_VERSION;
+use crate::oci::MediaType;
 use crate::project::lock::{Lock, LockError};
 use crate::project::shard::{MemberCosts, Shard};
 use crate::types::digest::Digest;
+use crate::types::platform::Platform;
 use crate::types::reference::{Repository, Tag};
 
 /// The results of a run, of a shard or of several.
@@ -77,12 +79,34 @@ pub struct MemberRecord {
     /// Its image, as `pack build --json` tells of it.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_value")]
     pub image: Option<Box<RawValue>>,
+    /// The facts of its image for files that other tools read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<ImageFacts>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The exit code of its failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
+}
+
+/// The facts of an image that files for other tools have, beside what people see of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageFacts {
+    /// Whether it is a manifest or an index.
+    pub media_type: MediaType,
+    /// The bytes of that, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The digest of the configuration; none where there are several platforms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Digest>,
+    /// Its platforms.
+    pub platforms: Vec<Platform>,
+    /// Whether it is in a registry now.
+    #[serde(rename = "pushed")]
+    pub is_pushed: bool,
 }
 
 /// The facts of an image that others need to know.

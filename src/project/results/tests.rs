@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::error::ResultsError;
 use super::*;
+use crate::oci::MediaType;
 use crate::project::lock::{Lock, LockedBase};
 use crate::types::digest::Digest;
 use crate::types::error::Explain as _;
@@ -27,6 +28,13 @@ fn record(member: &str, end: MemberEnd, content: &str) -> MemberRecord {
         path: format!("s/{member}"),
         end,
         why: None,
+        facts: image.is_some().then(|| ImageFacts {
+            media_type: MediaType::ImageManifest,
+            size: Some(400),
+            config: Some(Digest::of(b"config")),
+            platforms: vec!["linux/amd64".parse().expect("a platform")],
+            is_pushed: true,
+        }),
         image,
         error,
         exit_code,

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use serde_json::value::to_raw_value;
 
 use super::super::super::error::ExitStatus;
+use super::super::super::outputs::OutputImage;
 use super::super::super::view::workspace::RunView;
 use super::share::RunShare;
 use crate::engine::{Outcome, Report};
@@ -13,7 +14,7 @@ use crate::project::results::{MemberEnd, MemberRecord, RunResults, SCHEMA_VERSIO
 use crate::types::secret::redact_message;
 
 /// Flags that say which part a run is and what it writes: another part has others.
-const OWN_FLAGS: [&str; 4] = ["--shard", "--results", "--metadata-file", "--image-refs"];
+const OWN_FLAGS: [&str; 6] = ["--shard", "--results", "--metadata-file", "--image-refs", "--iidfile", "--ci"];
 
 /// How a member ended, beside what people see of it.
 pub(super) struct MemberNumbers<'a> {
@@ -46,6 +47,7 @@ pub(super) fn run_results(
         path: member.path.clone(),
         end: member.end,
         why: member.why.clone(),
+        facts: numbers.report.and_then(OutputImage::of).map(|image| image.facts()),
         image: member.image.as_ref().and_then(|image| to_raw_value(image).ok()),
         error: member.error.clone(),
         exit_code: (member.end == MemberEnd::Failed)
@@ -104,7 +106,7 @@ mod tests {
     #[test]
     fn the_command_of_another_part_has_no_flags_of_this_one() {
         let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
-        let line = "/usr/bin/pack build --workspace --shard 1/4 --push --results=1.json --results 1.json -p a* --jobs 2";
+        let line = "/usr/bin/pack build --workspace --shard 1/4 --push --results=1.json --results 1.json --ci github --iidfile=id -p a* --jobs 2";
         let expected = ["pack", "build", "--workspace", "--push", "-p", "a*", "--jobs", "2"];
         assert_eq!(command(words(line)), expected);
     }
