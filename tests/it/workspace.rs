@@ -317,6 +317,38 @@ fn only_members_that_changed_are_built() {
 }
 
 #[test]
+fn a_member_is_built_when_a_link_to_its_files_leads_elsewhere() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    for version in ["one", "two"] {
+        project.write(&format!("versions/{version}/etc/all.conf"), version);
+    }
+    let current = project.path("current");
+    let lead_to = |target: &str| {
+        let _ = fs::remove_file(&current);
+        std::os::unix::fs::symlink(target, &current).unwrap();
+    };
+    lead_to("versions/one");
+    project.append(
+        "services/b/build.toml",
+        "\n[[layer]]\nname = \"conf\"\nfiles = [{ from = \"../../current/etc\", to = \"/etc/all\" }]\n",
+    );
+    project.pack("build --workspace").ok();
+    git(&project, "init -q -b main");
+    git(&project, "add .");
+    git(&project, "commit -q -m first");
+    let since = || built(&project.pack("build --json --changed-since HEAD").ok()).0;
+    assert_eq!(since(), Vec::<String>::new());
+    // The files behind it are as they were.
+    lead_to("versions/two");
+    assert_eq!(since(), ["b"]);
+    lead_to("versions/one");
+    assert_eq!(since(), Vec::<String>::new());
+    project.write("versions/one/etc/all.conf", "more");
+    assert_eq!(since(), ["b"]);
+}
+
+#[test]
 fn what_git_does_not_look_at_is_built() {
     let registry = Pushed::start();
     let project = committed(&registry);

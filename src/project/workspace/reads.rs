@@ -5,7 +5,7 @@
 //! goes into the image, such as an artifact that is ignored. So nothing that changed is left out.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::member::Member;
 use super::root::WorkspaceRoot;
@@ -78,18 +78,7 @@ impl MemberReads {
     /// Why the member counts as changed; `None` if it does not. `then` and `now` are the locks.
     #[must_use]
     pub fn changed(&self, files: &ChangedFiles, then: &Lock, now: &Lock) -> Option<ChangeReason> {
-        let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        // A link counts as well as what it leads to.
-        let both = |path: &PathBuf| {
-            let real = real(path);
-            let parent = path
-                .parent()
-                .map(|parent| std::fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned()));
-            let link = parent.zip(path.file_name()).map(|(parent, name)| parent.join(name));
-            let link = link.filter(|link| *link != real);
-            link.into_iter().chain([real])
-        };
-        let seen = self.around.iter().chain(&self.inputs).flat_map(both);
+        let seen = self.around.iter().chain(&self.inputs).flat_map(|path| places(path));
         if let Some(path) = seen.into_iter().find_map(|path| files.changed_below(&path)) {
             return Some(ChangeReason::File(path));
         }
@@ -98,12 +87,47 @@ impl MemberReads {
         {
             return Some(ChangeReason::Base(base.clone()));
         }
-        self.inputs.iter().flat_map(both).find_map(|path| match files.state(&path) {
+        self.inputs.iter().flat_map(|path| places(path)).find_map(|path| match files.state(&path) {
             ChangeState::Same => None,
             ChangeState::Changed(path) => Some(ChangeReason::File(path)),
             ChangeState::Unseen(path) => Some(ChangeReason::Unseen(path)),
         })
     }
+}
+
+/// More links on the way to a file are a circle, as for the system.
+const MOST_LINKS: usize = 40;
+
+/// Where a path leads, after each link on the way: a link that leads elsewhere than before is a change as well.
+fn places(path: &Path) -> Vec<PathBuf> {
+    let mut links = Vec::new();
+    let mut real = PathBuf::new();
+    let mut left: Vec<PathBuf> = vec![path.to_owned()];
+    while let Some(next) = left.pop() {
+        let mut components = next.components();
+        let Some(first) = components.next() else { continue };
+        let rest = components.as_path();
+        if !rest.as_os_str().is_empty() {
+            left.push(rest.to_owned());
+        }
+        match first {
+            Component::CurDir => continue,
+            Component::ParentDir => {
+                real.pop();
+                continue;
+            }
+            Component::RootDir | Component::Prefix(_) | Component::Normal(_) => real.push(first),
+        }
+        if links.len() < MOST_LINKS
+            && let Ok(target) = std::fs::read_link(&real)
+        {
+            links.push(real.clone());
+            real.pop();
+            left.push(target);
+        }
+    }
+    links.push(real);
+    links
 }
 
 /// The directory that a pattern is about, or the path itself.

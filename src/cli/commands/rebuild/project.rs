@@ -74,7 +74,7 @@ impl RebuiltProject {
         Ok(Self { asked, is_relative: is_relative(&args), path, flags: own })
     }
 
-    /// The artifacts, and a base on disk.
+    /// The artifacts, the files of layers, and a base on disk.
     pub(super) fn inputs(&self) -> Vec<&Path> {
         let settings = &self.asked.request.settings;
         let apps = settings.apps.iter().flat_map(|app| app.paths.as_slice());
@@ -84,7 +84,9 @@ impl RebuiltProject {
             | BaseSetting::DockerArchive { path, .. } => Some(path.path()),
             BaseSetting::Scratch | BaseSetting::Registry(_) | BaseSetting::Store(_) => None,
         });
-        apps.map(|path| path.value.path()).chain(base).collect()
+        let files = settings.layers.iter().flat_map(|layer| &layer.files);
+        let files = files.map(|files| files.from.value.path());
+        apps.map(|path| path.value.path()).chain(files).chain(base).collect()
     }
 
     /// The arguments of a build of `path` in the place of the project.
