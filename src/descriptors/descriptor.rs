@@ -41,8 +41,7 @@ impl DescriptorText {
         if bytes.len() > MAX_DESCRIPTOR {
             return Err(DescriptorError::TooMuch { most: MAX_DESCRIPTOR, what: "bytes" });
         }
-        let text =
-            std::str::from_utf8(bytes).map_err(|error| DescriptorError::Encoding(error.valid_up_to()))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(&bytes[..error.valid_up_to()]))?;
         if selectors.iter().map(|selector| selector.steps.len()).sum::<usize>() > MAX_STEPS {
             return Err(DescriptorError::TooMuch { most: MAX_STEPS, what: "steps of paths" });
         }
@@ -51,6 +50,14 @@ impl DescriptorText {
         reading.read(name, selectors)?;
         Ok(reading.finish())
     }
+}
+
+/// The place behind `sound`, the text up to a byte that is none.
+fn not_utf8(sound: &[u8]) -> DescriptorError {
+    let text = std::str::from_utf8(sound).unwrap_or_default();
+    let place = positions(text, &[text.len()]).first().copied();
+    let (line, column) = place.unwrap_or((1, 1));
+    DescriptorError::Encoding { line, column }
 }
 
 #[derive(Default)]

@@ -7,8 +7,13 @@ use crate::types::shown::Foreign;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DescriptorError {
     /// Not text.
-    #[error("it is not UTF-8, from byte {0} on")]
-    Encoding(usize),
+    #[error("line {line}, column {column}: it is not UTF-8")]
+    Encoding {
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+    },
     /// Not of its format.
     #[error("line {line}, column {column}: not valid {format}: {}", Foreign::new(what))]
     Syntax {

@@ -296,7 +296,7 @@ fn broken_texts_are_refused_with_their_place() {
         assert!(error.contains(message), "{text:?}: {error}");
     }
     let latin = DescriptorText::read("a.yaml", b"a: \xe9", None, &[]).expect_err("not UTF-8");
-    assert_eq!(latin, DescriptorError::Encoding(3));
+    assert_eq!(latin, DescriptorError::Encoding { line: 1, column: 4 });
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A file is written once and never changed, so that its lock lasts: a process that works on an entry holds an
-//! exclusive lock on it, which the system releases if the process is killed. Names sort by time. Files are for their
+//! exclusive lock on it, which the system releases if the process is killed. Names sort by time; a time is moved behind
+//! those that are there, so that the order stays where the clock went back. Files are for their
 //! owner alone, because addresses of receivers may have tokens in them. There is no secret in them otherwise.
 //!
 //! If no file can be written, entries wait in memory as long as the program runs.
@@ -92,11 +93,17 @@ impl Outbox {
             return Err(io::Error::new(io::ErrorKind::NotFound, "there is no local store"));
         };
         fs::create_dir_all(directory)?;
-        if self.names()?.len() >= MOST_ENTRIES {
+        let names = self.names()?;
+        if names.len() >= MOST_ENTRIES {
             return Err(io::Error::other(format!("the outbox has {MOST_ENTRIES} entries already")));
         }
         let OutboxEntry { event, receiver } = &entry;
-        let name = format!("{:015}-{}-{}.intent", event.time.milliseconds(), event.id(), receiver.tag());
+        // Behind those that are there, also if the clock went back since then.
+        let time = match names.last().and_then(time_in) {
+            Some(newest) if newest > event.time.milliseconds() => newest.saturating_add(1),
+            _ => event.time.milliseconds(),
+        };
+        let name = format!("{time:015}-{}-{}.intent", event.id(), receiver.tag());
         let path = directory.join(name);
         let mut draft = atomic::draft_in(directory, DRAFT, 0o600)?;
         draft.write_all(&serde_json::to_vec(&entry)?)?;
@@ -230,6 +237,11 @@ impl HeldEntry {
     }
 }
 
+/// The time that a name begins with.
+fn time_in(name: &OsString) -> Option<u64> {
+    name.to_str()?.split('-').next()?.parse().ok()
+}
+
 fn is_intent(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "intent")
 }
@@ -286,6 +298,21 @@ mod tests {
         assert_eq!(held.entry, entry("http://h/one"));
         held.remove();
         assert_eq!(std::fs::read_dir(store.path().join("outbox")).expect("a directory").count(), 0);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_changes_no_order() {
+        let store = tempfile::tempdir().expect("a directory");
+        let outbox = Outbox::new(Some(store.path()));
+        let times = [1_700_000_000_000, 1_600_000_000_000, 1_650_000_000_000, 1_700_000_000_001];
+        for time in times {
+            let mut entry = entry("http://h/one");
+            entry.event.time = EventTime::from_milliseconds(time);
+            outbox.intend(entry).expect("written").leave();
+        }
+        let names = outbox.names().expect("four");
+        let held = names.iter().map(|name| outbox.claim(name).expect("free").entry.event.time.milliseconds());
+        assert_eq!(held.collect::<Vec<_>>(), [times[0], times[1], times[2], times[3]]);
     }
 
     #[test]

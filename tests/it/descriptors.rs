@@ -95,7 +95,7 @@ fn names_that_mean_nothing_are_refused_with_what_was_meant() {
     project
         .pack("resolve -f a.yaml")
         .fails(1)
-        .says(&["`pack://ap` is not the image of", "did you mean `pack://app`?"]);
+        .says(&["`a.yaml`, line 8: `pack://ap` is not the image of", "did you mean `pack://app`?"]);
     project.write("a.yaml", POD.replace("pack://app", "pack://"));
     project.pack("resolve -f a.yaml").fails(1).says(&["`a.yaml`, line 8", "has no name of an image"]).hints();
     project.write("a.yaml", POD).write("sub/x", "");
@@ -128,21 +128,62 @@ fn broken_descriptors_are_refused_before_anything_is_built() {
     let (project, fake) = project();
     for (name, content, says) in [
         ("a.yaml", "kind: [\n", "line 1, column 7: not valid YAML"),
-        ("a.yaml", "a:\n\tb: pack://app\n", "`a.yaml`: line"),
-        ("a.yaml", "a: *b\n", "not valid YAML"),
-        ("a.yaml", "a: \u{1}\n", "not valid YAML"),
-        ("a.json", "{\"a\": }", "not valid JSON"),
-        ("a.nomad.hcl", "job \"a\" {", "not valid HCL"),
-        ("a.nomad.hcl", "job \"a\" { image = \"x }", "the string does not end"),
-        ("a.tf", "a = {\n", "`}` is missing"),
+        ("a.yaml", "a:\n\tb: pack://app\n", "line 2, column 2: not valid YAML"),
+        ("a.yaml", "x: 1\na: *b\n", "line 2, column 4: not valid YAML"),
+        ("a.yaml", "x: 1\na: \u{1}\n", "line 2, column 4: not valid YAML"),
+        ("a.json", "{\"x\": 1,\n\"a\": }", "line 2, column 6: not valid JSON"),
+        ("a.nomad.hcl", "job \"a\" {\n", "line 2, column 1: not valid HCL"),
+        (
+            "a.nomad.hcl",
+            "job \"a\" {\n  image = \"x }\n}\n",
+            "line 2, column 11: not valid HCL: the string does not end",
+        ),
+        ("a.tf", "b = 1\na = {\n", "line 3, column 1: not valid HCL: `}` is missing"),
     ] {
         project.write("b.yaml", POD).write(name, content);
-        project.pack(&format!("resolve -f b.yaml -f {name}")).fails(1).says(&[says]);
+        let said = project.pack(&format!("resolve -f b.yaml -f {name}")).fails(1);
+        said.says(&[&format!("error: `{name}`: {says}")]);
         fs::remove_file(project.path(name)).unwrap();
     }
-    project.write("latin.yaml", b"a: \xe9\n");
-    project.pack("resolve -f latin.yaml").fails(1).says(&["it is not UTF-8, from byte 3 on"]);
+    project.write("latin.yaml", b"b: 1\na: \xe9\n");
+    let said = project.pack("resolve -f latin.yaml").fails(1);
+    said.says(&["`latin.yaml`: line 2, column 4: it is not UTF-8"]);
     assert!(fake.take_log().is_empty(), "nothing was built");
+}
+
+#[test]
+fn tabs_line_ends_and_byte_order_marks_stay() {
+    let (project, fake) = project();
+    let texts = [
+        (
+            "a.yaml",
+            "# tabs\there\r\nkind: Pod\r\napiVersion: v1\r\nspec:\r\n  containers:\r\n  - image:\tpack://app\t# end\t\r\n    args: [a,\tb]\r\n",
+        ),
+        (
+            "compose.yml",
+            "services:\n  a:\t{image: pack://app,\tports: [1]}\r\n  b: {image: 'pack://app'}\n\t\n",
+        ),
+        (
+            "a.json",
+            "{\r\n\t\"kind\": \"Pod\", \"apiVersion\": \"v1\",\r\n\t\"spec\":\t{\"containers\": [{\"image\":\t\"pack://app\"}]}\r\n}\r\n",
+        ),
+        (
+            "a.nomad.hcl",
+            "job \"a\" {\r\n\tgroup \"g\" {\r\n\t\ttask \"t\" {\r\n\t\t\tconfig {\r\n\t\t\t\timage\t=\t\"pack://app\"\t// end\r\n\t\t\t}\r\n\t\t}\r\n\t}\r\n}\r\n",
+        ),
+        ("a.tf", "locals {\r\n\timage = \"pack://app\"\t# end\n}\r\n"),
+        ("a.txt", "run\tpack://app\r\n\tthen\r\n"),
+    ];
+    for mark in ["", "\u{feff}"] {
+        for (name, text) in texts {
+            let text = format!("{mark}{text}");
+            project.write(name, &text);
+            project.pack(&format!("resolve -f {name} -o out")).ok();
+            let image = format!("{}/shop/app:1.20@{}", fake.address(), digest(&fake, "shop/app", "1.20"));
+            let written = fs::read_to_string(project.path("out").join(name)).unwrap();
+            assert_eq!(written, text.replace("pack://app", &image), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -316,7 +357,9 @@ fn members_of_a_workspace_are_resolved_by_their_names() {
         assert_eq!(said.stdout.matches(&image).count(), count, "{said:?}");
     }
     project.write("compose.yaml", "services: {a: {image: pack://crat}}\n");
-    project.pack("resolve -f compose.yaml").fails(1).says(&["crat", "`cart`"]);
+    let said = project.pack("resolve -f compose.yaml").fails(1);
+    said.says(&["`compose.yaml`, line 1: cannot resolve `pack://crat`", "is called `crat`", "`cart`"])
+        .hints();
     // They have one lock, with the base of each.
     for (name, base) in [("cart", "one"), ("pay", "two")] {
         crate::hostile::layout(&project.path(base), &[]);

@@ -223,6 +223,46 @@ fn records_that_are_not_sound() {
     shop.fails(4, "rollback prod").says(&["`prod-r0003` was tampered with"]);
 }
 
+/// Every command that reads a record tells that it is missing or was tampered with, and writes no descriptor and no tag.
+#[test]
+fn commands_that_read_records_tell_what_is_wrong_with_these() {
+    let shop = Shop::new("");
+    for version in ["1.0", "2.0", "3.0"] {
+        shop.push(version);
+        shop.ok(&format!("promote NAME:{version} --to prod"));
+    }
+    shop.project
+        .write("pod.yaml", "kind: Pod\napiVersion: v1\nspec:\n  containers:\n  - image: pack://app\n");
+    let index = "application/vnd.oci.image.index.v1+json";
+    let record =
+        |tag: &str| shop.fake.manifest("shop/app", &shop.fake.tag("shop/app", tag).unwrap()).unwrap();
+    let (two, three) = (record("prod-r0002"), record("prod-r0003"));
+    let before = shop.tag("prod");
+    for command in
+        ["render staging -f pod.yaml -o out", "diff staging@1 prod@1", "promote @staging --to prod"]
+    {
+        shop.fails(1, command).says(&["`staging`"]).hints();
+    }
+    shop.fails(1, "diff prod@1 prod@7").says(&["release 7"]).hints();
+    // The newest record is another one.
+    shop.fake.put_manifest("shop/app", "prod-r0003", index, &two);
+    for command in [
+        "render prod -f pod.yaml -o out",
+        "diff prod@2 prod@3",
+        "promote @prod --to live",
+        "rollback prod --to 1",
+    ] {
+        shop.fails(4, command).says(&["`prod-r0003` was tampered with"]);
+    }
+    // A record that is no document.
+    shop.fake.put_manifest("shop/app", "prod-r0003", index, b"{\"schemaVersion\":2,\"manifests\":[]}");
+    shop.fails(4, "render prod -f pod.yaml -o out").says(&["`prod-r0003` was tampered with"]);
+    shop.fake.put_manifest("shop/app", "prod-r0003", index, &three);
+    shop.ok("render prod -f pod.yaml -o out");
+    std::fs::remove_dir_all(shop.project.path("out")).unwrap();
+    assert_eq!((shop.tag("prod"), shop.project.path("out").exists()), (before, false));
+}
+
 /// Eight processes release eight images into one environment, all at once: each has its record, in order, none is lost,
 /// and the tag means the newest one.
 #[test]

@@ -1,6 +1,6 @@
 //! The common parts of `pack resolve` and `pack render`: descriptors in, names of images, descriptors out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ use crate::descriptors::{MAX_DESCRIPTOR, ReferenceForm};
 use crate::project::config::ConfigError;
 use crate::project::workspace::{Workspace, WorkspaceRoot};
 use crate::release::resolve::{
-    DescriptorFile, DescriptorSource, ImageChange, MemberImage, Pins, ResolveError, ResolvedDescriptor,
-    Rewrite, read, replace_all, resolve,
+    DescriptorFile, DescriptorLine, DescriptorSource, ImageChange, MemberImage, Pins, ResolveError,
+    ResolvedDescriptor, Rewrite, read, replace_all, resolve,
 };
 use crate::types::error::nearest;
 use crate::types::shown::shown_path;
@@ -67,7 +67,7 @@ pub(super) fn project_directory(invocation: &Invocation, args: &DescriptorArgs) 
 pub(super) fn projects(
     invocation: &Invocation,
     args: &DescriptorArgs,
-    names: &BTreeSet<String>,
+    names: &BTreeMap<String, DescriptorLine>,
 ) -> Result<BTreeMap<String, PathBuf>, CommandError> {
     let directory = project_directory(invocation, args);
     if names.is_empty() {
@@ -75,7 +75,12 @@ pub(super) fn projects(
     }
     if WorkspaceRoot::around(&directory)?.is_some() {
         let workspace = Workspace::open(&directory)?;
-        let member = |name: &String| Ok((name.clone(), workspace.member(name)?.directory().to_owned()));
+        let member = |(name, line): (&String, &DescriptorLine)| {
+            let member = workspace.member(name);
+            let context = || format!("{line}: cannot resolve `pack://{name}`");
+            let member = member.map_err(|error| CommandError::from(error).context(context()))?;
+            Ok((name.clone(), member.directory().to_owned()))
+        };
         return names.iter().map(member).collect();
     }
     if !directory.join(BUILD_FILE).is_file() {
@@ -89,7 +94,7 @@ pub(super) fn projects(
     let of_directory =
         directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let known = [last, repository.path(), &full, &of_directory];
-    let project = |name: &String| {
+    let project = |(name, line): (&String, &DescriptorLine)| {
         if known.contains(&name.as_str()) {
             return Ok((name.clone(), directory.clone()));
         }
@@ -98,7 +103,7 @@ pub(super) fn projects(
             None => format!("it is `pack://{last}`; many images are the members of a `[workspace]`"),
         };
         let path = shown_path(&directory.join(BUILD_FILE));
-        let message = format!("`pack://{name}` is not the image of `{path}`");
+        let message = format!("{line}: `pack://{name}` is not the image of `{path}`");
         Err(CommandError::new(ExitStatus::Input, message).hint(hint))
     };
     names.iter().map(project).collect()

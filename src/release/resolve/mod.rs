@@ -15,5 +15,7 @@ pub use error::ResolveError;
 pub use files::{DescriptorFile, DescriptorSource, read};
 pub use image_lock::{ImageLock, LOCK_NAME};
 pub use pins::{Pins, exclusions};
-pub use resolution::{ImageChange, MemberImage, ResolvedDescriptor, Unpinned, check, members, resolve};
+pub use resolution::{
+    DescriptorLine, ImageChange, MemberImage, ResolvedDescriptor, Unpinned, check, members, resolve,
+};
 pub use rewrite::{Rewrite, replace_all};

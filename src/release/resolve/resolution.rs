@@ -1,6 +1,7 @@
 //! The new text of a descriptor, and the check that nothing is left to resolve.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt;
 
 use globset::GlobSet;
 use serde::Serialize;
@@ -69,16 +70,34 @@ pub struct Unpinned {
     pub why: &'static str,
 }
 
-/// The names behind `pack://` in `files`, each once.
+/// A line of a descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescriptorLine {
+    /// The name of the file.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+}
+
+impl fmt::Display for DescriptorLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`, line {}", self.file, self.line)
+    }
+}
+
+/// The names behind `pack://` in `files`, each with the first place of it.
 ///
 /// # Errors
 /// When something else stands behind it.
-pub fn members(files: &[DescriptorFile]) -> Result<BTreeSet<String>, ResolveError> {
-    let mut names = BTreeSet::new();
+pub fn members(files: &[DescriptorFile]) -> Result<BTreeMap<String, DescriptorLine>, ResolveError> {
+    let mut names = BTreeMap::new();
     for file in files {
         for place in &file.text.images {
             match place.image() {
-                WrittenImage::Member(name) => drop(names.insert(name)),
+                WrittenImage::Member(name) => {
+                    let line = DescriptorLine { file: file.name.clone(), line: place.line };
+                    names.entry(name).or_insert(line);
+                }
                 WrittenImage::Unknown(text) if text.starts_with("pack://") => {
                     return Err(ResolveError::NoName { name: file.name.clone(), line: place.line, text });
                 }
