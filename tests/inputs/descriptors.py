@@ -1,9 +1,11 @@
-"""Judges of descriptors, with PyYAML as the reader.
+"""Judges of descriptors: PyYAML reads YAML 1.1, and ruamel.yaml reads 1.2 where it is installed.
 
 prepare SOURCE TARGET: copies each YAML file of SOURCE that is no template, with `pack://app` for every image; prints how many
     files and images there are.
 compare BEFORE AFTER IMAGE: the same files, byte for byte and event for event, but for `pack://app`, which is IMAGE; prints how
-    many files and scalars agree.
+    many files and scalars agree, and of how many files ruamel.yaml reads the same values.
+images SOURCE [KIND=PATH...]: each image without a digest in the objects of Kubernetes, in Compose files and at the PATHs of
+    objects of a KIND, as FILE:LINE:COLUMN; a column counts characters.
 """
 
 import os
@@ -11,6 +13,11 @@ import re
 import sys
 
 import yaml
+
+try:
+    from ruamel import yaml as ruamel
+except ImportError:
+    ruamel = None
 
 IMAGE = re.compile(rb"""^(\s*(?:- )?image:[ \t]+)(["']?)[^\s"'#{}\[\],&*|>]+(["']?)(?=\s|$)""", re.MULTILINE)
 NAME = "pack://app"
@@ -59,8 +66,25 @@ def described(event):
     return kind, parts
 
 
+def values(text):
+    """What ruamel.yaml reads of a text; nothing where it refuses it."""
+    reader = ruamel.YAML(typ="safe", pure=True)
+    try:
+        return list(reader.load_all(text.decode()))
+    except (ruamel.error.YAMLError, ValueError):
+        return None
+
+
+def replaced(value, image):
+    if isinstance(value, dict):
+        return {replaced(key, image): replaced(each, image) for key, each in value.items()}
+    if isinstance(value, list):
+        return [replaced(each, image) for each in value]
+    return image if isinstance(value, str) and value.strip() == NAME else value
+
+
 def compare(before, after, image):
-    count = scalars = 0
+    count = scalars = of_ruamel = 0
     for name in files(before):
         with open(os.path.join(before, name), "rb") as file:
             old = file.read()
@@ -85,7 +109,82 @@ def compare(before, after, image):
             if value != expected:
                 sys.exit(f"{name}: {value!r} became {expected!r}")
         count += 1
-    print(count, scalars)
+        expected = values(old) if ruamel else None
+        if expected is not None:
+            if repr(replaced(expected, image)) != repr(values(new)):
+                sys.exit(f"{name}: ruamel.yaml reads other values")
+            of_ruamel += 1
+    print(count, scalars, of_ruamel)
 
 
-{"prepare": prepare, "compare": compare}[sys.argv[1]](*sys.argv[2:])
+def keys(node):
+    """The keys of a map and their values, those of merged maps behind its own."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    merged = []
+    for key, value in node.value:
+        if key.value == "<<":
+            merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+        elif isinstance(key, yaml.ScalarNode):
+            yield key.value, value
+    for each in merged:
+        yield from keys(each)
+
+
+def get(node, key):
+    return next((value for name, value in keys(node) if name == key), None)
+
+
+def below(node):
+    """A node, and all that it has."""
+    yield node
+    if isinstance(node, yaml.MappingNode):
+        for _, value in keys(node):
+            yield from below(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from below(value)
+
+
+def selected(nodes, path):
+    for step in path.replace("[]", ".[]").split("."):
+        if step == "[]":
+            nodes = [item for node in nodes if isinstance(node, yaml.SequenceNode) for item in node.value]
+        else:
+            nodes = [value for value in (get(node, step) for node in nodes) if value is not None]
+    return nodes
+
+
+def of_object(document, paths):
+    for node in below(document):
+        for name in ("containers", "initContainers", "ephemeralContainers"):
+            containers = get(node, name)
+            if isinstance(containers, yaml.SequenceNode):
+                yield from (get(container, "image") for container in containers.value)
+    for path in paths.get(get(document, "kind").value, ()):
+        yield from selected([document], path)
+
+
+def images(source, *selectors):
+    paths = {}
+    for selector in selectors:
+        kind, path = selector.split("=")
+        paths.setdefault(kind, []).append(path)
+    for name in files(source):
+        found = set()
+        with open(os.path.join(source, name), encoding="utf-8") as file:
+            documents = list(yaml.compose_all(file.read(), Loader=yaml.BaseLoader))
+        for document in documents:
+            if get(document, "apiVersion") and get(document, "kind"):
+                images = of_object(document, paths)
+            else:
+                services = get(document, "services")
+                images = (get(service, "image") for _, service in keys(services))
+            for image in images:
+                if isinstance(image, yaml.ScalarNode) and image.value and "@sha256:" not in image.value:
+                    found.add((image.start_mark.line + 1, image.start_mark.column + 1))
+        for line, column in sorted(found):
+            print(f"{name}:{line}:{column}")
+
+
+{"prepare": prepare, "compare": compare, "images": images}[sys.argv[1]](*sys.argv[2:])

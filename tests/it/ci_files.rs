@@ -138,6 +138,10 @@ fn the_job_files_have_the_forms_of_their_systems() {
         }
         accepts(module("kubernetes_validate").args(["--strict", "-k", "1.37"]), "kubernetes-job.yaml");
     }
+    if let Some(judge) = peer("judges/judge") {
+        accepts(Command::new(&judge).arg("argo"), "argo-workflow.yaml");
+        accepts(Command::new(&judge).arg("tekton"), "tekton-pipeline.yaml");
+    }
     if let Some(actionlint) = peer("actionlint/actionlint") {
         accepts(&mut Command::new(actionlint), "github-workflow.yml");
     }

@@ -193,6 +193,23 @@ fn a_receiver_says_when_to_come_again() {
     assert_eq!((hook.take().len(), elsewhere.take().len()), (1, 0));
 }
 
+/// A clock that was wrong by years keeps no event waiting for years.
+#[test]
+fn a_try_that_is_due_in_years_is_due_now() {
+    let (registry, hook) = (Fake::start().unwrap(), Hook::start());
+    let project = project(&registry, &webhook(&hook, "timeout = \"1s\""));
+    hook.answers([HookAnswer::Status(400, String::new())]);
+    project.pack("build --push --allow-retag").ok().says(&["was not told"]);
+    hook.take();
+    let files = files_below(&project.cache().join("outbox"));
+    let tries = files.iter().find(|file| file.extension().unwrap() == "tries").unwrap();
+    let mut told = crate::support::json(&std::fs::read_to_string(tries).unwrap());
+    told["notBefore"] = (told["notBefore"].as_u64().unwrap() + 400 * 24 * 3_600_000).into();
+    std::fs::write(tries, told.to_string()).unwrap();
+    project.write("files/a.txt", "b\n").pack("build --push --allow-retag").ok();
+    assert_eq!((hook.take().len(), outbox(&project)), (2, Vec::new()));
+}
+
 #[test]
 fn a_receiver_that_hangs_costs_its_time_and_no_more() {
     let (registry, hook) = (Fake::start().unwrap(), Hook::start());
@@ -399,4 +416,50 @@ Webhook(sys.argv[1]).verify(message['body'], message['headers'])";
             judged(command.args(["-c", VERIFY, KEY]).env("PYTHONPATH", verifier), &input);
         }
     }
+}
+
+/// The library of CDEvents for Go, which has the schemas of all events, takes each of ours in both versions.
+#[test]
+fn the_schemas_of_cdevents_take_the_events() {
+    let Some(judge) = peer("judges/judge") else { return };
+    let (registry, hook) = (Fake::start().unwrap(), Hook::start());
+    let forms = ["cdevents", "cdevents-0.4"];
+    let each = forms.map(|form| webhook(&hook, &format!("form = \"{form}\"")));
+    let project = project(&registry, &each.concat());
+    let pack = |arguments: &str| {
+        project.pack(&arguments.replace("NAME", &format!("{}/shop/app", registry.address()))).ok();
+    };
+    let mut judged = Vec::new();
+    for (number, arguments) in [
+        "build --push --allow-retag",
+        "promote NAME:1 --to prod",
+        "build --push --allow-retag",
+        "promote NAME:1 --to prod",
+        "rollback prod",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        project.write("files/a.txt", format!("{}\n", number / 2));
+        pack(arguments);
+        let messages = hook.take();
+        assert_eq!(messages.len(), forms.len(), "{arguments}");
+        for message in messages {
+            project.write("event.json", &message.body);
+            let mut command = std::process::Command::new(&judge);
+            let said = command.arg("cdevents").arg(project.path("event.json")).output().unwrap();
+            let text = String::from_utf8_lossy(&said.stdout).into_owned();
+            let body = String::from_utf8_lossy(&message.body).into_owned();
+            assert!(said.status.success(), "{body}\n{}", String::from_utf8_lossy(&said.stderr));
+            judged.push(text.trim().to_owned());
+        }
+    }
+    judged.sort_unstable();
+    judged.dedup();
+    let kinds: Vec<&str> = judged.iter().filter_map(|line| line.split(' ').next()).collect();
+    let subjects = ["artifact.published", "service.deployed", "service.rolledback", "service.upgraded"];
+    let expected =
+        subjects.iter().flat_map(|it| ["0.2.0", "0.3.0"].map(|of| format!("dev.cdevents.{it}.{of}")));
+    assert_eq!(kinds, expected.collect::<Vec<_>>());
+    assert!(judged.iter().all(|line| line.contains(" https://cdevents.dev/0.")), "{judged:#?}");
 }
