@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 33] = [
+pub const TARGETS: [Target; 35] = [
     Target { name: "app-boot", run: artifact::application, seeds: seeds::app_boot },
     Target { name: "app-jar", run: artifact::application, seeds: seeds::app_jar },
     Target { name: "app-node", run: artifact::application, seeds: seeds::app_node },
@@ -60,6 +60,8 @@ pub const TARGETS: [Target; 33] = [
         seeds: crate::release::record::fuzz::seeds,
     },
     Target { name: "retry-after", run: text::retry_after, seeds: seeds::retry_after },
+    Target { name: "sbom-file", run: crate::sbom::fuzz::file, seeds: crate::sbom::fuzz::seeds },
+    Target { name: "sbom-layer", run: crate::sbom::fuzz::layer, seeds: seeds::tar },
     Target { name: "tar", run: layer::tar, seeds: seeds::tar },
     Target { name: "tarball", run: layer::tarball, seeds: seeds::tar },
     Target { name: "verify", run: image::verify, seeds: seeds::verify },

@@ -14,6 +14,7 @@
 //! - `bases`: what images stand on: documents, layers, facts, one tree with the planned layers.
 //! - `artifact`: what a path is, and what it becomes in an image.
 //! - `plan`: what goes where, as data.
+//! - `sbom`: the packages in an image, and documents that list them.
 //! - `engine`: the one place that walks the whole flow of a build.
 //! - `inspect`: what two images differ in; every digest of an image derived again.
 //! - `descriptors`: the images that deployment descriptors name, and their bytes.
@@ -64,7 +65,8 @@
 //!   - `blobs/sha256/.tmp-*`, `.bad-HEX`: what a killed process left, and what was found damaged; a prune removes
 //!     them. `index.json.bad`: a damaged index.
 //!   - `memo/NAMESPACE-HEX`: records of finished steps. `engine::memo` has `files`, `archive`, `sibling`, `layer`, `bodies`, `blobs`,
-//!     `listing`, `outcome` and `inputs`; `bases` has `layer-index`, the paths and facts of a base layer.
+//!     `listing`, `outcome` and `inputs`; `bases` has `layer-index`, the paths and facts of a base layer; `sbom` has
+//!     `sbom-layer`, the packages in a layer.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `outbox/TIME-ID-RECEIVER.intent`, `.event`: events that are not delivered; `.tries`: when the next try is due.
 //!   - `CACHEDIR.TAG`.
@@ -96,6 +98,7 @@ pub(crate) mod project;
 pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod runtime;
+pub(crate) mod sbom;
 pub(crate) mod store;
 #[doc(hidden)]
 pub mod testing;

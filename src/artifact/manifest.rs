@@ -21,7 +21,7 @@ type ManifestSection = Vec<(String, String)>;
 
 /// A manifest (JAR specification).
 #[derive(Clone, Debug, Default)]
-pub(super) struct JarManifest {
+pub struct JarManifest {
     main: ManifestSection,
     /// Those of single entries.
     sections: Vec<ManifestSection>,
@@ -44,7 +44,8 @@ impl JarManifest {
     }
 
     /// Lenient: what is not `Name: value` is skipped, as Java's own tools would refuse it anyway.
-    pub(super) fn parse(bytes: &[u8]) -> Self {
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
         let mut sections: Vec<Vec<Vec<u8>>> = vec![Vec::new()];
         let mut is_new = false;
         for line in lines(bytes) {
@@ -78,7 +79,8 @@ impl JarManifest {
     }
 
     /// As [`JarManifest::get`], without blanks around the value; `None` where nothing is left.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).map(str::trim).filter(|value| !value.is_empty())
     }
 

@@ -50,6 +50,7 @@ pub use java_words::{JavaRun, java_options_change_classes};
 pub use kind::ArtifactKind;
 pub use kinds::{KINDS, kind_named};
 pub use loaded::requirements_of_program;
+pub use manifest::JarManifest;
 pub use node_flags::node_options_change_modules;
 pub use options::{AppOptions, AppRoot, ArtifactLayout, StartWay};
 pub use proposal::Proposal;

@@ -12,7 +12,7 @@ use circles::circles;
 use sources::{Source, has_word, sources};
 
 /// The folders of `src/`, from the ground up: each may know those before it, and no other.
-const LEVELS: [&str; 21] = [
+const LEVELS: [&str; 22] = [
     "types",
     "runtime",
     "formats",
@@ -25,6 +25,7 @@ const LEVELS: [&str; 21] = [
     "bases",
     "artifact",
     "plan",
+    "sbom",
     "engine",
     "inspect",
     "descriptors",

@@ -48,6 +48,7 @@ mod registry;
 mod releases;
 mod remarks;
 mod reproducible;
+mod sbom;
 mod secrets;
 mod shards;
 mod sites;

@@ -19,6 +19,7 @@ mod redeploy;
 mod registries;
 mod releases;
 mod runtimes;
+mod sbom;
 pub(crate) mod server;
 mod tools;
 mod users;

@@ -22,6 +22,7 @@ use super::registries::RegistryArgs;
 use super::release::{PromoteArgs, ReleasesArgs, RollbackArgs};
 use super::render::RenderArgs;
 use super::resolve::ResolveArgs;
+use super::sbom::SbomArgs;
 use super::stored::{ImagesArgs, RmArgs};
 use super::tag::TagArgs;
 use super::update::UpdateArgs;
@@ -40,6 +41,7 @@ pub enum Command {
     Inspect(InspectArgs),
     History(HistoryArgs),
     Verify(VerifyArgs),
+    Sbom(SbomArgs),
     Images(ImagesArgs),
     Rm(RmArgs),
     Copy(CopyArgs),
@@ -73,6 +75,7 @@ impl Command {
             Self::Inspect(args) => &args.registries,
             Self::History(args) => &args.registries,
             Self::Verify(args) => &args.registries,
+            Self::Sbom(args) => &args.registries,
             Self::Copy(args) => &args.registries,
             Self::Diff(args) => &args.registries,
             Self::Rebase(args) => &args.registries,

@@ -11,6 +11,20 @@ IMAGE is one of:
   oci-archive:FILE[:TAG]      In a tar of an OCI layout
   docker-archive:FILE[:TAG]   In a file of `docker save`";
 
+pub(super) const SBOM_HELP: &str = "\
+IMAGE is one of:
+  NAME[:TAG]                  In the local store, else in its registry
+  NAME@sha256:…               The same, by digest
+  store:NAME[:TAG]            In the local store
+  docker://NAME[:TAG]         In the registry
+  oci:DIR[:TAG]               In an OCI layout
+  oci-archive:FILE[:TAG]      In a tar of an OCI layout
+  docker-archive:FILE[:TAG]   In a file of `docker save`
+Examples:
+  pack sbom localhost:5000/shop/app:1.0 -o app.cdx.json
+  pack sbom --format spdx oci:image
+  pack sbom store:shop/app:1.0 | jq -r '.components[].purl'";
+
 pub(super) const VERIFY_HELP: &str = "\
 IMAGE is one of:
   NAME[:TAG]                  In the local store, else in its registry; the

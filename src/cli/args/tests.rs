@@ -52,6 +52,7 @@ fn every_command_explains_itself() {
     pack inspect
     pack history
     pack verify
+    pack sbom
     pack images
     pack rm
     pack copy

@@ -142,7 +142,10 @@ impl UnnamedImage {
 }
 
 /// The platform asked for, else this machine's where an index offers it.
-fn chosen(source: &dyn Source, asked: Option<&Platform>) -> Result<Option<Platform>, CommandError> {
+pub(super) fn chosen(
+    source: &dyn Source,
+    asked: Option<&Platform>,
+) -> Result<Option<Platform>, CommandError> {
     if asked.is_some() {
         return Ok(asked.cloned());
     }

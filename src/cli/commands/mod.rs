@@ -24,6 +24,7 @@ mod release;
 mod render;
 mod request;
 mod resolve;
+mod sbom;
 mod update;
 mod workspace;
 
@@ -53,6 +54,7 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Inspect(args) => images::inspect(invocation, args),
         Command::History(args) => images::history(invocation, args),
         Command::Verify(args) => images::verify(invocation, args),
+        Command::Sbom(args) => sbom::run(invocation, args),
         Command::Images(args) => names::images(invocation, *args),
         Command::Rm(args) => names::remove(invocation, args),
         Command::Copy(args) => copy::run(invocation, args),

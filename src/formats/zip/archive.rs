@@ -81,6 +81,15 @@ impl ZipArchive {
         Self::new(path, stamp, Bytes::Memory(bytes))
     }
 
+    /// An archive in a nameless file of this process; `path` serves for messages.
+    ///
+    /// # Errors
+    /// As [`ZipArchive::open`].
+    pub fn from_file(path: &Path, file: File) -> Result<Self, ZipError> {
+        let metadata = file.metadata().map_err(|source| ZipError::Io { path: path.to_owned(), source })?;
+        Self::new(path, Stamp::of(&metadata), Bytes::Own(file))
+    }
+
     /// The archive that entry `index` is, without reading all of it; `None` where that is compressed, or cannot be found.
     #[must_use]
     pub fn within(self: &Arc<Self>, index: usize) -> Option<Result<Self, ZipError>> {

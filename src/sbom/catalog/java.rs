@@ -1,0 +1,438 @@
+//! Java archives: jars, and the archives in them, as deep as class loaders look.
+//!
+//! Coordinates are those of `META-INF/maven/**/pom.properties`. Several of these are those of a shaded jar: the main one has the
+//! name of the file, and the others are contained. Without any the name of the file, or its manifest, tells a name and a version;
+//! a group is never derived from a class or a bundle's name.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use super::file_body::FileBody;
+use super::known_groups;
+use super::text::{licence, word};
+use crate::artifact::JarManifest;
+use crate::formats::zip::{Method, ZipArchive};
+use crate::runtime::budget::{Budget, OverBudget, STEP};
+use crate::sbom::package::{Evidence, PackageFacts};
+use crate::types::digest::{Digest, HashingWriter};
+
+/// So deep archives lie in each other: a library in a WAR in an EAR.
+const MAX_DEPTH: usize = 3;
+/// The largest archive in another one that is inflated.
+const MAX_INFLATED: u64 = 64 << 20;
+/// The largest manifest that is read: the main section stands at its start.
+const MAX_MANIFEST: u64 = 256 << 10;
+/// The largest `pom.properties` that is read.
+const MAX_POM: u64 = 64 << 10;
+/// So many of a jar are read.
+const MAX_POMS: usize = 4096;
+/// The memory of an entry of an open archive beside its name.
+const ENTRY: usize = 128;
+
+const EXTENSIONS: [&str; 10] = ["jar", "war", "ear", "par", "sar", "nar", "jpi", "hpi", "kar", "lpkg"];
+
+/// Whether a file of this name is a Java archive.
+pub(super) fn is_archive(name: &[u8]) -> bool {
+    let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return false };
+    EXTENSIONS.iter().any(|extension| name[dot + 1..].eq_ignore_ascii_case(extension.as_bytes()))
+}
+
+/// The packages in the archive in `body`, whose file has this name.
+///
+/// # Errors
+/// When it costs too much, or cannot be read; the message says why.
+pub(super) fn archive(name: &[u8], body: FileBody, budget: &Budget) -> Result<Vec<PackageFacts>, String> {
+    let digest = body.digest().map_err(|error| error.to_string())?;
+    // A damaged archive is none that Java loads.
+    let archive = body.into_archive().map_err(|_| "it is no archive that can be read".to_owned())?;
+    let mut reader = JarReader { budget, found: Vec::new() };
+    let jar =
+        OpenJar { archive, name: String::from_utf8_lossy(name).into_owned(), within: String::new(), digest };
+    reader.jar(&jar, 1).map_err(|error| error.to_string())?;
+    Ok(reader.found)
+}
+
+/// The artifact that an unpacked `pom.properties` states.
+pub(super) fn pom(text: &[u8]) -> Option<PackageFacts> {
+    Pom::parse(text).map(|pom| pom.facts())
+}
+
+struct OpenJar {
+    archive: Arc<ZipArchive>,
+    /// The name of its file.
+    name: String,
+    /// Where in the outermost archive it is.
+    within: String,
+    digest: Digest,
+}
+
+struct JarReader<'b> {
+    budget: &'b Budget,
+    found: Vec<PackageFacts>,
+}
+
+impl JarReader<'_> {
+    /// Lists what is in a jar, and returns the number of the jar itself.
+    fn jar(&mut self, jar: &OpenJar, depth: usize) -> Result<u32, OverBudget> {
+        let entries = jar.archive.entries();
+        let cost = entries.iter().map(|entry| ENTRY + entry.name.len()).sum();
+        self.budget.keep(cost)?;
+        self.budget.step(entries.len())?;
+        let main = u32::try_from(self.found.len()).unwrap_or(u32::MAX);
+        let inside = JarContent::of(&jar.archive, self.budget)?;
+        let own = self.describe(jar, &inside)?;
+        self.add(own)?;
+        let others: Vec<&Pom> =
+            inside.poms.iter().filter(|pom| !pom.is_main(&self.found[main as usize])).collect();
+        for pom in others {
+            self.budget.step(inside.classes.len())?;
+            let evidence = if inside.has_classes_of(pom) { Evidence::Contained } else { Evidence::Leftover };
+            let within = join(&jar.within, &pom.path);
+            self.need(main);
+            self.add(PackageFacts { within, evidence, ..pom.facts() })?;
+        }
+        for index in inside.archives {
+            if let Some(nested) = self.open(jar, index)? {
+                if depth < MAX_DEPTH {
+                    self.need(main);
+                    let size = entries[index].size;
+                    self.jar(&nested, depth + 1)?;
+                    self.budget.release(usize::try_from(size).unwrap_or_default());
+                } else {
+                    self.remark(main, "pack:unread", join(&jar.within, &nested.name));
+                }
+            } else {
+                let name = String::from_utf8_lossy(&entries[index].name).into_owned();
+                self.remark(main, "pack:unread", join(&jar.within, &name));
+            }
+        }
+        self.budget.release(cost);
+        Ok(main)
+    }
+
+    /// The package that comes next is one that `main` has.
+    fn need(&mut self, main: u32) {
+        let next = u32::try_from(self.found.len()).unwrap_or(u32::MAX);
+        self.found[main as usize].requires_here.push(next);
+    }
+
+    fn remark(&mut self, main: u32, name: &str, value: String) {
+        self.found[main as usize].properties.push((name.to_owned(), value));
+    }
+
+    fn add(&mut self, facts: PackageFacts) -> Result<(), OverBudget> {
+        self.budget.keep(facts.cost())?;
+        self.found.push(facts);
+        Ok(())
+    }
+
+    /// The archive that is an entry of another one; `None` where it cannot be read.
+    fn open(&self, jar: &OpenJar, index: usize) -> Result<Option<OpenJar>, OverBudget> {
+        let entry = &jar.archive.entries()[index];
+        self.budget.step(usize::try_from(entry.size / STEP).unwrap_or(usize::MAX))?;
+        let path = String::from_utf8_lossy(&entry.name).into_owned();
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let opened = if entry.method == Method::Stored {
+            let mut hasher = HashingWriter::new(io::sink());
+            // Writing to a sink does not fail.
+            let read = jar.archive.read_compressed(index, |piece| drop(hasher.write_all(piece)));
+            read.ok().and_then(|()| Some((jar.archive.within(index)?.ok()?, hasher.finish().1)))
+        } else if entry.size > MAX_INFLATED {
+            None
+        } else {
+            jar.archive.read(index, MAX_INFLATED).ok().and_then(|bytes| {
+                let digest = Digest::of(&bytes);
+                Some((ZipArchive::from_bytes(jar.archive.path(), bytes).ok()?, digest))
+            })
+        };
+        let Some((archive, digest)) = opened else { return Ok(None) };
+        self.budget.keep(usize::try_from(entry.size).unwrap_or(usize::MAX))?;
+        Ok(Some(OpenJar { archive: Arc::new(archive), name, within: join(&jar.within, &path), digest }))
+    }
+
+    /// The package that the jar is itself.
+    fn describe(&self, jar: &OpenJar, inside: &JarContent) -> Result<PackageFacts, OverBudget> {
+        let stem = jar.name.rsplit_once('.').map_or(&*jar.name, |(stem, _)| stem);
+        let manifest = inside.manifest.filter(|index| jar.archive.entries()[*index].size <= MAX_MANIFEST);
+        let manifest = manifest.and_then(|index| jar.archive.read(index, MAX_MANIFEST).ok());
+        self.budget.step(manifest.as_ref().map_or(0, Vec::len))?;
+        let manifest = JarManifest::parse(&manifest.unwrap_or_default());
+        let stated = |names: &[&str]| {
+            let found = names.iter().find_map(|name| manifest.text(name)).map(word);
+            found.filter(|text| !text.is_empty())
+        };
+        let title = stated(&["Implementation-Title", "Bundle-SymbolicName"]);
+        let mut facts = match main_pom(&inside.poms, stem, title) {
+            Some(pom) => pom.facts(),
+            None => {
+                let (name, version) = split(stem);
+                let version = version.or_else(|| stated(&["Implementation-Version", "Bundle-Version"]));
+                let group = known_groups::group(name, title, |directory| inside.has_classes_in(directory));
+                PackageFacts {
+                    evidence: if group.is_some() { Evidence::Stated } else { Evidence::FileName },
+                    ..PackageFacts::new(
+                        group.unwrap_or_default(),
+                        word(name),
+                        word(version.unwrap_or_default()),
+                    )
+                }
+            }
+        };
+        facts.licences = stated(&["Bundle-License"]).map(bundle_licences).unwrap_or_default();
+        facts.within.clone_from(&jar.within);
+        facts.digest = Some(jar.digest);
+        Ok(facts)
+    }
+}
+
+/// The parts of a jar that tell of packages.
+struct JarContent {
+    poms: Vec<Pom>,
+    manifest: Option<usize>,
+    archives: Vec<usize>,
+    /// The directories with classes.
+    classes: BTreeSet<String>,
+}
+
+impl JarContent {
+    fn of(archive: &ZipArchive, budget: &Budget) -> Result<Self, OverBudget> {
+        let mut content =
+            Self { poms: Vec::new(), manifest: None, archives: Vec::new(), classes: BTreeSet::new() };
+        for (index, entry) in archive.entries().iter().enumerate() {
+            let name = entry.name.as_slice();
+            if name == b"META-INF/MANIFEST.MF" {
+                content.manifest = Some(index);
+            } else if is_archive(name) {
+                content.archives.push(index);
+            } else if is_pom(name) && content.poms.len() < MAX_POMS && entry.size <= MAX_POM {
+                budget.step(usize::try_from(entry.size).unwrap_or_default())?;
+                let pom = archive.read(index, MAX_POM).ok().and_then(|text| Pom::parse(&text));
+                content
+                    .poms
+                    .extend(pom.map(|pom| Pom { path: String::from_utf8_lossy(name).into_owned(), ..pom }));
+            } else if name.ends_with(b".class")
+                && let Some(slash) = name.iter().rposition(|byte| *byte == b'/')
+            {
+                let directory = String::from_utf8_lossy(&name[..=slash]);
+                if !content.classes.contains(&*directory) {
+                    budget.keep(ENTRY + directory.len())?;
+                    content.classes.insert(directory.into_owned());
+                }
+            }
+        }
+        budget.release(content.classes.iter().map(|directory| ENTRY + directory.len()).sum());
+        content.poms.sort();
+        content.poms.dedup_by(|one, other| one.coordinates() == other.coordinates());
+        Ok(content)
+    }
+
+    fn has_classes_in(&self, directory: &str) -> bool {
+        let next = self.classes.range(directory.to_owned()..).next();
+        next.is_some_and(|found| found.starts_with(directory))
+    }
+
+    /// Whether classes of an artifact seem to be there, perhaps below another directory, where a shaded jar moves them: a
+    /// directory has the last part of the group, or a word of the name.
+    fn has_classes_of(&self, pom: &Pom) -> bool {
+        let group = pom.group.replace('.', "/");
+        let part = |text: &str| format!("/{text}/");
+        let last = part(pom.group.rsplit('.').next().unwrap_or_default());
+        let whole = part(&group);
+        let words: Vec<String> = pom
+            .name
+            .split(['-', '.', '_'])
+            .filter(|word| word.len() > 2)
+            .map(|word| part(&word.to_lowercase()))
+            .collect();
+        self.classes.iter().any(|directory| {
+            let directory = format!("/{directory}").to_lowercase();
+            directory.contains(&whole)
+                || directory.contains(&last)
+                || words.iter().any(|word| directory.contains(word))
+        })
+    }
+}
+
+/// The coordinates in a `pom.properties`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pom {
+    group: String,
+    name: String,
+    version: String,
+    path: String,
+}
+
+impl Pom {
+    fn parse(text: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(text);
+        let value = |key: &str| {
+            let lines = text.lines().filter_map(|line| line.trim().split_once('='));
+            let found =
+                lines.filter(|(name, _)| name.trim() == key).map(|(_, value)| word(value)).next_back();
+            // A property that the build did not fill in.
+            found.filter(|value| !value.is_empty() && !value.contains("${")).map(str::to_owned)
+        };
+        Some(Self {
+            group: value("groupId")?,
+            name: value("artifactId")?,
+            version: value("version")?,
+            path: String::new(),
+        })
+    }
+
+    fn coordinates(&self) -> (&str, &str, &str) {
+        (&self.group, &self.name, &self.version)
+    }
+
+    fn facts(&self) -> PackageFacts {
+        PackageFacts::new(self.group.clone(), self.name.clone(), self.version.clone())
+    }
+
+    fn is_main(&self, main: &PackageFacts) -> bool {
+        self.coordinates() == (&main.namespace, &main.name, &main.version)
+    }
+}
+
+/// The coordinates of the jar itself: those whose name is the file's, with the version before without it; else those that its
+/// manifest names.
+fn main_pom<'p>(poms: &'p [Pom], stem: &str, title: Option<&str>) -> Option<&'p Pom> {
+    let named = |pom: &&Pom| stem == format!("{}-{}", pom.name, pom.version);
+    let begins = |pom: &&Pom| {
+        stem.strip_prefix(&pom.name).is_some_and(|rest| {
+            rest.is_empty() || rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(&pom.version))
+        })
+    };
+    let title = title.map(|title| title.split(';').next().unwrap_or_default().trim());
+    let titled = |pom: &&Pom| {
+        title.is_some_and(|title| title == pom.name || title == format!("{}.{}", pom.group, pom.name))
+    };
+    poms.iter()
+        .find(named)
+        .or_else(|| poms.iter().filter(begins).max_by_key(|pom| pom.name.len()))
+        .or_else(|| poms.iter().find(titled))
+}
+
+fn is_pom(name: &[u8]) -> bool {
+    name.starts_with(b"META-INF/maven/") && name.ends_with(b"/pom.properties")
+}
+
+/// Name and version of `name-1.2`.
+fn split(stem: &str) -> (&str, Option<&str>) {
+    let starts = stem.match_indices('-').map(|(at, _)| at);
+    let digit = |at: usize| stem[at + 1..].starts_with(|character: char| character.is_ascii_digit());
+    match starts.into_iter().find(|at| *at > 0 && digit(*at)) {
+        Some(at) => (&stem[..at], Some(&stem[at + 1..])),
+        None => (stem, None),
+    }
+}
+
+/// Licences of a bundle: identifiers, names or addresses, with attributes behind a semicolon.
+fn bundle_licences(text: &str) -> Vec<String> {
+    let names = text.split(',').filter_map(|one| licence(one.split(';').next()?.trim_matches(['"', ' '])));
+    names.collect()
+}
+
+fn join(within: &str, path: &str) -> String {
+    if within.is_empty() { path.to_owned() } else { format!("{within}!/{path}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::zip::fixture::{Item, write};
+
+    fn pom_item(group: &str, name: &str, version: &str) -> Item {
+        let path = format!("META-INF/maven/{group}/{name}/pom.properties");
+        let text = format!("#Generated\ngroupId={group}\nartifactId={name}\nversion={version}\n");
+        Item::stored(path.as_bytes(), text.as_bytes())
+    }
+
+    fn found(name: &str, items: &[Item]) -> Vec<PackageFacts> {
+        let budget = Budget::new("the layer", 64 << 20, 1 << 20);
+        archive(name.as_bytes(), FileBody::Memory(write(items)), &budget).expect("read")
+    }
+
+    fn shown(facts: &PackageFacts) -> String {
+        format!("{}:{}:{} {:?}", facts.namespace, facts.name, facts.version, facts.evidence)
+    }
+
+    #[test]
+    fn libraries_in_archives_are_listed_with_their_own_digest() {
+        let library = write(&[pom_item("org.a", "lib", "1.0")]);
+        let war = [Item::stored(b"WEB-INF/lib/lib-1.0.jar", &library), pom_item("org.b", "shop", "2.0")];
+        let found = found("shop-2.0.war", &war);
+        assert_eq!(
+            found.iter().map(shown).collect::<Vec<_>>(),
+            ["org.b:shop:2.0 Stated", "org.a:lib:1.0 Stated"]
+        );
+        assert_eq!(found[1].digest, Some(Digest::of(&library)));
+        assert_eq!(found[1].within, "WEB-INF/lib/lib-1.0.jar");
+        assert_eq!(found[0].requires_here, [1]);
+    }
+
+    #[test]
+    fn of_several_coordinates_those_of_the_file_name_are_the_jar() {
+        let items = [
+            pom_item("org.x", "app", "1.0"),
+            pom_item("org.x", "app-core", "1.0"),
+            pom_item("com.fasterxml.jackson.core", "jackson-databind", "2.11.1"),
+            pom_item("org.gone", "gone", "1"),
+            Item::stored(b"com/fasterxml/jackson/databind/X.class", b""),
+            Item::stored(b"hidden/app/core/Y.class", b""),
+        ];
+        let found = found("app-core-1.0.jar", &items);
+        let shown: Vec<String> = found.iter().map(shown).collect();
+        assert_eq!(
+            shown,
+            [
+                "org.x:app-core:1.0 Stated",
+                "com.fasterxml.jackson.core:jackson-databind:2.11.1 Contained",
+                "org.gone:gone:1 Leftover",
+                "org.x:app:1.0 Contained",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_group_is_made_up() {
+        let manifest = "Manifest-Version: 1.0\nMain-Class: org.example.deep.Main\nBundle-SymbolicName: org.example.bundle\n\
+            Implementation-Version: 3.1\nBundle-License: \"Apache-2.0\";link=x,MIT\n\n";
+        let items = [Item::stored(b"META-INF/MANIFEST.MF", manifest.as_bytes())];
+        let of = found("tool.jar", &items);
+        assert_eq!(shown(&of[0]), ":tool:3.1 FileName");
+        assert_eq!(of[0].licences, ["Apache-2.0", "MIT"]);
+        assert_eq!(shown(&found("a-b-1.2-SNAPSHOT.jar", &items)[0]), ":a-b:1.2-SNAPSHOT FileName");
+        // A shaded jar of another build has only coordinates of what is in it.
+        let shaded = [pom_item("org.lib", "lib", "1"), Item::stored(b"org/lib/A.class", b"")];
+        let shaded: Vec<String> = found("app-all.jar", &shaded).iter().map(shown).collect();
+        assert_eq!(shaded, [":app-all: FileName", "org.lib:lib:1 Contained"]);
+    }
+
+    #[test]
+    fn a_title_names_the_jar_that_was_renamed() {
+        let manifest = "Manifest-Version: 1.0\nImplementation-Title: shop\n\n";
+        let items =
+            [Item::stored(b"META-INF/MANIFEST.MF", manifest.as_bytes()), pom_item("org.b", "shop", "2.0")];
+        assert_eq!(
+            found("ROOT.war", &items).iter().map(shown).collect::<Vec<_>>(),
+            ["org.b:shop:2.0 Stated"]
+        );
+    }
+
+    #[test]
+    fn nests_and_damage_are_said() {
+        let mut jar = write(&[pom_item("a", "x", "1")]);
+        for _ in 0..4 {
+            jar = write(&[Item::stored(b"x-1.jar", &jar)]);
+        }
+        let deep = found("x.jar", &[Item::stored(b"x-1.jar", &jar), Item::stored(b"bad.jar", b"no zip")]);
+        let unread: Vec<&str> =
+            deep.iter().flat_map(|it| &it.properties).map(|(_, value)| value.as_str()).collect();
+        assert_eq!(unread.len(), 2, "{unread:?}");
+        let budget = Budget::new("the layer", 1000, 1 << 20);
+        let many: Vec<Item> = (0..100).map(|n| Item::stored(format!("f{n}").as_bytes(), b"")).collect();
+        archive(b"a.jar", FileBody::Memory(write(&many)), &budget).expect_err("too large");
+        archive(b"a.jar", FileBody::Memory(b"text".to_vec()), &budget).expect_err("no archive");
+    }
+}

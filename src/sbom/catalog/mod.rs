@@ -1,0 +1,27 @@
+//! The packages that one file tells of: one file for each ecosystem.
+//!
+//! Each cataloguer is a function of a path and the file's bytes. It takes no coordinate that the file does not state.
+
+mod alpine;
+mod debian;
+mod elf;
+mod file_body;
+mod go;
+mod header;
+mod java;
+mod known_groups;
+mod node;
+mod os_release;
+mod python;
+mod rust;
+#[cfg(any(test, feature = "testing"))]
+mod seeds;
+mod table;
+mod text;
+
+pub use file_body::FileBody;
+pub use os_release::OsRelease;
+pub use python::normal as normal_python_name;
+#[cfg(any(test, feature = "testing"))]
+pub use seeds::binary_seeds;
+pub use table::{CataloguedFile, Cataloguer, DatabaseKind, FileCatalog};

@@ -1,0 +1,402 @@
+//! The components of an image, of what its layers tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalog::{CataloguedFile, DatabaseKind, FileCatalog, OsRelease, normal_python_name};
+use super::component::{Component, PackagePlace};
+use super::layer::LayerCatalog;
+use super::package::{Ecosystem, Evidence, PackageFacts};
+use super::purl::{Purl, PurlType};
+use crate::layer::EntryPath;
+use crate::runtime::budget::{Budget, OverBudget};
+use crate::types::digest::Digest;
+use crate::types::shown::shown;
+
+/// The most licences of a component.
+const MAX_LICENCES: usize = 64;
+/// The memory of an edge.
+const EDGE: usize = 256;
+
+/// A part of an image whose packages are not known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnknownPart {
+    /// Its path.
+    pub path: String,
+    /// Why they are not known.
+    pub why: String,
+}
+
+/// The components of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The components, in the order of their references.
+    pub components: Vec<Component>,
+    /// What could not be read.
+    pub unknown: Vec<UnknownPart>,
+    /// The operating system, if the image says one.
+    pub system: Option<OsRelease>,
+}
+
+/// A layer and what it tells.
+pub struct CataloguedLayer<'a> {
+    /// Its diffID.
+    pub diff_id: Digest,
+    /// What it tells.
+    pub catalog: &'a LayerCatalog,
+}
+
+impl Inventory {
+    /// Of layers, bottom first, at the expense of `budget`.
+    ///
+    /// # Errors
+    /// When they have so many packages that it costs too much.
+    pub fn of(layers: &[CataloguedLayer<'_>], budget: &Budget) -> Result<Self, OverBudget> {
+        let visible = visible(layers, budget)?;
+        let mut builder = InventoryBuilder {
+            system: system(&visible),
+            owned: BTreeSet::new(),
+            licences: BTreeMap::new(),
+            components: BTreeMap::new(),
+            unknown: BTreeSet::new(),
+            sightings: Vec::new(),
+        };
+        builder.note_system(&visible);
+        for (number, file) in &visible {
+            builder.file(layers, *number, file);
+        }
+        builder.attach(&visible);
+        builder.link(budget)?;
+        Ok(Self {
+            components: builder.components.into_values().collect(),
+            unknown: builder.unknown.into_iter().collect(),
+            system: builder.system,
+        })
+    }
+}
+
+/// The files that a container sees, each with the number of its layer.
+fn visible<'a>(
+    layers: &[CataloguedLayer<'a>],
+    budget: &Budget,
+) -> Result<Vec<(usize, &'a CataloguedFile)>, OverBudget> {
+    let mut found = Vec::new();
+    for (number, layer) in layers.iter().enumerate() {
+        let upper = &layers[number + 1..];
+        for file in &layer.catalog.files {
+            let depth = memchr::memchr_iter(b'/', file.path.as_bytes()).count() + 1;
+            budget.step(1 + upper.len() * depth)?;
+            if !upper.iter().any(|upper| upper.catalog.paths.hides(&file.path)) {
+                found.push((number, file));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The system of `etc/os-release`, else of the file that it usually links to.
+fn system(visible: &[(usize, &CataloguedFile)]) -> Option<OsRelease> {
+    let at = |path: &[u8]| {
+        visible.iter().find_map(|(_, file)| match &file.catalog {
+            FileCatalog::System(system) if file.path.as_bytes() == path => Some(system.clone()),
+            _ => None,
+        })
+    };
+    at(b"etc/os-release").or_else(|| at(b"usr/lib/os-release"))
+}
+
+struct InventoryBuilder {
+    system: Option<OsRelease>,
+    owned: BTreeSet<EntryPath>,
+    /// By the name of a Debian package.
+    licences: BTreeMap<Vec<u8>, Vec<String>>,
+    components: BTreeMap<String, Component>,
+    unknown: BTreeSet<UnknownPart>,
+    sightings: Vec<Sighting>,
+}
+
+/// A package of one file, whose needs are to be looked up once all are known.
+struct Sighting {
+    reference: String,
+    ecosystem: Ecosystem,
+    path: EntryPath,
+    name: String,
+    requires: Vec<String>,
+    provides: Vec<String>,
+}
+
+impl InventoryBuilder {
+    /// Takes note of what the operating system's packages own, and of their licences.
+    fn note_system(&mut self, visible: &[(usize, &CataloguedFile)]) {
+        for (_, file) in visible {
+            match &file.catalog {
+                FileCatalog::Owned(paths) => self.owned.extend(paths.iter().cloned()),
+                FileCatalog::Licences(licences) => {
+                    let directory = file.path.directory();
+                    let package = directory.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+                    self.licences.insert(package.to_vec(), licences.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn file(&mut self, layers: &[CataloguedLayer<'_>], number: usize, file: &CataloguedFile) {
+        let layer = layers[number].diff_id;
+        match &file.catalog {
+            // The system's package is listed already.
+            FileCatalog::Packages(Ecosystem::Python, _) if self.owned.contains(&file.path) => {}
+            FileCatalog::Packages(ecosystem, packages) => {
+                let is_owned = self.owned.contains(&file.path);
+                let of = |_: &PackageFacts| layer;
+                self.packages(*ecosystem, &file.path, packages, is_owned, of);
+            }
+            FileCatalog::Database(kind, packages) => {
+                let ecosystem = match kind {
+                    DatabaseKind::Dpkg => Ecosystem::Debian,
+                    DatabaseKind::Apk => Ecosystem::Alpine,
+                };
+                let former = former_states(&layers[..number], &file.path);
+                let of = |facts: &PackageFacts| {
+                    let states =
+                        former.iter().take_while(|(_, packages)| packages.contains(&identity(facts)));
+                    states.last().map_or(layer, |(first, _)| *first)
+                };
+                self.packages(ecosystem, &file.path, packages, false, of);
+            }
+            FileCatalog::Unread(why) => {
+                self.unknown.insert(UnknownPart { path: shown(file.path.as_bytes()), why: why.clone() });
+            }
+            FileCatalog::System(_)
+            | FileCatalog::Owned(_)
+            | FileCatalog::Licences(_)
+            | FileCatalog::Attached => {}
+        }
+    }
+
+    fn packages(
+        &mut self,
+        ecosystem: Ecosystem,
+        path: &EntryPath,
+        packages: &[PackageFacts],
+        is_owned: bool,
+        layer_of: impl Fn(&PackageFacts) -> Digest,
+    ) {
+        let references: Vec<String> =
+            packages.iter().map(|facts| self.reference(ecosystem, facts).0).collect();
+        for (facts, reference) in packages.iter().zip(&references) {
+            let purl = self.reference(ecosystem, facts).1;
+            let text = shown(path.as_bytes());
+            let place = PackagePlace {
+                path: if facts.within.is_empty() { text } else { format!("{text}!/{}", facts.within) },
+                layer: layer_of(facts),
+                digest: facts.digest,
+            };
+            let needs = facts
+                .requires_here
+                .iter()
+                .filter_map(|number| references.get(usize::try_from(*number).ok()?));
+            let needs: Vec<String> = needs.filter(|needed| *needed != reference).cloned().collect();
+            let licences = match ecosystem {
+                Ecosystem::Debian => self.licences.get(facts.name.as_bytes()).cloned().unwrap_or_default(),
+                _ => facts.licences.clone(),
+            };
+            let component = self.components.entry(reference.clone()).or_insert_with(|| Component {
+                reference: reference.clone(),
+                ecosystem,
+                namespace: facts.namespace.clone(),
+                name: facts.name.clone(),
+                version: facts.version.clone(),
+                purl,
+                evidence: facts.evidence,
+                licences: Vec::new(),
+                places: BTreeSet::new(),
+                properties: BTreeSet::new(),
+                needs: BTreeSet::new(),
+            });
+            component.evidence = component.evidence.min(facts.evidence);
+            component.places.insert(place);
+            component.needs.extend(needs);
+            component.properties.extend(facts.properties.iter().cloned());
+            if is_owned {
+                component.properties.insert(("pack:owned-by-system".to_owned(), "true".to_owned()));
+            }
+            for licence in licences {
+                if component.licences.len() < MAX_LICENCES && !component.licences.contains(&licence) {
+                    component.licences.push(licence);
+                }
+            }
+            for (_, part) in facts.properties.iter().filter(|(name, _)| name == "pack:unread") {
+                let path = format!("{}!/{part}", shown(path.as_bytes()));
+                let why = "it lies too deep in other archives, is too large, or is damaged".to_owned();
+                self.unknown.insert(UnknownPart { path, why });
+            }
+            self.sightings.push(Sighting {
+                reference: reference.clone(),
+                ecosystem,
+                path: path.clone(),
+                name: match ecosystem {
+                    Ecosystem::Node if !facts.namespace.is_empty() => {
+                        format!("{}/{}", facts.namespace, facts.name)
+                    }
+                    _ => facts.name.clone(),
+                },
+                requires: facts.requires.clone(),
+                provides: facts.provides.clone(),
+            });
+        }
+    }
+
+    /// The name of a package in documents, and its package URL. What is published nowhere has no URL.
+    fn reference(&self, ecosystem: Ecosystem, facts: &PackageFacts) -> (String, Option<Purl>) {
+        let is_stated = matches!(facts.evidence, Evidence::Stated | Evidence::Contained)
+            // The path of a Go module is where it is published.
+            || (facts.evidence == Evidence::Unpublished && ecosystem == Ecosystem::Go);
+        let purl = if is_stated { self.purl(ecosystem, facts) } else { None };
+        let reference = purl.as_ref().map_or_else(
+            || {
+                let digest = facts.digest.map(|digest| format!("#{}", digest.hex())).unwrap_or_default();
+                format!(
+                    "pack:{}/{}/{}@{}{digest}",
+                    ecosystem.word(),
+                    facts.namespace,
+                    facts.name,
+                    facts.version
+                )
+            },
+            ToString::to_string,
+        );
+        (reference, purl)
+    }
+
+    fn purl(&self, ecosystem: Ecosystem, facts: &PackageFacts) -> Option<Purl> {
+        let PackageFacts { namespace, name, version, architecture, source, .. } = facts;
+        let of_system = |kind, otherwise: &str| {
+            let distro = self.system.as_ref().map(OsRelease::distro).unwrap_or_default();
+            let vendor = self.system.as_ref().map_or(otherwise, |system| system.id.as_str());
+            let qualifiers = [("arch", architecture.as_str()), ("distro", &distro), ("upstream", source)];
+            Purl::new(kind, vendor, name, version, &qualifiers)
+        };
+        match ecosystem {
+            Ecosystem::Debian => of_system(PurlType::Deb, "debian"),
+            Ecosystem::Alpine => of_system(PurlType::Apk, "alpine"),
+            Ecosystem::Cargo => Purl::new(PurlType::Cargo, "", name, version, &[]),
+            Ecosystem::Go => Purl::new(PurlType::Golang, namespace, name, version, &[]),
+            Ecosystem::Java => Purl::new(PurlType::Maven, namespace, name, version, &[]),
+            Ecosystem::Node => Purl::new(PurlType::Npm, namespace, name, version, &[]),
+            Ecosystem::Python => Purl::new(PurlType::Pypi, "", name, version, &[]),
+        }
+    }
+
+    /// Notes the documents that lie in a Python distribution (PEP 770).
+    fn attach(&mut self, visible: &[(usize, &CataloguedFile)]) {
+        let attached = visible.iter().filter(|(_, file)| file.catalog == FileCatalog::Attached);
+        let python = self.sightings.iter().filter(|sighting| sighting.ecosystem == Ecosystem::Python);
+        let beside: BTreeMap<&[u8], &str> =
+            python.map(|sighting| (sighting.path.directory(), sighting.reference.as_str())).collect();
+        for (_, file) in attached {
+            let Some(sboms) = file.path.parent() else { continue };
+            let reference = beside.get(sboms.directory()).copied();
+            if let Some(component) = reference.and_then(|reference| self.components.get_mut(reference)) {
+                component.properties.insert(("pack:sbom".to_owned(), shown(file.path.as_bytes())));
+            }
+        }
+    }
+
+    /// Looks up what packages need.
+    fn link(&mut self, budget: &Budget) -> Result<(), OverBudget> {
+        let mut names = NameTable::new();
+        for sighting in &self.sightings {
+            let scope = scope(sighting.ecosystem, &sighting.path);
+            let own = match sighting.ecosystem {
+                Ecosystem::Python => normal_python_name(&sighting.name),
+                // The name that it is found by is that of its directory.
+                Ecosystem::Node => String::new(),
+                _ => sighting.name.clone(),
+            };
+            for name in std::iter::once(own).chain(sighting.provides.iter().cloned()) {
+                names
+                    .entry((sighting.ecosystem, scope.clone(), name))
+                    .or_default()
+                    .insert(&sighting.reference);
+            }
+        }
+        let mut edges: Vec<(&str, &str)> = Vec::new();
+        for sighting in &self.sightings {
+            for required in &sighting.requires {
+                let found = match sighting.ecosystem {
+                    Ecosystem::Node => node_package(&names, &sighting.path, required, budget)?,
+                    ecosystem => names.get(&(ecosystem, scope(ecosystem, &sighting.path), required.clone())),
+                };
+                let others = found.into_iter().flatten().filter(|found| **found != sighting.reference);
+                for other in others {
+                    budget.keep(EDGE)?;
+                    edges.push((sighting.reference.as_str(), *other));
+                }
+            }
+        }
+        for (from, to) in edges {
+            if let Some(component) = self.components.get_mut(from) {
+                component.needs.insert(to.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+type NameTable<'a> = BTreeMap<(Ecosystem, Vec<u8>, String), BTreeSet<&'a str>>;
+
+/// The directory within which the name of a package of this file means one package; empty where it is the whole image.
+fn scope(ecosystem: Ecosystem, path: &EntryPath) -> Vec<u8> {
+    match ecosystem {
+        // Of `site-packages/a.dist-info/METADATA`, or of `site-packages/a.egg-info`.
+        Ecosystem::Python if path.file_name().ends_with(b".egg-info") => path.directory().to_vec(),
+        Ecosystem::Python => path.parent().map(|parent| parent.directory().to_vec()).unwrap_or_default(),
+        Ecosystem::Node => path.directory().to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// The package that Node.js loads where the package of `path` asks for `name`: of the nearest directory above.
+fn node_package<'n, 'a>(
+    names: &'n NameTable<'a>,
+    path: &EntryPath,
+    name: &str,
+    budget: &Budget,
+) -> Result<Option<&'n BTreeSet<&'a str>>, OverBudget> {
+    let above: Vec<EntryPath> = path.ancestors().collect();
+    budget.step(above.len())?;
+    for above in above.into_iter().rev() {
+        if above.file_name() == b"node_modules" {
+            continue;
+        }
+        let directory = [above.as_bytes(), b"/node_modules/", name.as_bytes()].concat();
+        if let Some(found) = names.get(&(Ecosystem::Node, directory, String::new())) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// What makes two packages of a database the same.
+fn identity(facts: &PackageFacts) -> (&str, &str, &str) {
+    (&facts.name, &facts.version, &facts.architecture)
+}
+
+/// A database as it was in a lower layer, by that layer's diffID.
+type DatabaseState<'a> = (Digest, BTreeSet<(&'a str, &'a str, &'a str)>);
+
+/// The states of a database in lower layers, the uppermost first. A package lies in the lowest layer from which on each of
+/// them has it.
+fn former_states<'a>(below: &[CataloguedLayer<'a>], path: &EntryPath) -> Vec<DatabaseState<'a>> {
+    let state = |layer: &CataloguedLayer<'a>| {
+        let files = &layer.catalog.files;
+        let index = files.binary_search_by(|file| file.path.cmp(path)).ok()?;
+        match &files[index].catalog {
+            FileCatalog::Database(_, packages) => {
+                Some((layer.diff_id, packages.iter().map(identity).collect()))
+            }
+            _ => None,
+        }
+    };
+    below.iter().rev().filter_map(state).collect()
+}

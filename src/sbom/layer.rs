@@ -1,0 +1,172 @@
+//! What the files of one layer tell, read once while the layer streams by.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::catalog::{CataloguedFile, Cataloguer, FileBody, FileCatalog};
+use super::layer_paths::LayerPaths;
+use crate::formats::untar::{LAYER, ReadThrough, Skip, TarEntry, TarWalk, UntarError};
+use crate::layer::EntryPath;
+use crate::oci::media_type::LayerCompression;
+use crate::runtime::budget::{Budget, MeteredReader, OverBudget};
+use crate::types::digest::{Digest, Key, KeyBuilder};
+
+/// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
+const WINDOW_LOG: u32 = 25;
+
+/// What a layer tells of packages, and which files of lower layers it hides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerCatalog {
+    /// The files that tell something, in the order of their paths.
+    pub files: Vec<CataloguedFile>,
+    /// Its paths.
+    pub paths: LayerPaths,
+}
+
+/// The key of the memo of a layer, which changes with what cataloguers read.
+pub fn memo_key(layer: &Digest) -> Key {
+    KeyBuilder::new("pack sbom layer 1").part(layer.as_bytes()).finish()
+}
+
+impl LayerCatalog {
+    /// Reads a layer's blob to its end, at the expense of `budget`. Large files lie in `scratch` for a while.
+    ///
+    /// # Errors
+    /// When the blob cannot be read or decompressed, is no tar that all tools read alike, or costs too much.
+    pub fn read(
+        blob: impl Read,
+        compression: LayerCompression,
+        scratch: &Path,
+        budget: &Budget,
+    ) -> io::Result<Self> {
+        match compression {
+            LayerCompression::None => Self::read_tar(blob, scratch, budget),
+            LayerCompression::Gzip => {
+                Self::read_tar(flate2::read::MultiGzDecoder::new(blob), scratch, budget)
+            }
+            LayerCompression::Zstd => {
+                let mut decoder = zstd::Decoder::new(blob)?;
+                decoder.window_log_max(WINDOW_LOG)?;
+                Self::read_tar(decoder, scratch, budget)
+            }
+        }
+    }
+
+    fn read_tar(tar: impl Read, scratch: &Path, budget: &Budget) -> io::Result<Self> {
+        let mut tar = MeteredReader::new(tar, budget);
+        let mut walk = TarWalk::new(ReadThrough(&mut tar), LAYER);
+        let mut reader =
+            LayerReader { paths: LayerPaths::default(), files: BTreeMap::new(), scratch, budget };
+        while let Some(entry) = walk.next().map_err(UntarError::into_io)? {
+            reader.entry(&entry, &mut walk)?;
+        }
+        // To the end of the blob, so that its digest is checked on all of it.
+        io::copy(&mut tar, &mut io::sink())?;
+        let files = reader.files.into_iter().map(|(path, catalog)| CataloguedFile { path, catalog });
+        Ok(Self { files: files.collect(), paths: reader.paths })
+    }
+
+    /// Pays for one that was remembered as for one that is read.
+    ///
+    /// # Errors
+    /// When less than that is left.
+    pub fn charge(&self, budget: &Budget) -> Result<(), OverBudget> {
+        let files = self.files.iter().map(|file| LayerPaths::cost(&file.path) + file.catalog.cost());
+        budget.keep(self.paths.total_cost() + files.sum::<usize>())
+    }
+}
+
+struct LayerReader<'a> {
+    paths: LayerPaths,
+    files: BTreeMap<EntryPath, FileCatalog>,
+    scratch: &'a Path,
+    budget: &'a Budget,
+}
+
+impl LayerReader<'_> {
+    fn entry<R: Skip>(&mut self, entry: &TarEntry, walk: &mut TarWalk<R>) -> io::Result<()> {
+        // The root itself is no entry; a name that climbs out is nothing that a runtime would unpack.
+        let Ok(path) = EntryPath::new(&entry.path) else { return Ok(()) };
+        self.budget.keep(LayerPaths::cost(&path))?;
+        let Some(replaced) = self.paths.add(&path, entry.kind == tar::EntryType::Directory) else {
+            return Ok(());
+        };
+        for path in &replaced {
+            self.files.remove(path);
+        }
+        let catalog = match entry.kind {
+            tar::EntryType::Regular | tar::EntryType::Continuous if entry.sparse.is_none() => {
+                self.file(&path, entry, walk)?
+            }
+            // A further name of a file that this layer has.
+            tar::EntryType::Link => {
+                EntryPath::new(&entry.link).ok().and_then(|target| self.files.get(&target).cloned())
+            }
+            _ => None,
+        };
+        if let Some(catalog) = catalog {
+            self.budget.keep(LayerPaths::cost(&path) + catalog.cost())?;
+            self.files.insert(path, catalog);
+        }
+        Ok(())
+    }
+
+    fn file<R: Skip>(
+        &self,
+        path: &EntryPath,
+        entry: &TarEntry,
+        walk: &mut TarWalk<R>,
+    ) -> io::Result<Option<FileCatalog>> {
+        let Some(cataloguer) = Cataloguer::of(path, entry.mode) else { return Ok(None) };
+        if entry.size > cataloguer.limit() {
+            return Ok(Some(FileCatalog::Unread("it is larger than any that is read".to_owned())));
+        }
+        let memory = FileBody::memory(entry.size);
+        // What is read of an archive that it has costs as much again; the cataloguer pays for that.
+        self.budget.keep(memory)?;
+        let Some(body) = self.body(cataloguer, entry, walk)? else {
+            self.budget.release(memory);
+            return Ok(None);
+        };
+        let catalog = cataloguer.read(path, body, self.budget);
+        self.budget.release(memory);
+        Ok(catalog)
+    }
+
+    /// The file's bytes; `None` where its first bytes say that it is of another kind.
+    fn body<R: Skip>(
+        &self,
+        cataloguer: Cataloguer,
+        entry: &TarEntry,
+        walk: &mut TarWalk<R>,
+    ) -> io::Result<Option<FileBody>> {
+        if !cataloguer.reads() {
+            return Ok(Some(FileBody::Memory(Vec::new())));
+        }
+        let mut body: Option<io::Result<FileBody>> = None;
+        let mut is_other = false;
+        walk.payload(|piece| {
+            if is_other {
+                return;
+            }
+            if body.is_none() && !cataloguer.takes(piece) {
+                is_other = true;
+                return;
+            }
+            let body = body.get_or_insert_with(|| FileBody::new(entry.size, self.scratch));
+            let failed = body.as_mut().ok().and_then(|body| body.push(piece).err());
+            if let Some(error) = failed {
+                *body = Err(error);
+            }
+        })
+        .map_err(UntarError::into_io)?;
+        match body {
+            None if is_other || cataloguer == Cataloguer::Program => Ok(None),
+            None => Ok(Some(FileBody::Memory(Vec::new()))),
+            Some(body) => body.map(Some),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! From layers to documents.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::document::{ImageSubject, SpecVersion, write};
+use super::inventory::{CataloguedLayer, Inventory};
+use super::layer::LayerCatalog;
+use crate::formats::zip::fixture::{Item, write as zip};
+use crate::oci::media_type::LayerCompression;
+use crate::oci::{ConfigFile, Image};
+use crate::runtime::budget::Budget;
+use crate::types::digest::Digest;
+
+/// A layer of these files; a path that ends in a slash is a directory.
+fn layer(files: &[(&str, &[u8])]) -> LayerCatalog {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(if path.ends_with('/') {
+            tar::EntryType::Directory
+        } else {
+            tar::EntryType::Regular
+        });
+        header.set_mode(0o755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, path, *content).expect("entry");
+    }
+    let tar = tar.into_inner().expect("tar");
+    let scratch = tempfile::tempdir().expect("a directory");
+    LayerCatalog::read(&tar[..], LayerCompression::None, scratch.path(), &budget()).expect("read")
+}
+
+fn budget() -> Budget {
+    Budget::new("the image", 64 << 20, 1 << 20)
+}
+
+/// The diffID of layer `number` in these tests.
+fn diff_id(number: usize) -> Digest {
+    Digest::of(&[u8::try_from(number).expect("few layers")])
+}
+
+fn inventory(layers: &[LayerCatalog]) -> Inventory {
+    let layers: Vec<CataloguedLayer<'_>> = layers
+        .iter()
+        .enumerate()
+        .map(|(number, catalog)| CataloguedLayer { diff_id: diff_id(number), catalog })
+        .collect();
+    Inventory::of(&layers, &budget()).expect("within the budget")
+}
+
+fn references(inventory: &Inventory) -> Vec<&str> {
+    inventory.components.iter().map(|component| component.reference.as_str()).collect()
+}
+
+fn document(inventory: &Inventory, version: SpecVersion) -> Value {
+    let config = ConfigFile { created: Some("2024-05-06T07:08:09.5Z".to_owned()), ..ConfigFile::default() };
+    let image = Image::new(&config, Vec::new(), BTreeMap::new()).expect("image");
+    let repository = "localhost:5000/shop/App".to_lowercase().parse().expect("a repository");
+    let subject = ImageSubject::new(&image, Some(&repository));
+    let written = write(inventory, &subject, version).expect("written");
+    assert_eq!(written, write(inventory, &subject, version).expect("written"));
+    serde_json::from_slice(&written.bytes).expect("JSON")
+}
+
+const DEBIAN: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n";
+const STATUS: &[u8] =
+    b"Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nSource: glibc\nVersion: 2.36\n\n";
+
+/// An image with something of each ecosystem, and with what makes documents invalid elsewhere.
+fn mixed() -> Inventory {
+    let jar = |name: &str, version: &str| {
+        let text = format!("groupId=g\nartifactId={name}\nversion={version}\n");
+        zip(&[Item::stored(format!("META-INF/maven/g/{name}/pom.properties").as_bytes(), text.as_bytes())])
+    };
+    let war = zip(&[
+        Item::stored(b"WEB-INF/lib/a-1.jar", &jar("a", "1")),
+        Item::stored(b"WEB-INF/lib/unnamed.jar", &zip(&[Item::stored(b"x", b"")])),
+    ]);
+    inventory(&[
+        layer(&[
+            ("etc/os-release", DEBIAN),
+            ("var/lib/dpkg/status", STATUS),
+            (
+                "usr/share/doc/libc6/copyright",
+                b"Format: x\n\nFiles: *\nLicense: LGPL-2.1+\n\nFiles: b\nLicense: MIT OR ISC\n",
+            ),
+            ("var/lib/rpm/rpmdb.sqlite", b""),
+        ]),
+        layer(&[
+            ("srv/shop.war", &war),
+            ("srv/a-1.jar", &jar("a", "1")),
+            (
+                "app/node_modules/@s/A_b/package.json",
+                br#"{"name":"@s/A_b","version":"1.0.0","license":"MIT OR ISC","dependencies":{"a_B":"1"}}"#,
+            ),
+            ("app/node_modules/a_B/package.json", br#"{"name":"a_B","version":"1.0.0","license":"my own"}"#),
+            (
+                "site/a-1.dist-info/METADATA",
+                b"Name: A\nVersion: 1\nLicense-Expression: MIT\nRequires-Dist: b\n\n",
+            ),
+            ("site/a-1.dist-info/sboms/x.json", b"{}"),
+            ("site/b-2.dist-info/METADATA", b"Name: b\nVersion: 2\n\n"),
+        ]),
+    ])
+}
+
+#[test]
+fn what_an_upper_layer_hides_is_not_listed() {
+    let package = |version: &str| format!(r#"{{"name":"p","version":"{version}"}}"#).into_bytes();
+    let lower = layer(&[
+        ("app/node_modules/p/package.json", &package("1")),
+        ("app/node_modules/q/package.json", br#"{"name":"q","version":"1"}"#),
+        ("opt/a.dist-info/METADATA", b"Name: a\nVersion: 1\n\n"),
+        ("srv/x.dist-info/METADATA", b"Name: x\nVersion: 1\n\n"),
+    ]);
+    let upper = layer(&[
+        ("app/node_modules/p/package.json", &package("2")),
+        ("app/node_modules/.wh.q", b""),
+        ("opt/", b""),
+        ("opt/.wh..wh..opq", b""),
+        ("srv", b"a file"),
+    ]);
+    assert_eq!(references(&inventory(&[lower.clone(), upper])), ["pkg:npm/p@2"]);
+    assert_eq!(inventory(&[lower]).components.len(), 4);
+}
+
+#[test]
+fn a_later_entry_of_a_layer_replaces_an_earlier_one() {
+    let one = |version: &str| format!("Name: a\nVersion: {version}\n\n").into_bytes();
+    let path = "a.dist-info/METADATA";
+    assert_eq!(references(&inventory(&[layer(&[(path, &one("1")), (path, &one("2"))])])), ["pkg:pypi/a@2"]);
+    assert!(inventory(&[layer(&[(path, &one("1")), ("a.dist-info", b"")])]).components.is_empty());
+}
+
+#[test]
+fn a_package_of_a_database_lies_in_the_layer_that_installed_it() {
+    let second = [
+        STATUS,
+        b"Package: curl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 8\nDepends: libc6\n\n",
+    ];
+    let found = inventory(&[
+        layer(&[("etc/os-release", DEBIAN), ("var/lib/dpkg/status", STATUS)]),
+        layer(&[("other", b"")]),
+        layer(&[("var/lib/dpkg/status", &second.concat())]),
+    ]);
+    let layer_of = |name: &str| {
+        let component = found.components.iter().find(|component| component.name == name).expect(name);
+        component.places.iter().next().expect("a place").layer
+    };
+    assert_eq!((layer_of("libc6"), layer_of("curl")), (diff_id(0), diff_id(2)));
+    assert_eq!(
+        references(&found),
+        [
+            "pkg:deb/debian/curl@8?arch=amd64&distro=debian-12",
+            "pkg:deb/debian/libc6@2.36?arch=amd64&distro=debian-12&upstream=glibc"
+        ]
+    );
+    assert_eq!(found.components[0].needs.iter().collect::<Vec<_>>(), [&found.components[1].reference]);
+}
+
+#[test]
+fn a_distribution_that_the_system_installed_is_its_package_alone() {
+    let list = b"/.\n/usr/lib/python3/dist-packages/six-1.dist-info/METADATA\n/usr/bin/x\n";
+    let found = inventory(&[layer(&[
+        ("var/lib/dpkg/info/python3-six.list", list),
+        ("usr/lib/python3/dist-packages/six-1.dist-info/METADATA", b"Name: six\nVersion: 1\n\n"),
+        ("usr/local/lib/six-2.dist-info/METADATA", b"Name: six\nVersion: 2\n\n"),
+    ])]);
+    assert_eq!(references(&found), ["pkg:pypi/six@2"]);
+}
+
+#[test]
+fn equal_packages_are_one_component_with_all_its_places() {
+    let found = mixed();
+    let jar =
+        found.components.iter().find(|component| component.reference == "pkg:maven/g/a@1").expect("the jar");
+    let places: Vec<&str> = jar.places.iter().map(|place| place.path.as_str()).collect();
+    assert_eq!(places, ["srv/a-1.jar", "srv/shop.war!/WEB-INF/lib/a-1.jar"]);
+    assert!(jar.digest().is_some(), "both have one digest");
+    let war = found.components.iter().find(|component| component.name == "shop").expect("the war");
+    assert_eq!((war.purl.as_ref(), war.needs.len()), (None, 2), "no coordinates are made up");
+}
+
+#[test]
+fn names_are_looked_up_as_node_and_python_do() {
+    let package = |name: &str, needs: &str| {
+        format!(r#"{{"name":"{name}","version":"{needs}","dependencies":{{"x":"1"}}}}"#)
+    };
+    let found = inventory(&[layer(&[
+        ("app/package.json", package("app", "1").as_bytes()),
+        ("app/node_modules/x/package.json", br#"{"name":"x","version":"1"}"#),
+        ("app/node_modules/y/package.json", package("y", "1").as_bytes()),
+        ("app/node_modules/y/node_modules/x/package.json", br#"{"name":"x","version":"2"}"#),
+        ("other/node_modules/z/package.json", package("z", "1").as_bytes()),
+        ("one/a.egg-info/PKG-INFO", b"Name: a\nVersion: 1\nRequires-Dist: B.b\n\n"),
+        ("one/b.dist-info/METADATA", b"Name: b_b\nVersion: 1\n\n"),
+        ("two/b.dist-info/METADATA", b"Name: b_b\nVersion: 2\n\n"),
+    ])]);
+    let needs = |name: &str| -> Vec<&str> {
+        let component = found.components.iter().find(|component| component.name == name).expect(name);
+        component.needs.iter().map(String::as_str).collect()
+    };
+    assert_eq!(needs("app"), ["pkg:npm/x@1"]);
+    assert_eq!(needs("y"), ["pkg:npm/x@2"]);
+    assert!(needs("z").is_empty());
+    assert_eq!(needs("a"), ["pkg:pypi/b-b@1"]);
+}
+
+#[test]
+fn cyclonedx_says_what_its_readers_take() {
+    let found = mixed();
+    for (version, number) in [(SpecVersion::CycloneDx16, "1.6"), (SpecVersion::CycloneDx17, "1.7")] {
+        let bom = document(&found, version);
+        assert_eq!((&bom["bomFormat"], &bom["specVersion"]), (&"CycloneDX".into(), &number.into()));
+        assert_eq!(bom["metadata"]["timestamp"], "2024-05-06T07:08:09Z");
+        let root = &bom["metadata"]["component"];
+        assert_eq!(root["type"], "container");
+        assert!(root["purl"].as_str().expect("a purl").starts_with("pkg:oci/app@sha256%3A"), "{root}");
+        let components = bom["components"].as_array().expect("components");
+        let mut references: Vec<&str> =
+            components.iter().map(|it| it["bom-ref"].as_str().expect("text")).collect();
+        assert!(!references.contains(&root["bom-ref"].as_str().expect("text")), "the root is no component");
+        let all = references.len();
+        references.sort_unstable();
+        references.dedup();
+        assert_eq!(references.len(), all, "components are unique");
+        let text = bom.to_string();
+        assert!(
+            !text.contains("NOASSERTION") && !text.contains("\"identity\"") && !text.contains("null"),
+            "{text}"
+        );
+        let licences =
+            |name: &str| components.iter().find(|it| it["name"] == name).expect(name)["licenses"].to_string();
+        assert_eq!(licences("A"), r#"[{"license":{"id":"MIT"}}]"#);
+        assert_eq!(licences("A_b"), r#"[{"expression":"MIT OR ISC"}]"#);
+        assert_eq!(licences("a_B"), r#"[{"license":{"name":"my own"}}]"#);
+        assert_eq!(
+            licences("libc6"),
+            r#"[{"license":{"name":"LGPL-2.1+"}},{"license":{"name":"MIT OR ISC"}}]"#,
+            "an expression stands alone, or is a name"
+        );
+        assert_eq!(bom["compositions"][0]["aggregate"], "incomplete");
+        assert!(bom["metadata"]["properties"][0]["value"].as_str().expect("text").contains("rpmdb.sqlite"));
+        let dependencies = bom["dependencies"].as_array().expect("edges");
+        for edge in dependencies.iter().flat_map(|it| it["dependsOn"].as_array().expect("a list")) {
+            let edge = edge.as_str().expect("text");
+            assert!(references.contains(&edge), "{edge} is a component");
+        }
+        assert!(text.contains(&diff_id(1).to_string()) && text.contains("pack:sbom"), "{text}");
+    }
+}
+
+#[test]
+fn spdx_says_what_its_readers_take() {
+    let spdx = document(&mixed(), SpecVersion::Spdx23);
+    assert_eq!((&spdx["spdxVersion"], &spdx["dataLicense"]), (&"SPDX-2.3".into(), &"CC0-1.0".into()));
+    assert_eq!(spdx["creationInfo"]["created"], "2024-05-06T07:08:09Z");
+    let packages = spdx["packages"].as_array().expect("packages");
+    let mut ids: Vec<String> =
+        packages.iter().map(|it| it["SPDXID"].as_str().expect("text").to_lowercase()).collect();
+    let is_fit = |id: &String| id.chars().all(|it| it.is_ascii_alphanumeric() || "-.".contains(it));
+    assert!(ids.iter().all(is_fit), "{ids:?}");
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "unique without regard to case");
+    let text = spdx.to_string();
+    assert!(!text.contains("null"), "arrays are never null: {text}");
+    let relationships = spdx["relationships"].as_array().expect("relationships");
+    assert_eq!(relationships[0]["relationshipType"], "DESCRIBES");
+    let of = |kind: &str| relationships.iter().filter(|it| it["relationshipType"] == kind).count();
+    assert_eq!(of("CONTAINS"), all - 1, "the image contains all others");
+    assert!(of("DEPENDS_ON") >= 4);
+    let defined = spdx["hasExtractedLicensingInfos"].as_array().expect("names of licences");
+    let names: Vec<&str> = defined.iter().map(|it| it["name"].as_str().expect("text")).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let declared =
+        |name: &str| packages.iter().find(|it| it["name"] == name).expect(name)["licenseDeclared"].clone();
+    assert_eq!(declared("@s/A_b"), "(MIT OR ISC)");
+    assert_eq!(declared("g:a"), "NOASSERTION");
+    for package in packages {
+        assert_eq!(
+            (&package["downloadLocation"], &package["filesAnalyzed"]),
+            (&"NOASSERTION".into(), &false.into())
+        );
+    }
+    assert!(spdx["comment"].as_str().expect("what is unknown").contains("rpmdb.sqlite"));
+}
+
+#[test]
+fn an_image_without_packages_has_a_document() {
+    let empty = inventory(&[layer(&[("etc/hosts", b"")])]);
+    let bom = document(&empty, SpecVersion::CycloneDx16);
+    assert_eq!(bom["components"], serde_json::json!([]));
+    assert_eq!(bom.get("compositions"), None);
+    assert_eq!(document(&empty, SpecVersion::Spdx23)["packages"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn many_packages_of_one_name_run_out_of_the_budget() {
+    let stanza = |number: usize| {
+        format!("Package: p{number}\nStatus: install ok installed\nVersion: 1\nProvides: x\nDepends: x\n\n")
+    };
+    let status: String = (0..4000).map(stanza).collect();
+    let layers = [layer(&[("var/lib/dpkg/status", status.as_bytes())])];
+    let layers = [CataloguedLayer { diff_id: diff_id(0), catalog: &layers[0] }];
+    Inventory::of(&layers, &Budget::new("the image", 64 << 20, 1 << 20)).expect_err("sixteen million edges");
+}
