@@ -140,6 +140,8 @@ changed_seeds! {
     reference: "reference",
     release: "release",
     retry_after: "retry-after",
+    sbom_file: "sbom-file",
+    sbom_layer: "sbom-layer",
     tar: "tar",
     tarball: "tarball",
     verify: "verify",

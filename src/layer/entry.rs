@@ -110,6 +110,13 @@ impl EntryPath {
         &self.0[..self.0.len() - self.file_name().len()]
     }
 
+    /// The directory that contains it, without a slash at its end; nothing at the top.
+    #[must_use]
+    pub fn folder(&self) -> &[u8] {
+        let directory = self.directory();
+        directory.strip_suffix(b"/").unwrap_or(directory)
+    }
+
     /// The last part.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {

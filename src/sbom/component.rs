@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::package::{Ecosystem, Evidence};
+use super::package::{CoordinateEvidence, Ecosystem};
 use super::purl::Purl;
 use crate::types::digest::Digest;
 
@@ -33,7 +33,7 @@ pub struct Component {
     /// The package URL, where its coordinates are stated.
     pub purl: Option<Purl>,
     /// How sure the coordinates are: of several places the surest.
-    pub evidence: Evidence,
+    pub evidence: CoordinateEvidence,
     /// Its licences, as they are stated.
     pub licences: Vec<String>,
     /// Where it lies.

@@ -1,6 +1,6 @@
 //! The packages of an image, wherever it is.
 //!
-//! A layer whose packages are known is not read. What is known of a layer follows from its content alone, so one record
+//! A layer whose packages are known is not read. The catalog of a layer follows from its content alone, so one record
 //! serves all images that have the layer.
 
 use std::io::{self, Read};
@@ -24,7 +24,7 @@ use crate::types::shown::Foreign;
 /// Memos of layers.
 const NAMESPACE: &str = "sbom-layer";
 /// Bytes that may be kept of all layers, and of the file that is looked into.
-const MAX_KEPT: u64 = 160 << 20;
+const MAX_KEPT: u64 = 128 << 20;
 
 /// How the packages of an image are looked for.
 pub struct BillOptions<'a> {
@@ -150,7 +150,7 @@ impl ImageBill {
     }
 }
 
-/// What is known of a layer.
+/// The catalog of a layer that was read before.
 fn remembered(store: &Store, layer: &Descriptor, budget: &Budget) -> Result<Option<LayerCatalog>, BillError> {
     let Some(catalog) = store.memo_load::<LayerCatalog>(NAMESPACE, &memo_key(&layer.digest)) else {
         return Ok(None);

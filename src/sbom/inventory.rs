@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::{CataloguedFile, DatabaseKind, FileCatalog, OsRelease, normal_python_name};
+use super::catalog::{CataloguedFile, FileCatalog, OsRelease, PackageDatabase, normal_python_name};
 use super::component::{Component, PackagePlace};
 use super::layer::LayerCatalog;
-use super::package::{Ecosystem, Evidence, PackageFacts};
+use super::package::{CoordinateEvidence, Ecosystem, PackageFacts};
 use super::purl::{Purl, PurlType};
 use crate::layer::EntryPath;
 use crate::runtime::budget::{Budget, OverBudget};
@@ -14,6 +14,8 @@ use crate::types::shown::shown;
 
 /// The most licences of a component.
 const MAX_LICENCES: usize = 64;
+/// So often the facts of a package are in memory: in the inventory, in its lookups, and in a document.
+const COPIES: usize = 3;
 /// The memory of an edge.
 const EDGE: usize = 256;
 
@@ -31,7 +33,7 @@ pub struct UnknownPart {
 pub struct Inventory {
     /// The components, in the order of their references.
     pub components: Vec<Component>,
-    /// What could not be read.
+    /// The parts that could not be read.
     pub unknown: Vec<UnknownPart>,
     /// The operating system, if the image says one.
     pub system: Option<OsRelease>,
@@ -41,7 +43,7 @@ pub struct Inventory {
 pub struct CataloguedLayer<'a> {
     /// Its diffID.
     pub diff_id: Digest,
-    /// What it tells.
+    /// Its catalog.
     pub catalog: &'a LayerCatalog,
 }
 
@@ -62,6 +64,7 @@ impl Inventory {
         };
         builder.note_system(&visible);
         for (number, file) in &visible {
+            budget.keep(COPIES * file.catalog.cost())?;
             builder.file(layers, *number, file);
         }
         builder.attach(&visible);
@@ -111,11 +114,11 @@ struct InventoryBuilder {
     licences: BTreeMap<Vec<u8>, Vec<String>>,
     components: BTreeMap<String, Component>,
     unknown: BTreeSet<UnknownPart>,
-    sightings: Vec<Sighting>,
+    sightings: Vec<PackageSighting>,
 }
 
 /// A package of one file, whose needs are to be looked up once all are known.
-struct Sighting {
+struct PackageSighting {
     reference: String,
     ecosystem: Ecosystem,
     path: EntryPath,
@@ -131,7 +134,7 @@ impl InventoryBuilder {
             match &file.catalog {
                 FileCatalog::Owned(paths) => self.owned.extend(paths.iter().cloned()),
                 FileCatalog::Licences(licences) => {
-                    let directory = file.path.directory();
+                    let directory = file.path.folder();
                     let package = directory.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
                     self.licences.insert(package.to_vec(), licences.clone());
                 }
@@ -152,8 +155,8 @@ impl InventoryBuilder {
             }
             FileCatalog::Database(kind, packages) => {
                 let ecosystem = match kind {
-                    DatabaseKind::Dpkg => Ecosystem::Debian,
-                    DatabaseKind::Apk => Ecosystem::Alpine,
+                    PackageDatabase::Dpkg => Ecosystem::Debian,
+                    PackageDatabase::Apk => Ecosystem::Alpine,
                 };
                 let former = former_states(&layers[..number], &file.path);
                 let of = |facts: &PackageFacts| {
@@ -230,7 +233,7 @@ impl InventoryBuilder {
                 let why = "it lies too deep in other archives, is too large, or is damaged".to_owned();
                 self.unknown.insert(UnknownPart { path, why });
             }
-            self.sightings.push(Sighting {
+            self.sightings.push(PackageSighting {
                 reference: reference.clone(),
                 ecosystem,
                 path: path.clone(),
@@ -246,11 +249,11 @@ impl InventoryBuilder {
         }
     }
 
-    /// The name of a package in documents, and its package URL. What is published nowhere has no URL.
+    /// The name of a package in documents, and its package URL. A package that is published nowhere has no URL.
     fn reference(&self, ecosystem: Ecosystem, facts: &PackageFacts) -> (String, Option<Purl>) {
-        let is_stated = matches!(facts.evidence, Evidence::Stated | Evidence::Contained)
+        let is_stated = matches!(facts.evidence, CoordinateEvidence::Stated | CoordinateEvidence::Contained)
             // The path of a Go module is where it is published.
-            || (facts.evidence == Evidence::Unpublished && ecosystem == Ecosystem::Go);
+            || (facts.evidence == CoordinateEvidence::Unpublished && ecosystem == Ecosystem::Go);
         let purl = if is_stated { self.purl(ecosystem, facts) } else { None };
         let reference = purl.as_ref().map_or_else(
             || {
@@ -292,10 +295,10 @@ impl InventoryBuilder {
         let attached = visible.iter().filter(|(_, file)| file.catalog == FileCatalog::Attached);
         let python = self.sightings.iter().filter(|sighting| sighting.ecosystem == Ecosystem::Python);
         let beside: BTreeMap<&[u8], &str> =
-            python.map(|sighting| (sighting.path.directory(), sighting.reference.as_str())).collect();
+            python.map(|sighting| (sighting.path.folder(), sighting.reference.as_str())).collect();
         for (_, file) in attached {
             let Some(sboms) = file.path.parent() else { continue };
-            let reference = beside.get(sboms.directory()).copied();
+            let reference = beside.get(sboms.folder()).copied();
             if let Some(component) = reference.and_then(|reference| self.components.get_mut(reference)) {
                 component.properties.insert(("pack:sbom".to_owned(), shown(file.path.as_bytes())));
             }
@@ -349,9 +352,9 @@ type NameTable<'a> = BTreeMap<(Ecosystem, Vec<u8>, String), BTreeSet<&'a str>>;
 fn scope(ecosystem: Ecosystem, path: &EntryPath) -> Vec<u8> {
     match ecosystem {
         // Of `site-packages/a.dist-info/METADATA`, or of `site-packages/a.egg-info`.
-        Ecosystem::Python if path.file_name().ends_with(b".egg-info") => path.directory().to_vec(),
-        Ecosystem::Python => path.parent().map(|parent| parent.directory().to_vec()).unwrap_or_default(),
-        Ecosystem::Node => path.directory().to_vec(),
+        Ecosystem::Python if path.file_name().ends_with(b".egg-info") => path.folder().to_vec(),
+        Ecosystem::Python => path.parent().map(|parent| parent.folder().to_vec()).unwrap_or_default(),
+        Ecosystem::Node => path.folder().to_vec(),
         _ => Vec::new(),
     }
 }
@@ -377,7 +380,7 @@ fn node_package<'n, 'a>(
     Ok(None)
 }
 
-/// What makes two packages of a database the same.
+/// Packages of a database with equal identities are the same.
 fn identity(facts: &PackageFacts) -> (&str, &str, &str) {
     (&facts.name, &facts.version, &facts.architecture)
 }

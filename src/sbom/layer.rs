@@ -1,4 +1,4 @@
-//! What the files of one layer tell, read once while the layer streams by.
+//! The statements of the files of one layer, read once while the layer streams by.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ use crate::types::digest::{Digest, Key, KeyBuilder};
 /// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
 const WINDOW_LOG: u32 = 25;
 
-/// What a layer tells of packages, and which files of lower layers it hides.
+/// The statements of a layer about packages, and the files of lower layers that it hides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerCatalog {
     /// The files that tell something, in the order of their paths.
@@ -125,7 +125,7 @@ impl LayerReader<'_> {
             return Ok(Some(FileCatalog::Unread("it is larger than any that is read".to_owned())));
         }
         let memory = FileBody::memory(entry.size);
-        // What is read of an archive that it has costs as much again; the cataloguer pays for that.
+        // The cataloguer pays for archives within the file.
         self.budget.keep(memory)?;
         let Some(body) = self.body(cataloguer, entry, walk)? else {
             self.budget.release(memory);

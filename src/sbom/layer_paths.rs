@@ -40,24 +40,23 @@ impl LayerPaths {
             return None;
         }
         let mut replaced = Vec::new();
-        match self.nodes.insert(path.clone(), is_directory) {
-            Some(true) if !is_directory => {
+        if let Some(was_directory) = self.nodes.insert(path.clone(), is_directory) {
+            if was_directory != is_directory || !is_directory {
                 replaced.push(path.clone());
-                let below = self.nodes.range(EntryPath::first_below(path)..);
-                replaced.extend(
-                    below.map(|(found, _)| found).take_while(|found| found.starts_with(path)).cloned(),
-                );
-                for found in &replaced[1..] {
-                    self.nodes.remove(found);
-                }
             }
             // Paths of lower layers that the file hid do not come back with the directory.
-            Some(false) if is_directory => {
+            if !was_directory && is_directory {
                 self.opaque.insert(path.clone());
-                replaced.push(path.clone());
             }
-            Some(false) => replaced.push(path.clone()),
-            _ => {}
+        }
+        if !is_directory {
+            // Directories need no entry of their own.
+            let below = self.nodes.range(EntryPath::first_below(path)..).map(|(found, _)| found);
+            let below: Vec<EntryPath> = below.take_while(|found| found.starts_with(path)).cloned().collect();
+            for found in &below {
+                self.nodes.remove(found);
+            }
+            replaced.extend(below);
         }
         Some(replaced)
     }

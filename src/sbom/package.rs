@@ -1,4 +1,4 @@
-//! What one file says about one package.
+//! The statements of one file about one package.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ impl Ecosystem {
 
 /// How sure it is that the package is what it is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Evidence {
+pub enum CoordinateEvidence {
     /// The package states its coordinates.
     #[default]
     Stated,
@@ -55,7 +55,7 @@ pub enum Evidence {
     Unpublished,
 }
 
-impl Evidence {
+impl CoordinateEvidence {
     /// The words for coordinates that the package does not simply state.
     #[must_use]
     pub const fn words(self) -> Option<&'static str> {
@@ -69,7 +69,7 @@ impl Evidence {
     }
 }
 
-/// What one file says about one package.
+/// The statements of one file about one package.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageFacts {
     /// The group, scope or path before the name; empty if it has none.
@@ -89,7 +89,7 @@ pub struct PackageFacts {
     /// The name of the source package, where that is another one.
     pub source: String,
     /// How sure the coordinates are.
-    pub evidence: Evidence,
+    pub evidence: CoordinateEvidence,
     /// More that is known, as names and values.
     pub properties: Vec<(String, String)>,
     /// The names that it needs, in the words of the ecosystem. Of one requirement with alternatives, each.

@@ -16,7 +16,7 @@ use crate::types::platform::Platform;
 ///
 /// Finds packages of dpkg, apk, Maven, npm, PyPI, Go and Cargo in all layers, in archives within archives, too. Each has
 /// its files and their layer, its licence and digest where they are stated, and what it needs. No coordinate is made up: a jar
-/// that states none is listed by its file name. What cannot be read is said in the document and in a warning. The same image
+/// that states none is listed by its file name. The document and a warning say what cannot be read. The same image
 /// gives the same bytes. Layers that were read before are not fetched.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = SBOM_HELP)]

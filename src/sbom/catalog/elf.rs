@@ -16,7 +16,7 @@ const MAX_SECTION: u64 = 16 << 20;
 const MAX_NAMES: u64 = 4 << 20;
 const MAX_SECTIONS: u32 = 0xffff;
 
-/// What a program tells.
+/// The packages that a program lists.
 pub(super) enum ProgramPackages {
     /// The packages that are linked in, by ecosystem.
     Go(Vec<PackageFacts>),
@@ -28,7 +28,7 @@ pub(super) enum ProgramPackages {
     Nothing,
 }
 
-/// What the program in `body` tells.
+/// The packages that the program in `body` lists.
 pub(super) fn program(body: &FileBody) -> ProgramPackages {
     match (body.bytes(), body.file()) {
         (Some(bytes), _) => read(bytes),

@@ -1,7 +1,7 @@
 //! Go modules, of the build information that the linker puts into each program (`debug/buildinfo`).
 
 use super::text::word;
-use crate::sbom::package::{Evidence, PackageFacts};
+use crate::sbom::package::{CoordinateEvidence, PackageFacts};
 
 /// The section of an ELF file that has it.
 pub(super) const SECTION: &str = ".go.buildinfo";
@@ -12,7 +12,7 @@ const HEADER: usize = 32;
 /// The text about modules is between two marks of this length.
 const MARK: usize = 16;
 
-/// What the section tells.
+/// The content of the section.
 pub(super) enum GoBuild {
     /// The modules: the program's first, if it is one, then those that it is linked with.
     Modules(Vec<PackageFacts>),
@@ -89,7 +89,7 @@ fn read(version: &str, modules: &str) -> Vec<PackageFacts> {
     }
     needed.retain(|module| !module.name.is_empty());
     let Some(mut main) = main else { return needed };
-    main.evidence = Evidence::Unpublished;
+    main.evidence = CoordinateEvidence::Unpublished;
     main.properties = settings;
     main.requires_here = (1..=u32::try_from(needed.len()).unwrap_or(0)).collect();
     std::iter::once(main).chain(needed).collect()

@@ -14,7 +14,7 @@ use super::text::{licence, word};
 use crate::artifact::JarManifest;
 use crate::formats::zip::{Method, ZipArchive};
 use crate::runtime::budget::{Budget, OverBudget, STEP};
-use crate::sbom::package::{Evidence, PackageFacts};
+use crate::sbom::package::{CoordinateEvidence, PackageFacts};
 use crate::types::digest::{Digest, HashingWriter};
 
 /// So deep archives lie in each other: a library in a WAR in an EAR.
@@ -87,7 +87,11 @@ impl JarReader<'_> {
             inside.poms.iter().filter(|pom| !pom.is_main(&self.found[main as usize])).collect();
         for pom in others {
             self.budget.step(inside.classes.len())?;
-            let evidence = if inside.has_classes_of(pom) { Evidence::Contained } else { Evidence::Leftover };
+            let evidence = if inside.has_classes_of(pom) {
+                CoordinateEvidence::Contained
+            } else {
+                CoordinateEvidence::Leftover
+            };
             let within = join(&jar.within, &pom.path);
             self.need(main);
             self.add(PackageFacts { within, evidence, ..pom.facts() })?;
@@ -165,24 +169,31 @@ impl JarReader<'_> {
         let title = stated(&["Implementation-Title", "Bundle-SymbolicName"]);
         let mut facts = match main_pom(&inside.poms, stem, title) {
             Some(pom) => pom.facts(),
-            None => {
-                let (name, version) = split(stem);
-                let version = version.or_else(|| stated(&["Implementation-Version", "Bundle-Version"]));
-                let group = known_groups::group(name, title, |directory| inside.has_classes_in(directory));
-                PackageFacts {
-                    evidence: if group.is_some() { Evidence::Stated } else { Evidence::FileName },
-                    ..PackageFacts::new(
-                        group.unwrap_or_default(),
-                        word(name),
-                        word(version.unwrap_or_default()),
-                    )
-                }
-            }
+            None => unnamed(stem, &manifest, inside),
         };
         facts.licences = stated(&["Bundle-License"]).map(bundle_licences).unwrap_or_default();
         facts.within.clone_from(&jar.within);
         facts.digest = Some(jar.digest);
         Ok(facts)
+    }
+}
+
+/// A jar without coordinates of its own: its name and version, and its group where that is stated otherwise.
+fn unnamed(stem: &str, manifest: &JarManifest, inside: &JarContent) -> PackageFacts {
+    let (name, version) = split(stem);
+    let stated = || ["Implementation-Version", "Bundle-Version"].iter().find_map(|name| manifest.text(name));
+    let version = word(version.or_else(stated).unwrap_or_default());
+    // Some build tools write all coordinates into the title: `group#name;version`.
+    let titled = manifest.text("Implementation-Title").and_then(|title| {
+        let (group, rest) = title.split_once('#')?;
+        let is_it = rest.split(';').next() == Some(name);
+        (is_it && group.contains('.')).then(|| word(group).to_owned())
+    });
+    let known = || known_groups::group(name, manifest, |directory| inside.has_classes_in(directory));
+    let group = titled.or_else(|| known().map(str::to_owned));
+    PackageFacts {
+        evidence: if group.is_some() { CoordinateEvidence::Stated } else { CoordinateEvidence::FileName },
+        ..PackageFacts::new(group.unwrap_or_default(), word(name), version)
     }
 }
 
@@ -407,6 +418,18 @@ mod tests {
         let shaded = [pom_item("org.lib", "lib", "1"), Item::stored(b"org/lib/A.class", b"")];
         let shaded: Vec<String> = found("app-all.jar", &shaded).iter().map(shown).collect();
         assert_eq!(shaded, [":app-all: FileName", "org.lib:lib:1 Contained"]);
+    }
+
+    #[test]
+    fn a_title_may_state_all_coordinates() {
+        let manifest =
+            "Manifest-Version: 1.0\nImplementation-Title: io.micrometer#micrometer-core;1.15.5\n\n";
+        let items = [Item::stored(b"META-INF/MANIFEST.MF", manifest.as_bytes())];
+        assert_eq!(
+            shown(&found("micrometer-core-1.15.5.jar", &items)[0]),
+            "io.micrometer:micrometer-core:1.15.5 Stated"
+        );
+        assert_eq!(shown(&found("other-1.jar", &items)[0]), ":other:1 FileName");
     }
 
     #[test]

@@ -24,4 +24,4 @@ pub use os_release::OsRelease;
 pub use python::normal as normal_python_name;
 #[cfg(any(test, feature = "testing"))]
 pub use seeds::binary_seeds;
-pub use table::{CataloguedFile, Cataloguer, DatabaseKind, FileCatalog};
+pub use table::{CataloguedFile, Cataloguer, FileCatalog, PackageDatabase};

@@ -11,7 +11,7 @@ const MODULES: &[u8] = b"node_modules/";
 /// Whether a `package.json` is that of a package: of one that is installed, or of one that is none's dependency. Those that lie
 /// deeper in an installed package mark the kind of its modules, or belong to its tests.
 pub(super) fn is_of_package(path: &EntryPath) -> bool {
-    let directory = path.directory();
+    let directory = path.folder();
     let Some(start) = memchr::memmem::rfind(directory, MODULES) else {
         return !directory.ends_with(b"node_modules");
     };

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn metadata_tells_name_version_licence_and_needs() {
-        let text = "Metadata-Version: 2.1\nName: Zope.Interface\nVersion: 6.0\nLicense: ZPL 2.1\n continued\n\
+        let text = "BomMetadata-Version: 2.1\nName: Zope.Interface\nVersion: 6.0\nLicense: ZPL 2.1\n continued\n\
             Classifier: License :: OSI Approved :: MIT License\nRequires-Dist: setuptools>=1 ; python_version > \"3\"\n\
             Requires-Dist: Sphinx ; extra == 'docs'\nRequires-Dist: ruamel.yaml [x] (>=1)\n\nName: body\n";
         let facts = distribution(text).expect("a distribution");

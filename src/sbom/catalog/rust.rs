@@ -5,7 +5,7 @@ use std::io::Read as _;
 use serde::Deserialize;
 
 use super::text::word;
-use crate::sbom::package::{Evidence, PackageFacts};
+use crate::sbom::package::{CoordinateEvidence, PackageFacts};
 
 /// The section of an ELF file that has it.
 pub(super) const SECTION: &str = ".dep-v0";
@@ -63,8 +63,8 @@ pub(super) fn crates(section: &[u8]) -> Option<Vec<PackageFacts>> {
             .map(|entry| PackageFacts {
                 // A crate of a directory or a repository of its own is none of the registry's.
                 evidence: match entry.source.as_str() {
-                    "crates.io" => Evidence::Stated,
-                    _ => Evidence::Unpublished,
+                    "crates.io" => CoordinateEvidence::Stated,
+                    _ => CoordinateEvidence::Unpublished,
                 },
                 properties: if entry.root {
                     vec![("cargo:root".to_owned(), "true".to_owned())]
@@ -107,7 +107,10 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["app", "fork", "serde"]);
         assert_eq!((&found[0].requires_here[..], &found[2].requires_here[..]), (&[2][..], &[1][..]));
-        assert_eq!([found[0].evidence, found[2].evidence], [Evidence::Unpublished, Evidence::Stated]);
+        assert_eq!(
+            [found[0].evidence, found[2].evidence],
+            [CoordinateEvidence::Unpublished, CoordinateEvidence::Stated]
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ const MAX_DATABASE: u64 = 64 << 20;
 /// The largest archive or program that is read.
 const MAX_BINARY: u64 = 2 << 30;
 
-/// What reads a file.
+/// The reader of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cataloguer {
     /// Java archives.
@@ -26,7 +26,7 @@ pub enum Cataloguer {
     Pom,
     /// `package.json`.
     Node,
-    /// Metadata of Python distributions.
+    /// BomMetadata of Python distributions.
     Python,
     /// An SBOM in a Python distribution (PEP 770).
     PythonSbom,
@@ -50,20 +50,20 @@ pub enum Cataloguer {
 
 /// A database of packages: the uppermost layer that has it has all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum DatabaseKind {
+pub enum PackageDatabase {
     /// dpkg's.
     Dpkg,
     /// apk's.
     Apk,
 }
 
-/// What a file tells.
+/// The statements of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileCatalog {
     /// Packages that the file is or has.
     Packages(Ecosystem, Vec<PackageFacts>),
     /// Packages that are installed elsewhere in the image.
-    Database(DatabaseKind, Vec<PackageFacts>),
+    Database(PackageDatabase, Vec<PackageFacts>),
     /// The operating system.
     System(OsRelease),
     /// Files that belong to a package of the operating system.
@@ -81,7 +81,7 @@ pub enum FileCatalog {
 pub struct CataloguedFile {
     /// Where it is.
     pub path: EntryPath,
-    /// What it tells.
+    /// Its statements.
     pub catalog: FileCatalog,
 }
 
@@ -89,7 +89,7 @@ impl Cataloguer {
     /// The one for a regular file at `path` with these permissions.
     #[must_use]
     pub fn of(path: &EntryPath, mode: u32) -> Option<Self> {
-        let (whole, name, directory) = (path.as_bytes(), path.file_name(), path.directory());
+        let (whole, name, directory) = (path.as_bytes(), path.file_name(), path.folder());
         Some(match whole {
             b"var/lib/dpkg/status" => Self::Dpkg,
             b"lib/apk/db/installed" | b"usr/lib/apk/db/installed" => Self::Apk,
@@ -107,7 +107,7 @@ impl Cataloguer {
     }
 
     fn of_application(path: &EntryPath, mode: u32) -> Option<Self> {
-        let (name, directory) = (path.file_name(), path.directory());
+        let (name, directory) = (path.file_name(), path.folder());
         let lies_in = |suffix: &[u8]| directory.ends_with(suffix);
         Some(match name {
             b"package.json" if node::is_of_package(path) => Self::Node,
@@ -146,7 +146,7 @@ impl Cataloguer {
         self != Self::Program || start.starts_with(&ELF_MAGIC[..])
     }
 
-    /// What the file at `path` tells; `None` where that is nothing.
+    /// The statements of the file at `path`; `None` where it makes none.
     #[must_use]
     pub fn read(self, path: &EntryPath, body: FileBody, budget: &Budget) -> Option<FileCatalog> {
         let text = |body: &FileBody| String::from_utf8_lossy(body.bytes().unwrap_or_default()).into_owned();
@@ -161,7 +161,7 @@ impl Cataloguer {
             Self::Node => one(Ecosystem::Node, node::package(body.bytes().unwrap_or_default())),
             Self::Python => one(Ecosystem::Python, python::distribution(&text(&body))),
             Self::PythonSbom => Some(FileCatalog::Attached),
-            Self::Dpkg => Some(FileCatalog::Database(DatabaseKind::Dpkg, debian::packages(&text(&body)))),
+            Self::Dpkg => Some(FileCatalog::Database(PackageDatabase::Dpkg, debian::packages(&text(&body)))),
             Self::DpkgPart => Some(FileCatalog::Packages(Ecosystem::Debian, debian::packages(&text(&body)))),
             Self::DpkgFiles => {
                 let is_read =
@@ -173,7 +173,7 @@ impl Cataloguer {
                 let licences = debian::licences(&text(&body));
                 (!licences.is_empty()).then_some(FileCatalog::Licences(licences))
             }
-            Self::Apk => Some(FileCatalog::Database(DatabaseKind::Apk, alpine::packages(&text(&body)))),
+            Self::Apk => Some(FileCatalog::Database(PackageDatabase::Apk, alpine::packages(&text(&body)))),
             Self::System => OsRelease::parse(&text(&body)).map(FileCatalog::System),
             Self::Rpm => Some(FileCatalog::Unread(
                 "it is a database of rpm, which is not read: its packages are unknown".to_owned(),

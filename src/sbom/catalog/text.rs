@@ -2,7 +2,7 @@
 
 /// The longest name or version that is taken, in bytes. Longer ones are an attack.
 const MAX_WORD: usize = 1024;
-/// The longest statement of a licence. What is longer is its text, and not its name.
+/// The longest statement of a licence. A longer one is the licence's text, and not its name.
 const MAX_LICENCE: usize = 256;
 
 /// A name or version: without blanks around it, and nothing where it is too long or has controls.

@@ -14,7 +14,7 @@ use super::subject::ImageSubject;
 use super::uuid;
 use crate::sbom::component::Component;
 use crate::sbom::inventory::Inventory;
-use crate::sbom::package::{Ecosystem, Evidence};
+use crate::sbom::package::{CoordinateEvidence, Ecosystem};
 use crate::types::digest::Digest;
 
 /// The reference of the operating system.
@@ -29,7 +29,7 @@ pub(super) struct Bom<'a> {
     spec_version: &'static str,
     serial_number: String,
     version: u32,
-    metadata: Metadata<'a>,
+    metadata: BomMetadata<'a>,
     components: Vec<BomComponent<'a>>,
     dependencies: Vec<BomDependency<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,7 +37,7 @@ pub(super) struct Bom<'a> {
 }
 
 #[derive(Serialize)]
-struct Metadata<'a> {
+struct BomMetadata<'a> {
     timestamp: &'a str,
     tools: BomTools,
     component: BomComponent<'a>,
@@ -167,7 +167,7 @@ pub(super) fn bom<'a>(inventory: &'a Inventory, subject: &'a ImageSubject, versi
         spec_version: version.number(),
         serial_number: format!("urn:uuid:{}", uuid::of_url(&format!("pkg:oci/image@{}", subject.digest()))),
         version: 1,
-        metadata: Metadata {
+        metadata: BomMetadata {
             timestamp: subject.created(),
             tools: BomTools {
                 components: vec![BomTool {
@@ -181,7 +181,7 @@ pub(super) fn bom<'a>(inventory: &'a Inventory, subject: &'a ImageSubject, versi
         },
         components,
         dependencies,
-        // What is not listed is not known to be missing: no cataloguer sees all that a program has in it.
+        // Without this statement, readers take it that it is not known whether anything is missing.
         compositions: if inventory.unknown.is_empty() {
             Vec::new()
         } else {
@@ -223,7 +223,7 @@ fn component(component: &Component) -> BomComponent<'_> {
     properties.extend(layers.into_iter().map(|layer| property("pack:layer", layer.to_string())));
     properties.extend(component.evidence.words().map(|word| property("pack:evidence", word.to_owned())));
     properties.sort();
-    let is_program = component.evidence == Evidence::Unpublished && component.needs.len() > 1;
+    let is_program = component.evidence == CoordinateEvidence::Unpublished && component.needs.len() > 1;
     BomComponent {
         reference: component.reference.clone(),
         kind: if is_program { "application" } else { "library" },

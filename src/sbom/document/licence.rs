@@ -1,5 +1,8 @@
 //! Licences as documents may have them: identifiers of the SPDX list, expressions of these, or names.
 
+/// Words that the list of the crate has, and that are no licences.
+const SAYS_NOTHING: [&str; 2] = ["NOASSERTION", "NONE"];
+
 /// A licence, or several in one expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StatedLicence {
@@ -12,16 +15,20 @@ pub(super) enum StatedLicence {
 }
 
 impl StatedLicence {
-    /// What `text` is.
+    /// The licence that `text` states.
     pub(super) fn of(text: &str) -> Self {
-        let id = |text: &str| spdx::license_id(text).filter(|id| id.name == text).map(|id| id.name);
+        let id = |text: &str| {
+            spdx::license_id(text).map(|id| id.name).filter(|id| *id == text && !SAYS_NOTHING.contains(id))
+        };
         if let Some(id) = id(text) {
             return Self::Id(id);
         }
         let parsed = spdx::Expression::parse(text).ok();
         // A reference to a licence that is defined elsewhere is defined nowhere here.
         let is_whole = |expression: &spdx::Expression| {
-            expression.requirements().all(|requirement| requirement.req.license.id().is_some())
+            expression.requirements().all(|requirement| {
+                requirement.req.license.id().is_some_and(|id| !SAYS_NOTHING.contains(&id.name))
+            })
         };
         match parsed.filter(is_whole) {
             Some(_) => Self::Expression(text.to_owned()),
