@@ -288,6 +288,58 @@ fn servlet_generations() {
     assert_eq!(uses(&usage_of(&place.path("unpacked"), &ten)), Some(Servlet::Javax));
 }
 
+/// A migrated application keeps its old descriptor, and a container takes it: what runs decides on every server.
+#[test]
+fn classes_tell_the_servlet_generation_before_the_descriptor_on_every_server() {
+    const OLD: &[u8] = b"<web-app xmlns='http://java.sun.com/xml/ns/j2ee' version='2.4'/>";
+    const NEW: &[u8] = b"<web-app xmlns='https://jakarta.ee/xml/ns/jakartaee' version='6.0'/>";
+    let place = Place::new();
+    let jar = write(&[Item::stored("META-INF/services/jakarta.servlet.ServletContainerInitializer", b"a.B")]);
+    let shown = |path: &Path, base: &ConfigFile| match required(&detect(path).expect("detected"), Some(base))
+        .into_iter()
+        .next()
+    {
+        Some(Requirement::Servlet(ServletUse::Uses { servlet, shown_by, .. })) => (servlet, shown_by),
+        other => panic!("{other:?}"),
+    };
+    let servers = [
+        tomcat("10.1.24"),
+        base(&["TOMEE_VER=10.0.0"]),
+        base(&["JETTY_BASE=/var/lib/jetty", "JETTY_VERSION=12.0.5"]),
+        base(&["JETTY_BASE=/var/lib/jetty"]),
+        base(&["PAYARA_HOME=/opt/payara", "DEPLOY_DIR=/opt/payara/deployments"]),
+    ];
+    let cases: [(&str, &[u8], &str, &[u8], Servlet, &str); 3] = [
+        ("classes", OLD, "WEB-INF/classes/A.class", SERVLET, Servlet::Jakarta, "`WEB-INF/classes/A.class`"),
+        ("again", NEW, "WEB-INF/classes/A.class", OLD_SERVLET, Servlet::Javax, "`WEB-INF/classes/A.class`"),
+        ("library", OLD, "WEB-INF/lib/a.jar", &jar, Servlet::Jakarta, "of `WEB-INF/lib/a.jar`"),
+    ];
+    for (name, descriptor, file, bytes, servlet, evidence) in cases {
+        place.file(&format!("{name}/WEB-INF/web.xml"), descriptor);
+        place.file(&format!("{name}/{file}"), bytes);
+        let items = [Item::deflated("WEB-INF/web.xml", descriptor), Item::deflated(file, bytes)];
+        let packed = place.zip(&format!("{name}.war"), &items);
+        for base in &servers {
+            for path in [&packed, &place.path(name)] {
+                let (found, shown_by) = shown(path, base);
+                assert!(found == servlet && shown_by.ends_with(evidence), "{name}: {found:?} {shown_by}");
+            }
+        }
+    }
+    // Where both run, the descriptor says which is meant; where nothing runs, it is all that there is.
+    let [_, _, jetty, ..] = &servers;
+    let both = |descriptor: &[u8]| {
+        let class = |name: &str, bytes: &[u8]| Item::deflated(format!("WEB-INF/classes/{name}.class"), bytes);
+        let items =
+            [Item::deflated("WEB-INF/web.xml", descriptor), class("A", OLD_SERVLET), class("B", SERVLET)];
+        shown(&place.zip("both.war", &items), jetty)
+    };
+    assert_eq!(both(NEW), (Servlet::Jakarta, "`WEB-INF/classes/B.class`".to_owned()));
+    assert_eq!(both(OLD), (Servlet::Javax, "`WEB-INF/classes/A.class`".to_owned()));
+    let bare = place.zip("bare.war", &[Item::deflated("WEB-INF/web.xml", OLD)]);
+    assert_eq!(shown(&bare, jetty), (Servlet::Javax, "`WEB-INF/web.xml`".to_owned()));
+}
+
 #[test]
 fn kinds_are_told_by_content() {
     let place = Place::new();

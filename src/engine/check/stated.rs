@@ -103,7 +103,7 @@ fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
         include,
         exclude,
     } = options;
-    let mut key = KeyBuilder::new("pack requirements 6");
+    let mut key = KeyBuilder::new("pack requirements 7");
     key.field("kind", artifact.kind.name());
     // Evidence names the file.
     key.add(artifact.path().file_name().unwrap_or_default().as_encoded_bytes());

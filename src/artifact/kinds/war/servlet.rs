@@ -3,7 +3,8 @@
 //! A mismatch deploys without a message and answers 404, so it is found here. The classes of the application
 //! decide, since a container takes old descriptors with new classes; else the initializers and the classes named by
 //! `web.xml` that libraries of `WEB-INF/lib` bring: those are what a container runs of them. Libraries are not
-//! searched otherwise: many bring optional parts for both.
+//! searched otherwise: many bring optional parts for both. The namespace of `web.xml` counts last, for all containers:
+//! applications that were migrated keep their old descriptor.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -114,7 +115,7 @@ fn newest_class(members: &[WarMember<'_>]) -> Result<Option<(u32, String)>, Arti
 }
 
 /// How the application uses the servlet API. The generation of the container is looked for first, since an application with both
-/// generations runs on either.
+/// generations runs on either. Where the container runs either, that of the descriptor is: it shows which of both is meant.
 fn usage(members: &[WarMember<'_>], wanted: Option<Servlet>) -> Result<ServletUse, ArtifactError> {
     let descriptor = members.iter().find(|member| member.name == b"WEB-INF/web.xml");
     let descriptor = descriptor.map(|member| member.read(MAX_WEB_XML)).transpose()?;
@@ -122,12 +123,13 @@ fn usage(members: &[WarMember<'_>], wanted: Option<Servlet>) -> Result<ServletUs
 
     let mut budget = ReadBudget(MAX_READ);
     let declared = descriptor.servlet();
-    let evidence = match (wanted, declared) {
-        (None, Some(servlet)) => Some(Evidence { servlet, shown_by: "`WEB-INF/web.xml`".to_owned() }),
-        (wanted, _) => used(members, &descriptor, wanted, &mut budget)?,
-    };
+    let evidence = used(members, &descriptor, wanted.or(declared), &mut budget)?;
     Ok(match (evidence, declared) {
         (Some(Evidence { servlet, shown_by }), _) => {
+            ServletUse::Uses { servlet, shown_by, descriptor: descriptor.version }
+        }
+        (None, Some(servlet)) if wanted.is_none() => {
+            let shown_by = "`WEB-INF/web.xml`".to_owned();
             ServletUse::Uses { servlet, shown_by, descriptor: descriptor.version }
         }
         (None, Some(servlet)) if wanted != Some(servlet) => ServletUse::Declares(servlet),
