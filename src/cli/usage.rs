@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::Cli;
+use super::args::{Cli, ValueFault};
 use super::error::CommandError;
 
 /// The error of a command line that the parser refused; `None` where it was asked for help or its own words are
@@ -19,14 +19,15 @@ pub(super) fn explain(error: &clap::Error, words: &[OsString]) -> Option<Command
     let (message, hint) = match error.kind() {
         ErrorKind::ValueValidation => {
             let argument = text(error, ContextKind::InvalidArg)?;
-            let (value, why) = (text(error, ContextKind::InvalidValue)?, error.source()?.to_string());
+            let (value, source) = (text(error, ContextKind::InvalidValue)?, error.source()?);
+            let why = source.to_string();
             // Most reasons quote the value themselves.
             let message = match why.contains(&format!("`{value}`")) {
                 _ if value.is_empty() => format!("`{argument}` needs a value"),
                 true => format!("`{argument}`: {why}"),
                 false => format!("`{argument}`: `{value}`: {why}"),
             };
-            (message, takes(&argument))
+            (message, ValueFault::hint_of(source).or_else(|| takes(&argument)))
         }
         ErrorKind::InvalidValue => {
             let argument = text(error, ContextKind::InvalidArg)?;
@@ -175,6 +176,14 @@ mod tests {
             "rebase a",
             "login r.example --password-stdin",
             "doctor http://r.example",
+            "build --name localhost:5801/Shop/x",
+            "build --name Shop/x:1",
+            "build --name shop/x:1",
+            "build --cache-repo localhost:5801/Shop/x",
+            "build --cache-repo shop/x:1",
+            "build --plain-http https://r.example:5000/",
+            "init --name localhost:5801/Shop/x",
+            "login localhost:5801/Team",
             "build --tagg x",
             "build --platfrom linux/amd64",
             "build -z",

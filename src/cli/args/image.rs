@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::policy::PolicyArgs;
 use super::registries::RegistryArgs;
-use super::values::{absolute, percent, repository};
+use super::values::{absolute, image_name, percent, repository};
 use crate::artifact::KINDS;
 use crate::types::platform::Platform;
 use crate::types::reference::Repository;
@@ -60,7 +60,7 @@ pub struct ImageArgs {
     pub base: Option<String>,
 
     /// The image's name, without a tag, such as localhost:5000/shop/app
-    #[arg(long, value_name = "NAME", value_parser = repository, help_heading = "Image")]
+    #[arg(long, value_name = "NAME", value_parser = image_name, help_heading = "Image")]
     pub name: Option<Repository>,
 
     /// Add an artifact to PATH, or to those of build.toml; may be repeated

@@ -77,6 +77,7 @@ pub use sbom::SbomArgs;
 pub use stored::{ImagesArgs, RmArgs};
 pub use tag::TagArgs;
 pub use update::UpdateArgs;
+pub use values::ValueFault;
 pub use verify::{Perturbation, VerifyArgs};
 pub use workspace::WorkspaceArgs;
 

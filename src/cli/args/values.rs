@@ -10,7 +10,37 @@ use crate::types::error::nearest;
 use crate::types::reference::{Reference, ReferenceError, Repository, Scope, Tag};
 use crate::types::rule::Rule;
 
-pub(super) fn repository(text: &str) -> Result<Repository, String> {
+/// Why a value is refused, with a suggestion where there is one.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ValueFault {
+    message: String,
+    hint: Option<String>,
+}
+
+impl ValueFault {
+    /// The suggestion behind an error of the parser.
+    #[must_use]
+    pub fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+        let of_value = error.downcast_ref::<Self>().and_then(|fault| fault.hint.clone());
+        of_value.or_else(|| error.downcast_ref::<ReferenceError>()?.hint())
+    }
+}
+
+impl From<ReferenceError> for ValueFault {
+    fn from(error: ReferenceError) -> Self {
+        Self { message: error.to_string(), hint: error.hint() }
+    }
+}
+
+impl From<String> for ValueFault {
+    fn from(message: String) -> Self {
+        Self { message, hint: None }
+    }
+}
+
+/// The name of an image, whose tag is given by `--tag`.
+pub(super) fn image_name(text: &str) -> Result<Repository, ValueFault> {
     let error = match text.parse::<Repository>() {
         Ok(repository) => return Ok(repository),
         Err(error) => error,
@@ -19,10 +49,21 @@ pub(super) fn repository(text: &str) -> Result<Repository, String> {
     match text.parse::<Reference>() {
         Ok(reference) if reference.digest().is_none() => {
             let tag = reference.tag().map(ToString::to_string).unwrap_or_default();
-            Err(format!("a name has no tag; give it with `--tag {tag}`"))
+            Err(format!("a name has no tag; give it with `--tag {tag}`").into())
         }
-        _ => Err(error.to_string()),
+        _ => Err(error.into()),
     }
+}
+
+/// A repository, where nothing takes a tag.
+pub(super) fn repository(text: &str) -> Result<Repository, ValueFault> {
+    text.parse().map_err(|error: ReferenceError| match text.parse::<Reference>() {
+        Ok(reference) => ValueFault {
+            message: "a tag or a digest is not part of it".to_owned(),
+            hint: Some(format!("write `{}`", reference.repository())),
+        },
+        Err(_) => error.into(),
+    })
 }
 
 /// A tag alone: it is added where the image is.
@@ -58,11 +99,11 @@ pub(super) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 /// A registry or a path in it, for a command that reaches it.
-pub(super) fn reached(text: &str) -> Result<Scope, String> {
+pub(super) fn reached(text: &str) -> Result<Scope, ValueFault> {
     scope(text).map_err(|error| {
         match text.strip_prefix("http://").map(|bare| bare.trim_end_matches('/').parse::<Scope>()) {
             Some(Ok(scope)) => {
-                format!("{error}, with `--plain-http {}` to reach it without TLS", scope.registry())
+                format!("{error}, with `--plain-http {}` to reach it without TLS", scope.registry()).into()
             }
             _ => error,
         }
@@ -70,22 +111,22 @@ pub(super) fn reached(text: &str) -> Result<Scope, String> {
 }
 
 /// A registry or a path in it: no address, and no image.
-pub(super) fn scope(text: &str) -> Result<Scope, String> {
+pub(super) fn scope(text: &str) -> Result<Scope, ValueFault> {
     let error = match text.parse::<Scope>() {
         Ok(scope) => return Ok(scope),
         Err(error) => error,
     };
     if let Some((scheme, bare)) = text.split_once("://") {
         return Err(match bare.trim_end_matches('/').parse::<Scope>() {
-            Ok(scope) => format!("a registry is named without `{scheme}://`: give `{scope}`"),
-            Err(error) => error.to_string(),
+            Ok(scope) => format!("a registry is named without `{scheme}://`: give `{scope}`").into(),
+            Err(error) => error.into(),
         });
     }
     match text.parse::<Reference>() {
         Ok(image) if image.tag().is_some() || image.digest().is_some() => {
-            Err(format!("a tag or a digest is not part of it: give `{}`", image.repository()))
+            Err(format!("a tag or a digest is not part of it: give `{}`", image.repository()).into())
         }
-        _ => Err(error.to_string()),
+        _ => Err(error.into()),
     }
 }
 

@@ -30,6 +30,12 @@ impl NameFault {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The same with a better spelling as the suggestion. One that is too long to be shown whole is none.
+    pub(super) fn better(self, better: &str) -> Self {
+        let shown = cited(better);
+        if shown == better { self.hint(format!("write `{shown}`")) } else { self }
+    }
+
     /// The fault of `given`, which was to be `what`.
     pub(super) fn of(self, what: &'static str, given: &str) -> ReferenceError {
         ReferenceError { given: given.to_owned(), what, fault: self }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::{NameFault, ReferenceError, cited, without_login};
-use super::repository::{Repository, parse_repository};
+use super::repository::{Repository, in_lower_case, parse_repository, split_tag};
 use super::tag::{Tag, parse_tag};
 use crate::types::digest::Digest;
 
@@ -65,11 +65,15 @@ fn parse_reference(text: &str) -> Result<Reference, NameFault> {
         Some((rest, digest)) => (rest, Some(parse_digest(digest)?)),
         None => (text, None),
     };
-    let (name, tag) = match rest.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') && !tag.contains(']') => (name, Some(tag)),
-        _ => (rest, None),
-    };
-    Ok(Reference { repository: parse_repository(name)?, tag: tag.map(parse_tag).transpose()?, digest })
+    let (name, tag) = split_tag(rest);
+    let repository = parse_repository(name).map_err(|fault| {
+        let better = in_lower_case(name).map(|lower| format!("{lower}{}", &text[name.len()..]));
+        match better.filter(|better| parse_reference(better).is_ok()) {
+            Some(better) => fault.better(&better),
+            None => fault,
+        }
+    })?;
+    Ok(Reference { repository, tag: tag.map(parse_tag).transpose()?, digest })
 }
 
 fn parse_digest(text: &str) -> Result<Digest, NameFault> {

@@ -45,16 +45,28 @@ impl FromStr for Repository {
         }
         parse_repository(text).map_err(|fault| {
             // A name with a tag is none in lower case either.
-            let lower = text.to_ascii_lowercase();
-            let fault = match lower.rsplit_once(':') {
-                Some((name, _)) if lower != text && parse_repository(name).is_ok() => {
-                    fault.hint(format!("write `{}`", cited(name)))
-                }
-                _ => fault,
-            };
-            fault.of(REPOSITORY, text)
+            let (name, _) = split_tag(text);
+            match in_lower_case(name) {
+                Some(lower) => fault.better(&lower),
+                None => fault,
+            }
+            .of(REPOSITORY, text)
         })
     }
+}
+
+/// The name and the tag after it. What follows the colon of a port is no tag.
+pub(super) fn split_tag(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') && !tag.contains(']') => (name, Some(tag)),
+        _ => (text, None),
+    }
+}
+
+/// The name of a repository in lower case, where its upper-case letters are all that is wrong with it.
+pub(super) fn in_lower_case(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    (lower != name && parse_repository(&lower).is_ok()).then_some(lower)
 }
 
 /// The repository that `name` means.
@@ -74,10 +86,7 @@ pub(super) fn parse_repository(name: &str) -> Result<Repository, NameFault> {
         }));
     }
     if let Some(fault) = path.split('/').find_map(|part| wrong_part(part, path)) {
-        return Err(match path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => fault.hint(format!("write `{}`", cited(&name.to_ascii_lowercase()))),
-            false => fault,
-        });
+        return Err(fault);
     }
     let path = if registry.as_str() == DOCKER_HUB && !path.contains('/') {
         format!("library/{path}")

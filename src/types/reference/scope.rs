@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::error::{NameFault, ReferenceError, cited, without_login};
 use super::registry::{REGISTRY, Registry, is_host, parse_registry};
-use super::repository::{Repository, is_path_component};
+use super::repository::{Repository, in_lower_case, is_path_component};
 
 /// A registry, or a path in it: what a login is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +60,13 @@ impl FromStr for Scope {
         }
         let registry = parse_registry(host).map_err(|fault| fault.of(REGISTRY, text))?;
         if !path.is_empty() && !path.split('/').all(is_path_component) {
-            return Err(fail("what follows the registry is not the beginning of a repository's name"));
+            let fault =
+                NameFault::new("what follows the registry is not the beginning of a repository's name");
+            return Err(match in_lower_case(bare) {
+                Some(lower) => fault.better(&lower),
+                None => fault,
+            }
+            .of(REGISTRY, text));
         }
         Ok(Self { registry, path: path.to_owned() })
     }

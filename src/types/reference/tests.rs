@@ -64,8 +64,16 @@ fn a_scope_without_tls_is_told_how_to_go_on() {
 fn each_fault_is_named_with_what_is_allowed() {
     let cases = [
         ("https://ghcr.io/x/y", "a reference has no scheme", Some("write `ghcr.io/x/y`")),
-        ("shop/App:1", "`App` has upper-case letters; a repository is lower-case", Some("write `shop/app`")),
+        (
+            "shop/App:1",
+            "`App` has upper-case letters; a repository is lower-case",
+            Some("write `shop/app:1`"),
+        ),
         ("ghcr.io/Shop/app", "`Shop` has upper-case letters", Some("write `ghcr.io/shop/app`")),
+        ("H.local:5801/DUP/x:B1", "`DUP` has upper-case letters", Some("write `h.local:5801/dup/x:B1`")),
+        ("[::1]:5801/DUP/x", "`DUP` has upper-case letters", Some("write `[::1]:5801/dup/x`")),
+        ("DUP/x y", "`DUP` has upper-case letters", None),
+        ("DUP/x:", "`DUP` has upper-case letters", None),
         ("a//b", "a part of `a//b` is empty", None),
         ("localhost:5000/", "there is no repository after `localhost:5000/`", None),
         ("x y", "`x y` has a space in it", None),
@@ -94,6 +102,30 @@ fn each_fault_is_named_with_what_is_allowed() {
     assert!(long.to_string().ends_with("the repository has 302 characters; its name has at most 255"));
     let long = format!("a:{}", "b".repeat(129)).parse::<Reference>().expect_err("too long");
     assert!(long.to_string().ends_with("the tag has 129 characters; a tag has at most 128"));
+}
+
+/// The whole name is written in lower case, with the port, and without the tag where none belongs to it.
+#[test]
+fn a_name_with_upper_case_letters_is_told_in_lower_case() {
+    for (text, better) in [
+        ("localhost:5801/DUP/x", Some("localhost:5801/dup/x")),
+        ("localhost:5801/DUP/x:1", Some("localhost:5801/dup/x")),
+        ("LOCALHOST:5801/dup/X", Some("localhost:5801/dup/x")),
+        ("[::1]:5801/DUP/x", Some("[::1]:5801/dup/x")),
+        ("Shop/App:1", Some("shop/app")),
+        ("localhost:5801/DUP/-x", None),
+        ("localhost:58010000/DUP/x", None),
+    ] {
+        let hint = text.parse::<Repository>().expect_err(text).hint();
+        assert_eq!(hint, better.map(|better| format!("write `{better}`")), "{text}");
+        if let Some(better) = better {
+            assert!(better.parse::<Repository>().is_ok(), "{better}");
+        }
+    }
+    let scope = "localhost:5801/Team".parse::<Scope>().expect_err("upper case");
+    assert_eq!(scope.hint().as_deref(), Some("write `localhost:5801/team`"));
+    let long = format!("localhost:5801/{}", "Ab".repeat(80)).parse::<Repository>().expect_err("upper case");
+    assert_eq!(long.hint(), None, "a name that is cut cannot be written");
 }
 
 #[test]
