@@ -140,6 +140,13 @@ fn a_base_needs_the_python_of_the_environment() {
     refused
         .says(&["are for Python 3.11 (`lib/python3.11/site-packages`), and the base has Python 3.12"])
         .hints();
+    // What the environment was made with, and where, does not matter: any base with that Python will do.
+    let (_none, layout) = base_with("usr/bin/perl", "");
+    let refused = project.pack("build").args(&format!("--base {layout}")).fails(1);
+    let lacks = "lacks Python 3.11 at `/usr/bin/python3.11`, which starts";
+    refused
+        .says(&[lacks, "use a base with Python 3.11, such as `docker.io/library/python:3.11-slim`"])
+        .hints();
     let (_official, layout) = base_with("usr/local/bin/python3.11", ", PYTHON_VERSION = \"3.11.9\"");
     project.build(&format!("--base {layout}"));
     let (_official, layout) = base_with("usr/local/bin/python3.12", ", PYTHON_VERSION = \"3.12.1\"");

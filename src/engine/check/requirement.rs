@@ -80,13 +80,26 @@ fn check_one<T: FileTree>(
                 Some(home) => program(image.base, name, home),
                 None => name.clone(),
             };
-            let program = StartProgram {
-                name: &name,
-                role: format!("which starts {artifact}"),
-                remedy: format!("use a base that has `{name}`, or set `config.entrypoint`"),
+            let role = format!("which starts {artifact}");
+            let python = python_version(&name);
+            // Where a base has its Python decides where the links of an environment lead, so no path is asked for.
+            let remedy = match python {
+                Some(version) => {
+                    format!(
+                        "use a base with Python {version}, such as `docker.io/library/python:{version}-slim`"
+                    )
+                }
+                None => format!("use a base that has `{name}`, or set `config.entrypoint`"),
             };
-            let (finding, _) = executable(&program, image)?;
+            let program = StartProgram { name: &name, role: role.clone(), remedy };
+            let (mut finding, _) = executable(&program, image)?;
             let is_missing = finding.rule == Rule::EntrypointMissing;
+            if let Some(version) = python
+                && is_missing
+                && finding.answer == Answer::NotMet
+            {
+                finding.message = format!("{} lacks Python {version} at `{name}`, {role}", image.name);
+            }
             let rule = if is_java && is_missing { Rule::JavaMissing } else { finding.rule };
             vec![Finding { rule, ..finding }]
         }
@@ -96,6 +109,13 @@ fn check_one<T: FileTree>(
         Requirement::Account(wanted) => vec![account(wanted, image)?],
         Requirement::Kept(kept) => vec![kept::check(kept, image)?],
     })
+}
+
+/// The version of Python that a program is by its name: `3.11` of `/usr/bin/python3.11`.
+fn python_version(program: &str) -> Option<&str> {
+    let version = program.rsplit('/').next()?.strip_prefix("python")?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    version.split_once('.').filter(|(major, minor)| is_number(major) && is_number(minor)).map(|_| version)
 }
 
 /// Whether the image has a program that a start script calls. One of the application's own may be a script again.
