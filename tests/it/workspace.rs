@@ -219,10 +219,73 @@ fn members_are_chosen_by_name_and_by_path() {
     run("--workspace --name localhost/x").fails(2).says(&["`--name` is about one image"]);
     run("--workspace -f other.toml").fails(2).says(&["`--file` is about one image"]);
     run("--workspace -o oci:out").fails(2).says(&["write `-o oci:out/{name}`"]);
+    run("--workspace -o oci:../out/{nam}")
+        .fails(2)
+        .says(&["`{nam}` is no variable", "did you mean `{name}`"]);
     run("--workspace -o oci:../out/{name}").ok();
     for name in ["a", "b", "c"] {
         project.pack("verify").arg(format!("oci:../out/{name}")).ok();
     }
+}
+
+#[test]
+fn an_excluded_member_says_that_it_is_and_stands_alone() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    let root = fs::read_to_string(project.path("build.toml")).unwrap();
+    project.write(
+        "build.toml",
+        root.replace("[workspace.image]", "exclude = [\"services/b\"]\n[workspace.image]"),
+    );
+    let said = project.pack("build -p b").fails(1);
+    said.says(&["`services/b` is no member of the workspace: `exclude` leaves it out"]).hints();
+    project.pack("build -p services/").fails(1).says(&["hint: `services/*` matches the members in it"]);
+    project.pack("build services/b").ok();
+    let said = project.pack("build services/b --push").fails(2);
+    said.says(&[
+        "to push, the image needs a name",
+        "/build.toml` leaves this directory out of the workspace",
+    ])
+    .hints();
+}
+
+/// A command without flags for members tells no such flags.
+#[test]
+fn the_root_of_a_workspace_is_answered_with_what_the_command_takes() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    for command in ["build", "plan", "check", "update"] {
+        project.pack(command).fails(1).says(&["`--workspace` means all of its members, and `-p NAME` some"]);
+        project.pack(command).args("--workspace").ok();
+    }
+    let said = project.pack("verify --rebuild .").fails(1).says(&[
+        "describes no image itself",
+        "name one of its members by its path: `--rebuild ",
+        "/services/a`",
+    ]);
+    assert!(!said.stderr.contains("--workspace"), "{}", said.stderr);
+}
+
+/// `localhost` and `127.0.0.1` are one registry here: the second member learns which one took its tag.
+#[test]
+fn a_tag_that_another_member_took_in_this_run_names_it() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    let other = registry.address.replace("127.0.0.1", "localhost");
+    assert_ne!(other, registry.address);
+    for (member, address) in [("a", &registry.address), ("c", &other)] {
+        let file = format!("services/{member}/build.toml");
+        let text = fs::read_to_string(project.path(&file)).unwrap();
+        project.write(&file, format!("[image]\nname = \"{address}/dup/x\"\n{text}"));
+    }
+    let run = project.pack("build -p a -p c --push --jobs 1").run().has_code(4);
+    run.says(&[
+        "is taken",
+        &format!(
+            "pushed that image in this run: `{}/dup/x` and `{other}/dup/x` are one repository",
+            registry.address
+        ),
+    ]);
 }
 
 #[test]

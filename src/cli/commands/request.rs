@@ -15,7 +15,7 @@ use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
 use crate::project::config::{self, Document, Facts, KeyFlag, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
-use crate::project::workspace::{Member, WorkspaceRoot};
+use crate::project::workspace::{Member, Workspace, WorkspaceRoot};
 use crate::runtime::events::Stage;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
@@ -44,10 +44,47 @@ pub(super) fn ask(
     args: &ImageArgs,
     files: &[(&str, &Path)],
 ) -> Result<CommandRequest, CommandError> {
+    request_of(invocation, args, files, |_| {
+        "`--workspace` means all of its members, and `-p NAME` some of them; PATH can also be a member"
+            .to_owned()
+    })
+}
+
+/// The same for a command that has no flags for members of a workspace. `by_path` is the hint that names a member, given
+/// by its directory relative to the root.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) fn ask_by_path(
+    invocation: &Invocation,
+    args: &ImageArgs,
+    by_path: impl FnOnce(&str) -> String,
+) -> Result<CommandRequest, CommandError> {
+    request_of(invocation, args, &[], |root| {
+        let workspace = Workspace::open(root).ok();
+        let member = workspace.as_ref().and_then(|workspace| workspace.members().first());
+        member.map_or_else(
+            || "give the directory of one of its members".to_owned(),
+            |first| by_path(first.place()),
+        )
+    })
+}
+
+/// The request for one image. `members` is the hint where the directory given to it is the root of a workspace.
+fn request_of(
+    invocation: &Invocation,
+    args: &ImageArgs,
+    files: &[(&str, &Path)],
+    members: impl FnOnce(&Path) -> String,
+) -> Result<CommandRequest, CommandError> {
     let _step = invocation.progress.step(Stage::Look, "settings and git");
     let project = Project::find(invocation, args)?;
     let mut context = RequestContext::new(invocation, args, files, project.artifact.clone())?;
     let settings = context.settings(&project)?;
+    if settings.workspace.is_some() {
+        let message = "a file with `[workspace]` describes no image itself";
+        return Err(CommandError::new(ExitStatus::Input, message).hint(members(&project.directory)));
+    }
     context.request(&project, settings, &args.all_outputs())
 }
 
@@ -119,12 +156,6 @@ impl<'a> RequestContext<'a> {
         apps::check_kinds(&settings)?;
         // A pattern is searched for only in directories that the file may name.
         self.check(&settings, project)?;
-        if settings.workspace.is_some() {
-            let message = "a file with `[workspace]` describes no image itself";
-            return Err(CommandError::new(ExitStatus::Input, message).hint(
-                "`--workspace` means all of its members, and `-p NAME` some of them; PATH can also be a member",
-            ));
-        }
         Ok(settings)
     }
 
@@ -507,6 +538,11 @@ fn name_of(settings: &Settings, project: &Project) -> Repository {
     parsed.unwrap_or_else(|_| unreachable!("words of letters and digits are a name"))
 }
 
+/// The root of the workspace that leaves the project out, if there is one.
+fn root_that_excludes(asked: &CommandRequest) -> Option<WorkspaceRoot> {
+    WorkspaceRoot::that_excludes(&asked.lock_path.as_ref()?.with_file_name(BUILD_FILE))
+}
+
 /// The targets that the outputs mean; without any, the local store.
 ///
 /// # Errors
@@ -551,8 +587,15 @@ pub(super) fn targets(
             }
             Location::OwnRegistry => {
                 if asked.request.settings.name.is_none() {
-                    return Err(CommandError::usage("to push, the image needs a name")
-                        .hint("give `--name REGISTRY/REPOSITORY`, or write `name` into `[image]`"));
+                    let error = CommandError::usage("to push, the image needs a name")
+                        .hint("give `--name REGISTRY/REPOSITORY`, or write `name` into `[image]`");
+                    return Err(match root_that_excludes(asked) {
+                        Some(root) => error.hint(format!(
+                            "`exclude` in `{}` leaves this directory out of the workspace, so it has no name from there",
+                            shown_path(&root.build_file())
+                        )),
+                        None => error,
+                    });
                 }
                 if asked.request.settings.offline {
                     return Err(CommandError::usage("`--offline` and pushing exclude each other"));

@@ -52,6 +52,33 @@ pub enum WorkspaceError {
         /// Some of the names that there are.
         known: Vec<String>,
     },
+    /// No member matches a pattern.
+    #[error("the pattern `{pattern}` matches no member of the workspace")]
+    NoMatch {
+        /// The pattern.
+        pattern: String,
+        /// Some of the names that there are.
+        known: Vec<String>,
+    },
+    /// The root itself was named.
+    #[error("`{0}` is the root of the workspace, and no member of it")]
+    RootAsMember(String),
+    /// A directory in which members are was named.
+    #[error("`{pattern}` is a directory with members in it, and no member itself")]
+    Directory {
+        /// The text that names it.
+        pattern: String,
+        /// The pattern that matches the members.
+        better: String,
+    },
+    /// The directory is no member.
+    #[error("`{place}` is no member of the workspace: `exclude` leaves it out")]
+    Excluded {
+        /// The directory, relative to the root.
+        place: String,
+        /// Whether it can be built by itself.
+        has_build_file: bool,
+    },
     /// A pattern of names that is none.
     #[error("`{pattern}` is not a pattern of names: {why}")]
     Pattern {
@@ -97,8 +124,18 @@ impl Explain for WorkspaceError {
                 Some("move the project, or give both files to the same user with `chown`".to_owned())
             }
             Self::NoMember { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
-            Self::NoMember { known, .. } if known.is_empty() => Some("the workspace has no members".to_owned()),
-            Self::NoMember { known, .. } => Some(format!("its members are {}", known.join(", "))),
+            Self::NoMember { known, .. } | Self::NoMatch { known, .. } if known.is_empty() => {
+                Some("the workspace has no members".to_owned())
+            }
+            Self::NoMember { known, .. } | Self::NoMatch { known, .. } => {
+                Some(format!("its members are {}", known.join(", ")))
+            }
+            Self::RootAsMember(_) => Some("`*` matches all members".to_owned()),
+            Self::Directory { better, .. } => Some(format!("`{better}` matches the members in it")),
+            Self::Excluded { place, has_build_file: true } => Some(format!(
+                "remove it from `exclude` of `[workspace]`; `pack build {place}` at the root builds it by itself"
+            )),
+            Self::Excluded { .. } => Some("remove it from `exclude` of `[workspace]`".to_owned()),
             Self::Pattern { .. } => Some("`*` stands for any text, `?` for one character".to_owned()),
             Self::Name(_) => Some("rename the directory, or add it to `exclude`".to_owned()),
             Self::Read { .. } => None,

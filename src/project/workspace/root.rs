@@ -71,6 +71,15 @@ impl WorkspaceRoot {
         if member.document.has_workspace() { Ok(None) } else { Ok(Some((root, member))) }
     }
 
+    /// The root above a build file that lists its directory as a member and then excludes it, if there is one.
+    #[must_use]
+    pub fn that_excludes(build_file: &Path) -> Option<Self> {
+        let directory = fs::canonicalize(build_file.parent()?).ok()?;
+        let root = Self::around(directory.parent()?).ok()??;
+        let place = directory.strip_prefix(&root.directory).ok()?.to_str()?;
+        walk::is_excluded(&root.settings.exclude, place).then_some(root)
+    }
+
     fn of(directory: &Path, document: Document) -> Result<Option<Self>, WorkspaceError> {
         for key in OF_ONE_IMAGE {
             if let Some(span) = document.place_of(key) {

@@ -130,6 +130,52 @@ fn a_selection_keeps_the_order_and_names_what_there_is() {
     assert!(select(&["[a"]).is_err());
 }
 
+/// A text that selects nothing is answered with the reason, and with a pattern that selects what was meant.
+#[test]
+fn a_selection_of_nothing_says_why() {
+    let directory = tree(&[
+        (
+            "build.toml",
+            "[workspace]\nmembers = ['services/*', 'deep/**']\nexclude = ['services/gate', 'deep/old']\n",
+        ),
+        ("services/api/build.toml", ""),
+        ("services/gate/build.toml", ""),
+        ("deep/a/b/build.toml", ""),
+        ("deep/old/dead/build.toml", ""),
+    ]);
+    let workspace =
+        Workspace::open(directory.path()).map_err(|error| error.to_string()).expect("a workspace");
+    let said = |pattern: &str| {
+        let error = workspace.select(&[pattern.to_owned()]).expect_err(pattern);
+        (error.to_string(), error.hint().expect("a hint"))
+    };
+    for pattern in ["gate", "services/gate", "./services/gate/", "g*"] {
+        let (message, hint) = said(pattern);
+        assert_eq!(message, "`services/gate` is no member of the workspace: `exclude` leaves it out");
+        assert!(hint.ends_with("; `pack build services/gate` at the root builds it by itself"), "{hint}");
+    }
+    assert!(said("dead").0.starts_with("`deep/old/dead` is no member"));
+    assert!(workspace.member("gate").expect_err("excluded").to_string().contains("`exclude` leaves it out"));
+    for (pattern, better) in [
+        ("services/", "services/*"),
+        ("services", "services/*"),
+        ("./services/", "services/*"),
+        ("deep", "deep/**"),
+    ] {
+        let (message, hint) = said(pattern);
+        assert_eq!(message, format!("`{pattern}` is a directory with members in it, and no member itself"));
+        assert_eq!(hint, format!("`{better}` matches the members in it"));
+        assert!(workspace.select(&[better.to_owned()]).is_ok_and(|chosen| chosen.len() == 1), "{better}");
+    }
+    for pattern in [".", "./"] {
+        assert_eq!(said(pattern).0, format!("`{pattern}` is the root of the workspace, and no member of it"));
+    }
+    assert_eq!(workspace.select(&["*".to_owned()]).map(|all| all.len()).ok(), Some(2));
+    let (message, hint) = said("n*x");
+    assert_eq!(message, "the pattern `n*x` matches no member of the workspace");
+    assert_eq!(hint, "its members are `b`, `api`");
+}
+
 #[test]
 fn what_is_wrong_with_a_workspace_is_told_with_its_line() {
     let root = |members: &str| format!("[workspace]\nmembers = [{members}]\n");

@@ -4,7 +4,7 @@
 //! a dot, and `**` does not look into `node_modules` or behind links. Files are no members. `**` means the directories with a
 //! build file; each directory that another pattern matches must have one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -101,12 +101,13 @@ pub(super) struct MemberWalk<'a> {
     root: &'a Path,
     exclude: &'a [Spanned<MemberPattern>],
     found: BTreeMap<String, Span>,
+    left_out: BTreeSet<String>,
     budget: usize,
 }
 
 impl<'a> MemberWalk<'a> {
     pub(super) const fn new(root: &'a Path, exclude: &'a [Spanned<MemberPattern>]) -> Self {
-        Self { root, exclude, found: BTreeMap::new(), budget: MOST_DIRECTORIES }
+        Self { root, exclude, found: BTreeMap::new(), left_out: BTreeSet::new(), budget: MOST_DIRECTORIES }
     }
 
     /// Adds what a pattern matches; whether that is anything.
@@ -119,9 +120,9 @@ impl<'a> MemberWalk<'a> {
         Ok(any)
     }
 
-    /// All that was found, in the order of the paths.
-    pub(super) fn into_found(self) -> BTreeMap<String, Span> {
-        self.found
+    /// All that was found, in the order of the paths, and the directories that are excluded.
+    pub(super) fn into_found(self) -> (BTreeMap<String, Span>, BTreeSet<String>) {
+        (self.found, self.left_out)
     }
 
     fn at(&self, place: &str) -> PathBuf {
@@ -130,7 +131,9 @@ impl<'a> MemberWalk<'a> {
 
     fn take(&mut self, place: &str, span: Span, any: &mut bool) {
         *any = true;
-        if !is_excluded(self.exclude, place) {
+        if is_excluded(self.exclude, place) {
+            self.left_out.insert(place.to_owned());
+        } else {
             self.found.entry(place.to_owned()).or_insert(span);
         }
     }

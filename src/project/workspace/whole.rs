@@ -1,6 +1,6 @@
 //! A workspace with all of its members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,8 @@ const MOST_NAMES: usize = 8;
 pub struct Workspace {
     root: WorkspaceRoot,
     members: Vec<Member>,
+    /// The directories that `members` names and `exclude` leaves out.
+    left_out: BTreeSet<String>,
 }
 
 impl Workspace {
@@ -34,12 +36,12 @@ impl Workspace {
     pub fn open(directory: &Path) -> Result<Self, WorkspaceError> {
         let root =
             WorkspaceRoot::around(directory)?.ok_or_else(|| WorkspaceError::NoRoot(directory.to_owned()))?;
-        let places = places(&root)?;
+        let (places, left_out) = places(&root)?;
         let members: Vec<Member> =
             places.iter().map(|(place, span)| member(&root, place, *span)).collect::<Result<_, _>>()?;
         check_names(&members)?;
         check_image_names(&members)?;
-        Ok(Self { root, members })
+        Ok(Self { root, members, left_out })
     }
 
     /// The root.
@@ -65,7 +67,10 @@ impl Workspace {
     /// # Errors
     /// When there is none.
     pub fn member(&self, name: &str) -> Result<&Member, WorkspaceError> {
-        self.members.iter().find(|member| member.name == name).ok_or_else(|| self.no_member(name))
+        let found = self.members.iter().find(|member| member.name == name);
+        found.ok_or_else(|| {
+            self.excluded(|place| name == name_at(place)).unwrap_or_else(|| self.no_member(name))
+        })
     }
 
     /// The members that match any of `patterns`, each once, in the order of their paths. A pattern with a `/` is about
@@ -90,25 +95,66 @@ impl Workspace {
                 }
             }
             if !any {
-                return Err(self.no_member(pattern));
+                let is_meant = |place: &str| {
+                    let name = if is_place { place } else { name_at(place) };
+                    name == plain || glob.is_match(name)
+                };
+                return Err(self.excluded(is_meant).unwrap_or_else(|| self.no_match(pattern, plain)));
             }
         }
         Ok(self.members.iter().zip(chosen).filter_map(|(member, chosen)| chosen.then_some(member)).collect())
     }
 
+    /// The error about a directory that is meant and that `exclude` leaves out.
+    fn excluded(&self, is_meant: impl Fn(&str) -> bool) -> Option<WorkspaceError> {
+        let place = self.left_out.iter().find(|place| is_meant(place))?;
+        let has_build_file = self.root.directory().join(place).join(BUILD_FILE).is_file();
+        Some(WorkspaceError::Excluded { place: place.clone(), has_build_file })
+    }
+
+    /// The error about a pattern that no member matches. `plain` is the pattern without `./` and slashes at its end.
+    fn no_match(&self, pattern: &str, plain: &str) -> WorkspaceError {
+        if matches!(plain, "" | ".") && pattern.starts_with('.') {
+            return WorkspaceError::RootAsMember(pattern.to_owned());
+        }
+        let below = format!("{plain}/");
+        let mut inside = self.members.iter().filter_map(|member| member.place.strip_prefix(&below));
+        if let Some(first) = inside.next() {
+            let is_near = std::iter::once(first).chain(inside).any(|rest| !rest.contains('/'));
+            let better = format!("{below}{}", if is_near { "*" } else { "**" });
+            return WorkspaceError::Directory { pattern: pattern.to_owned(), better };
+        }
+        match plain.contains(['*', '?', '[', '{']) {
+            true => WorkspaceError::NoMatch { pattern: pattern.to_owned(), known: self.known(pattern) },
+            false => self.no_member(pattern),
+        }
+    }
+
     fn no_member(&self, name: &str) -> WorkspaceError {
         let names =
             self.members.iter().map(|member| if name.contains('/') { &*member.place } else { &*member.name });
-        let near = nearest(name, names.clone()).map(str::to_owned);
+        let near = nearest(name, names).map(str::to_owned);
+        WorkspaceError::NoMember { name: name.to_owned(), near, known: self.known(name) }
+    }
+
+    /// Some of the members, as `pattern` would name them: by their paths, or by their names.
+    fn known(&self, pattern: &str) -> Vec<String> {
+        let is_place = pattern.contains('/');
+        let names = self.members.iter().map(|member| if is_place { &*member.place } else { &*member.name });
         let mut known: Vec<String> = names.take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
         let more = self.members.len().saturating_sub(MOST_NAMES);
         known.extend((more > 0).then(|| format!("and {more} more")));
-        WorkspaceError::NoMember { name: name.to_owned(), near, known }
+        known
     }
 }
 
-/// The directories of the members.
-fn places(root: &WorkspaceRoot) -> Result<BTreeMap<String, Span>, WorkspaceError> {
+/// The name of the member in a directory.
+fn name_at(place: &str) -> &str {
+    place.rsplit('/').next().unwrap_or(place)
+}
+
+/// The directories of the members, and those that are excluded.
+fn places(root: &WorkspaceRoot) -> Result<(BTreeMap<String, Span>, BTreeSet<String>), WorkspaceError> {
     let settings = root.settings();
     let mut walk = MemberWalk::new(root.directory(), &settings.exclude);
     for pattern in &settings.members {

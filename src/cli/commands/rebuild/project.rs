@@ -11,6 +11,7 @@ use super::super::super::error::{CommandError, ExitStatus};
 use super::super::super::invocation::{BUILD_FILE, Invocation};
 use super::super::request::{self, CommandRequest};
 use crate::project::config::BaseSetting;
+use crate::types::shown::shown_path;
 
 /// The project that is built again.
 pub(super) struct RebuiltProject {
@@ -43,7 +44,10 @@ impl RebuiltProject {
         };
         args.image.path.clone_from(&path);
         args.image.registries = invocation.registries.clone();
-        let asked = request::ask(invocation, &args.image, &[])?;
+        let asked = request::ask_by_path(invocation, &args.image, |member| {
+            let place = args.image.path.as_deref().unwrap_or(cwd).join(member);
+            format!("name one of its members by its path: `--rebuild {}`", shown_path(&place))
+        })?;
         let base = asked.request.settings.base.as_ref();
         if let Some(BaseSetting::Store(name)) = base.map(|base| &base.value) {
             let message = format!(

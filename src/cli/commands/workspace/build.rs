@@ -16,10 +16,13 @@ use super::super::request::{self, with_git};
 use super::chosen::{ChosenMembers, MemberRequest};
 use super::results::{MemberNumbers, run_results};
 use super::told::ToldMessages;
-use crate::engine::{Job, OnFailure, Outcome, Report, Session, Target};
+use crate::engine::{Job, OnFailure, Outcome, RefusedImage, Report, Session, Target};
 use crate::project::git;
 use crate::project::results::{MemberEnd, RunResults};
-use crate::types::error::Kind;
+use crate::transport::taken_tag::TakenTag;
+use crate::types::digest::Digest;
+use crate::types::error::{BoxedError, Kind};
+use crate::types::reference::Repository;
 use crate::types::secret::redact_message;
 
 /// The result for one member.
@@ -138,6 +141,10 @@ impl MemberBuilds<'_> {
         let on_failure = if self.args.keep_going { OnFailure::GoOn } else { OnFailure::StartNoMore };
         let report = session.run(&jobs, on_failure);
         drop(jobs);
+        let finished =
+            FinishedImages::of(begun.iter().zip(&report.images).filter_map(|((number, ..), result)| {
+                Some((&*self.chosen.members[*number].name, result.as_ref().ok()?))
+            }));
         for (((number, request, _), result), has_begun) in begun.iter().zip(report.images).zip(report.begun) {
             results[*number] = match result {
                 Ok(report) => MemberResult::Ended(Box::new(report)),
@@ -145,7 +152,9 @@ impl MemberBuilds<'_> {
                 Err(error) if error.kind() == Kind::Interrupted => MemberResult::Stopped,
                 Err(error) => {
                     let name = &request.asked.request.name;
-                    MemberResult::Failed(refusal::explained(self.invocation, &session, name, error))
+                    let hint = finished.hint(name, &error);
+                    let error = refusal::explained(self.invocation, &session, name, error);
+                    MemberResult::Failed(hint.into_iter().fold(error, CommandError::hint))
                 }
             };
         }
@@ -160,6 +169,32 @@ impl MemberBuilds<'_> {
     fn targets(&self, request: &MemberRequest, session: &Session) -> Result<Vec<Target>, CommandError> {
         let outputs: Vec<&str> = request.outputs.iter().map(String::as_str).collect();
         request::targets(self.invocation, &request.asked, session, &outputs)
+    }
+}
+
+/// The images of a run that are finished, by the members that they belong to.
+struct FinishedImages(Vec<(String, Repository, Digest)>);
+
+impl FinishedImages {
+    fn of<'r>(reports: impl Iterator<Item = (&'r str, &'r Report)>) -> Self {
+        let image = |(member, report): (&str, &Report)| {
+            Some((member.to_owned(), report.name.clone()?, report.digest?))
+        };
+        Self(reports.filter_map(image).collect())
+    }
+
+    /// The member that took a tag in this run: one repository can be reached under two names of its registry.
+    fn hint(&self, name: &Repository, error: &BoxedError) -> Option<String> {
+        let taken =
+            RefusedImage::behind(error).map(|refused| &refused.taken).or_else(|| TakenTag::behind(error))?;
+        let is_it = |(_, other, digest): &&(String, Repository, Digest)| {
+            *digest == taken.found && other.path() == name.path()
+        };
+        let (member, other, _) = self.0.iter().find(is_it)?;
+        Some(format!(
+            "the member `{member}` pushed that image in this run: `{other}` and `{name}` are one repository, so give each \
+             member a `name` of its own in its `[image]`"
+        ))
     }
 }
 
