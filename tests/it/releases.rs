@@ -1,6 +1,6 @@
 //! Promotions, rollbacks and histories as users see them: words, exit codes, and processes that meet.
 
-use pack_test_registry::{Fake, Quirks};
+use pack_test_registry::{Action, Fake, Fault, Kind, Quirks, Reply};
 use serde_json::Value;
 use std::process::Child;
 
@@ -261,6 +261,23 @@ fn commands_that_read_records_tell_what_is_wrong_with_these() {
     shop.ok("render prod -f pod.yaml -o out");
     std::fs::remove_dir_all(shop.project.path("out")).unwrap();
     assert_eq!((shop.tag("prod"), shop.project.path("out").exists()), (before, false));
+}
+
+/// A registry that takes no records: the release fails whole, with the registry's words.
+#[test]
+fn a_registry_without_what_releases_need() {
+    let shop = Shop::new("");
+    shop.push("1.0");
+    for (status, code) in [(400, "MANIFEST_INVALID"), (403, "DENIED"), (405, "UNSUPPORTED")] {
+        let reply = Reply::error(status, code, "no such things here");
+        shop.fake.fault(Fault::always("PUT", Kind::Manifest, Action::Answer(reply)));
+        let said = shop.fails(3, "promote NAME:1.0 --to prod");
+        let said = said.says(&[&shop.fake.address(), "no such things here"]);
+        assert!(!said.stderr.contains("did you mean"), "{said:?}");
+        assert_eq!((shop.tag("prod"), shop.tag("prod-r0001")), (None, None), "{status}");
+        shop.fake.heal();
+    }
+    shop.ok("promote NAME:1.0 --to prod").says(&["prod has ", ": release 1, from "]);
 }
 
 /// Eight processes release eight images into one environment, all at once: each has its record, in order, none is lost,

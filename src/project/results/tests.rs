@@ -233,7 +233,7 @@ fn what_is_no_document_is_refused() {
     replaced("\"done\":[1]", "\"done\":[0]");
     // A number that decides how long a report is.
     assert!(replaced("\"count\":2", "\"count\":4294967295").contains("from 1 to 10000 shards"));
-    // What a line of the result may have in it.
+    // Names and tags that would not stay on their line.
     replaced("\"h/c\"", "\"h/c\\nFAKE=1\\n::set-output name=a::b\"");
     replaced("\"tags\":[\"1\"]", "\"tags\":[\"a b\"]");
     replaced("\"lock\":\"\"", "\"lock\":\"x\"");
