@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::taken_tag::{TakenTag, revision_in};
 use super::{
@@ -22,7 +24,11 @@ const PLATFORMS: usize = 4;
 /// The namespace of pushed documents in the store's memos.
 const PUSHED: &str = "pushed";
 /// So often a list of referrers is read and written again because somebody else wrote it in between.
-const LIST_TRIES: u32 = 5;
+const LIST_TRIES: u32 = 40;
+/// A writer of such a list waits at least so long before it looks again.
+const LIST_SETTLE: Duration = Duration::from_millis(20);
+/// It waits at most so long.
+const LIST_LONGEST: Duration = Duration::from_secs(1);
 
 /// An image in a registry.
 #[derive(Debug)]
@@ -307,11 +313,15 @@ impl Destination for RegistryDestination {
     }
 
     /// A registry with the referrers API lists by itself. Another gets the tag that stands in for it, which is moved only
-    /// if it still lists what was read, so that two clients do not lose each other's entries.
+    /// if it still lists what was read. Registries look at no condition, so that of two writers who read the same list the
+    /// second one may overwrite the first one's entries: each waits longer than it took from reading to writing, looks
+    /// again, and writes what is gone once more.
     fn refer(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<(), BoxedError> {
         let tag = fallback_tag(subject);
+        let begun = Instant::now();
         let mut tries = 0;
         loop {
+            let looked = Instant::now();
             let (mut all, seen) = match self.client.referrers_for_push(&self.repository, subject)? {
                 Referrers::Api(_) => return Ok(()),
                 Referrers::Tag(listed, digest) => (listed, Some(digest)),
@@ -332,10 +342,16 @@ impl Destination for RegistryDestination {
             let document = RawDocument::new(Some(&MediaType::ImageIndex), bytes).map_err(wrong)?;
             tries += 1;
             match self.put_over(&tag, &document, seen) {
-                Ok(_) => return Ok(()),
+                Ok(_) => {}
                 Err(RegistryError::Moved { .. }) if tries < LIST_TRIES => {}
                 Err(error) => return Err(error.into()),
             }
+            // Writers that met do not meet again at once: each has another digest. One that met others is on a busy
+            // registry, where all take longer.
+            let spread =
+                Duration::from_millis(u64::from(document.digest().as_bytes()[0] % 32) * u64::from(tries - 1));
+            let took = if tries > 1 { begun.elapsed() } else { looked.elapsed() * 3 };
+            thread::sleep(took.clamp(LIST_SETTLE, LIST_LONGEST) + spread);
         }
     }
 
