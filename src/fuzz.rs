@@ -27,13 +27,24 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 35] = [
+pub const TARGETS: [Target; 38] = [
     Target { name: "app-boot", run: artifact::application, seeds: seeds::app_boot },
     Target { name: "app-jar", run: artifact::application, seeds: seeds::app_jar },
     Target { name: "app-node", run: artifact::application, seeds: seeds::app_node },
     Target { name: "app-python", run: artifact::application, seeds: seeds::app_python },
     Target { name: "app-quarkus", run: artifact::application, seeds: seeds::app_quarkus },
     Target { name: "app-script", run: artifact::application, seeds: seeds::app_script },
+    Target {
+        name: "attest-bundle",
+        run: crate::attest::fuzz::bundle,
+        seeds: crate::attest::fuzz::bundle_seeds,
+    },
+    Target { name: "attest-key", run: crate::attest::fuzz::keys, seeds: crate::attest::fuzz::key_seeds },
+    Target {
+        name: "attest-statement",
+        run: crate::attest::fuzz::statement,
+        seeds: crate::attest::fuzz::statement_seeds,
+    },
     Target { name: "bodies", run: layer::bodies, seeds: seeds::bodies },
     Target { name: "build-lock", run: text::build_lock, seeds: seeds::build_lock },
     Target { name: "build-toml", run: text::build_toml, seeds: seeds::build_toml },

@@ -6,6 +6,7 @@
 //! - `runtime`: events, interrupt, workers, files, budgets.
 //! - `formats`: DEFLATE, tar, zip, JSON.
 //! - `oci`: manifests, indexes and configurations as immutable values; blobs with a descriptor.
+//! - `attest`: statements about images, keys, signatures and their proofs.
 //! - `store`: the local store of blobs, names and memos.
 //! - `registry`: the distribution protocol; the one client of the network.
 //! - `transport`: where images come from and go to, behind one `Source` and one `Destination`.
@@ -80,6 +81,7 @@
 pub use cli::main;
 
 pub(crate) mod artifact;
+pub(crate) mod attest;
 pub(crate) mod bases;
 pub(crate) mod cli;
 pub(crate) mod descriptors;

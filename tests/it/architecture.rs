@@ -17,6 +17,7 @@ const LEVELS: [&str; 22] = [
     "runtime",
     "formats",
     "oci",
+    "attest",
     "store",
     "registry",
     "transport",
