@@ -14,6 +14,7 @@ pub mod format;
 pub mod invocation;
 pub mod man;
 pub mod outputs;
+pub mod password;
 pub mod printer;
 pub mod progress;
 pub mod prompt;

@@ -4,6 +4,7 @@
 //! Changes are functions that return a new image. Nothing here reads a disk or a network.
 
 pub mod artifact;
+pub mod attached;
 pub mod blob;
 mod config;
 mod derive;

@@ -2,6 +2,7 @@
 //!
 //! Each type holds its invariant: a value that exists is valid. Nothing here reads a file, a clock or a network.
 
+pub mod artifact_type;
 pub mod check_policy;
 pub mod delivery;
 pub mod digest;

@@ -51,6 +51,7 @@ mod reproducible;
 mod sbom;
 mod secrets;
 mod shards;
+mod signing;
 mod sites;
 mod soci;
 mod support;

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::attach::{AttachArgs, ReferrersArgs};
 use super::build::BuildArgs;
 use super::cache::CacheArgs;
 use super::check::CheckArgs;
@@ -12,6 +13,7 @@ use super::events::{EventsArgs, EventsCommand};
 use super::history::HistoryArgs;
 use super::init::InitArgs;
 use super::inspect::InspectArgs;
+use super::key::KeyArgs;
 use super::listen::ListenArgs;
 use super::login::{LoginArgs, LogoutArgs};
 use super::merge::MergeArgs;
@@ -23,6 +25,7 @@ use super::release::{PromoteArgs, ReleasesArgs, RollbackArgs};
 use super::render::RenderArgs;
 use super::resolve::ResolveArgs;
 use super::sbom::SbomArgs;
+use super::sign::SignArgs;
 use super::stored::{ImagesArgs, RmArgs};
 use super::tag::TagArgs;
 use super::update::UpdateArgs;
@@ -51,6 +54,10 @@ pub enum Command {
     Promote(PromoteArgs),
     Releases(ReleasesArgs),
     Rollback(RollbackArgs),
+    Sign(SignArgs),
+    Attach(AttachArgs),
+    Referrers(ReferrersArgs),
+    Key(KeyArgs),
     Events(EventsArgs),
     Resolve(ResolveArgs),
     Render(RenderArgs),
@@ -83,6 +90,9 @@ impl Command {
             Self::Releases(args) => &args.registries,
             Self::Rollback(args) => &args.release.registries,
             Self::Tag(args) => &args.registries,
+            Self::Sign(args) => &args.registries,
+            Self::Attach(args) => &args.registries,
+            Self::Referrers(args) => &args.registries,
             Self::Events(EventsArgs { command: EventsCommand::Flush(args) }) => &args.registries,
             Self::Resolve(args) => &args.registries,
             Self::Render(args) => &args.registries,
@@ -90,6 +100,7 @@ impl Command {
             Self::Login(args) => &args.registries,
             Self::Doctor(args) => &args.registries,
             Self::Events(EventsArgs { command: EventsCommand::List(_) })
+            | Self::Key(_)
             | Self::Images(_)
             | Self::Rm(_)
             | Self::Merge(_)

@@ -38,6 +38,8 @@ IMAGE is one of:
   docker-archive:FILE[:TAG]   In a file of `docker save`
 Examples:
   pack verify localhost:5000/shop/app:1.0
+  pack verify localhost:5000/shop/app:1.0 --key pack.pub
+      Whether this key has signed it, too
   pack verify --rebuild
       Build ./build.toml again and again, and compare
   pack verify localhost:5000/shop/app:1.0 --rebuild shop -- --locked
@@ -46,7 +48,8 @@ Exit codes:
   0    Everything is as it should be; with `--rebuild`, one digest
   1    Something is wrong; with `--rebuild`, a digest differs, or a build
        failed, and then there is an `error:`
-  3    A registry or the network failed";
+  3    A registry or the network failed
+  4    A signature is missing, or proves nothing";
 
 pub(super) const INSPECT_HELP: &str = "\
 IMAGE is one of:

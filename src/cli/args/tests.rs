@@ -62,6 +62,12 @@ fn every_command_explains_itself() {
     pack promote
     pack releases
     pack rollback
+    pack sign
+    pack attach
+    pack referrers
+    pack key
+    pack key generate
+    pack key public
     pack events
     pack events list
     pack events flush

@@ -33,6 +33,13 @@ pub struct VerifyArgs {
     )]
     pub platforms: Vec<Platform>,
 
+    /// Also require a signature by this public key; may be repeated, and each must have signed
+    ///
+    /// The image itself must be signed: for an index, the index. Signatures of `pack sign` and `cosign sign` count, as
+    /// bundles and in the older form. Exit code 4 if one is missing or does not fit.
+    #[arg(long = "key", value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "rebuild")]
+    pub keys: Vec<PathBuf>,
+
     /// Build this project again, with other surroundings each time [default: .]
     ///
     /// Each build has an empty store of its own and writes nothing into the project. Without IMAGE, the builds are

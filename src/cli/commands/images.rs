@@ -7,9 +7,10 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::invocation::{Invocation, Opened};
 use super::super::view::{self, BaseView};
-use super::names;
+use super::{names, sign};
 use crate::inspect::verify;
 use crate::oci::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
+use crate::release::attach::ProvedSignature;
 use crate::store::Store;
 use crate::transport::load::{LoadError, load_image};
 use crate::transport::{BlobStream, Source};
@@ -165,7 +166,10 @@ pub(super) fn chosen(
 pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), CommandError> {
     // Only `--rebuild` can do without one.
     let image = args.image.as_deref().unwrap_or_default();
-    let Opened { source, location } = invocation.image(image)?;
+    let opened = invocation.image(image)?;
+    // First: what is not signed need not be read.
+    let signatures = sign::check(invocation, &opened, &args.keys)?;
+    let Opened { source, location } = opened;
     let mut reports = Vec::new();
     if args.platforms.is_empty() {
         reports.push(verify_source(invocation, &*source)?);
@@ -178,10 +182,17 @@ pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), C
     if args.format.json {
         // One document, whatever was asked for.
         match &reports[..] {
-            [report] => invocation.printer.json(&LocatedImage { place, view: report }),
-            reports => invocation.printer.json(&serde_json::json!({ "place": place, "reports": reports })),
+            [report] => {
+                invocation.printer.json(&LocatedImage { place, view: &SignedImage { report, signatures } });
+            }
+            reports => invocation
+                .printer
+                .json(&serde_json::json!({ "place": place, "reports": reports, "signatures": signatures })),
         }
     } else {
+        for signature in &signatures {
+            invocation.printer.result(format!("{}: signed by `{}`", signature.subject, signature.key));
+        }
         for report in reports.iter().filter(|report| report.problems.is_empty()) {
             invocation.printer.result(sound(report, &location));
         }
@@ -194,6 +205,15 @@ pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), C
     let mut error = CommandError::new(ExitStatus::Input, format!("`{location}` has {count}"));
     error.chain.extend(problems.iter().map(|problem| format!("{}: {}", problem.subject, problem.message)));
     Err(error)
+}
+
+/// A report, and the signatures that were asked for.
+#[derive(Serialize)]
+struct SignedImage<'a> {
+    #[serde(flatten)]
+    report: &'a verify::Verification,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<ProvedSignature>,
 }
 
 /// That an image is what its name says, and where.

@@ -1,5 +1,6 @@
 //! The commands, one thin file each: arguments in, calls of the library, text out.
 
+mod attach;
 mod build;
 mod cache;
 mod check;
@@ -11,6 +12,7 @@ mod doctor;
 mod events;
 mod images;
 mod init;
+mod key;
 mod listen;
 mod login;
 mod merge;
@@ -25,6 +27,7 @@ mod render;
 mod request;
 mod resolve;
 mod sbom;
+mod sign;
 mod update;
 mod workspace;
 
@@ -60,6 +63,10 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Copy(args) => copy::run(invocation, args),
         Command::Tag(args) => copy::tag(invocation, args),
         Command::Rebase(args) => rebase::run(invocation, args),
+        Command::Sign(args) => sign::run(invocation, args),
+        Command::Attach(args) => attach::run(invocation, args),
+        Command::Referrers(args) => attach::list(invocation, args),
+        Command::Key(args) => key::run(invocation, &args.command),
         Command::Promote(args) => release::run(invocation, args),
         Command::Releases(args) => release::list(invocation, args),
         Command::Rollback(args) => release::back(invocation, args),

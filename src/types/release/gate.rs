@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::environment::EnvironmentName;
+use crate::types::artifact_type::ArtifactType;
 use crate::types::error::nearest;
-use crate::types::shown::Foreign;
 
 /// A condition for a promotion.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,28 +30,13 @@ impl FromStr for Gate {
         };
         match form {
             "release" => value.parse().map(Self::Release).map_err(|error| format!("{error}")),
-            "referrer" if is_media_type(value) => Ok(Self::Referrer(value.to_owned())),
-            "referrer" => Err(format!(
-                "`{}` is not a type of artifact, such as `application/spdx+json`",
-                Foreign::new(value)
-            )),
+            "referrer" => value.parse().map(|kind: ArtifactType| Self::Referrer(kind.to_string())),
             other => Err(match nearest(other, FORMS) {
                 Some(near) => format!("there is no such gate; did you mean `{near}:…`?"),
                 None => "there is no such gate; the gates are `release:ENV` and `referrer:TYPE`".to_owned(),
             }),
         }
     }
-}
-
-/// A media type of RFC 6838: two restricted names.
-fn is_media_type(text: &str) -> bool {
-    let is_name = |name: &str| {
-        let other = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
-        (1..=127).contains(&name.len())
-            && name.as_bytes()[0].is_ascii_alphanumeric()
-            && name.bytes().all(other)
-    };
-    text.split_once('/').is_some_and(|(kind, name)| is_name(kind) && is_name(name))
 }
 
 impl fmt::Display for Gate {

@@ -1,0 +1,160 @@
+//! cosign's older signatures: layers of a manifest under the tag `sha256-HEX.sig`.
+
+use std::io::Read as _;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::error::AttachError;
+use crate::attest::{PublicKey, SIGNATURE_ANNOTATION, SIMPLE_SIGNING, Signer, SimplePayload};
+use crate::oci::blob::Blob;
+use crate::oci::{Descriptor, ManifestOrIndex, MediaType, RawDocument, artifact::OciArtifact};
+use crate::registry::{Client, PushedParts, RegistryError};
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::reference::{Repository, Tag};
+
+/// A payload has at most so many bytes.
+const MAX_PAYLOAD: u64 = 1 << 20;
+/// So many older signatures of an image are read.
+const MOST: usize = 200;
+/// So often the list is read and written again because somebody else wrote it in between.
+const TRIES: u32 = 20;
+
+/// A repository with tags of older signatures.
+#[derive(Clone, Debug)]
+pub struct LegacyPlace {
+    client: Client,
+    repository: Repository,
+}
+
+/// An older signature, before anything of it is believed.
+pub(super) struct FoundPayload {
+    pub(super) digest: Digest,
+    pub(super) payload: Vec<u8>,
+    pub(super) signature: String,
+}
+
+/// The list under a tag, and what the tag resolves to.
+#[derive(Default)]
+struct LegacyList {
+    layers: Vec<Descriptor>,
+    seen: Option<Digest>,
+}
+
+impl LegacyPlace {
+    /// The tags of this repository.
+    #[must_use]
+    pub const fn new(client: Client, repository: Repository) -> Self {
+        Self { client, repository }
+    }
+
+    fn tag(subject: &Digest) -> Tag {
+        let tag = format!("sha256-{}.sig", subject.hex());
+        tag.parse().unwrap_or_else(|_| unreachable!("letters, digits, a hyphen and a dot are a tag"))
+    }
+
+    fn list(&self, subject: &Digest) -> Result<LegacyList, BoxedError> {
+        let tag = Self::tag(subject);
+        let Some(found) = self.client.resolve(&self.repository.at_tag(tag.clone()))? else {
+            return Ok(LegacyList::default());
+        };
+        let document = self.client.document(&self.repository, &found.digest.to_string(), Some(&found))?;
+        match document.parse() {
+            Ok(ManifestOrIndex::Manifest(manifest)) => {
+                Ok(LegacyList { layers: manifest.layers, seen: Some(found.digest) })
+            }
+            _ => Err(AttachError::NotSignatures(format!("{}:{tag}", self.repository)).into()),
+        }
+    }
+
+    fn payloads(&self, list: &LegacyList) -> Result<Vec<FoundPayload>, BoxedError> {
+        let mut found = Vec::new();
+        let is_payload =
+            |layer: &&Descriptor| layer.media_type.to_string() == SIMPLE_SIGNING && layer.size <= MAX_PAYLOAD;
+        for layer in list.layers.iter().filter(is_payload).take(MOST) {
+            let Some(signature) = layer.annotations.get(SIGNATURE_ANNOTATION) else { continue };
+            let mut payload = Vec::new();
+            let stream = self.client.blob(&self.repository, layer)?;
+            // A damaged payload is no signature.
+            if stream.take(MAX_PAYLOAD + 1).read_to_end(&mut payload).is_ok() {
+                found.push(FoundPayload { digest: layer.digest, payload, signature: signature.clone() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The older signatures of an image.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub(super) fn found(&self, subject: &Digest) -> Result<Vec<FoundPayload>, BoxedError> {
+        self.payloads(&self.list(subject)?)
+    }
+
+    fn has(&self, list: &LegacyList, key: &PublicKey, subject: &Digest) -> Result<bool, BoxedError> {
+        let found = self.payloads(list)?;
+        let proves = |found: &FoundPayload| {
+            SimplePayload::prove(&found.payload, &found.signature, key, subject).is_ok()
+        };
+        Ok(found.iter().any(proves))
+    }
+
+    /// Adds a signature by the signer, unless there is one; whether it was added. Signatures of others stay.
+    ///
+    /// # Errors
+    /// When it cannot be made or stored.
+    pub(super) fn add(&self, signer: &dyn Signer, subject: &Digest) -> Result<bool, BoxedError> {
+        let mut list = self.list(subject)?;
+        if self.has(&list, signer.public(), subject)? {
+            return Ok(false);
+        }
+        let payload = SimplePayload::bytes(&self.repository, subject);
+        let signature = signer.sign(&payload)?;
+        let mut layer = Descriptor::of(MediaType::Other(SIMPLE_SIGNING.to_owned()), &payload);
+        layer.annotations.insert(SIGNATURE_ANNOTATION.to_owned(), signature.to_base64());
+        let tag = Self::tag(subject);
+        for tried in 0..TRIES {
+            list.layers.push(layer.clone());
+            let config = config(&list.layers);
+            let of_config = Descriptor::of(MediaType::ImageConfig, &config);
+            let blobs = [
+                Blob::in_memory(layer.clone(), payload.clone(), "signature"),
+                Blob::in_memory(of_config.clone(), config, "config"),
+            ];
+            for blob in &blobs {
+                self.client.push_blob(&self.repository, blob)?;
+            }
+            let artifact = OciArtifact::of_config(of_config).layers(list.layers.iter().cloned());
+            let document: RawDocument = artifact.document("signatures").map_err(AttachError::from)?;
+            let parts = PushedParts { blobs: &blobs, documents: &[] };
+            match self.client.push_document_over(&self.repository, &tag, &document, list.seen, parts) {
+                Ok(_) => {}
+                Err(RegistryError::Moved { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            // Another writer may have seen the old list, too.
+            let spread = u64::from(signature.to_base64().bytes().map(u32::from).sum::<u32>() % 40);
+            thread::sleep(Duration::from_millis(20 + spread * u64::from(tried.min(4))));
+            list = self.list(subject)?;
+            if list.layers.iter().any(|found| found == &layer) {
+                return Ok(true);
+            }
+        }
+        Err(AttachError::Contended(*subject).into())
+    }
+}
+
+/// The configuration of such a manifest: an image that consists of the payloads.
+fn config(layers: &[Descriptor]) -> Vec<u8> {
+    let layers: Vec<String> = layers.iter().map(|layer| layer.digest.to_string()).collect();
+    let config = json!({
+        "architecture": "",
+        "config": {},
+        "created": "0001-01-01T00:00:00Z",
+        "os": "",
+        "rootfs": { "type": "layers", "diff_ids": layers },
+    });
+    config.to_string().into_bytes()
+}
