@@ -21,6 +21,7 @@ mod releases;
 mod runtimes;
 mod sbom;
 pub(crate) mod server;
+mod signatures;
 mod tools;
 mod users;
 

@@ -1,0 +1,111 @@
+//! Signatures with cosign as judge, both ways, in registries of three makers.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::peers::peer;
+use super::server::Server;
+use super::tools::{Pack, run};
+use super::{inputs, project, say, scratch};
+
+#[test]
+fn cosign_and_pack_agree_in_docker_registry() {
+    let Some(inputs) = inputs(&["tools/docker-registry"]) else { return };
+    walk(&inputs.join("tools/docker-registry"));
+}
+
+#[test]
+fn cosign_and_pack_agree_in_distribution_3() {
+    if let Some(program) = inputs(&[]).and(peer("distribution/registry")) {
+        walk(&program);
+    }
+}
+
+#[test]
+fn cosign_and_pack_agree_in_a_registry_with_the_referrers_api() {
+    if let Some(program) = inputs(&[]).and(peer("referrers/registry")) {
+        walk(&program);
+    }
+}
+
+const PASSWORD: &str = "correct-horse-7Zq";
+
+fn walk(program: &Path) {
+    let Some(cosign) = peer("cosign/cosign") else { return };
+    let directory = scratch();
+    let directory = directory.path();
+    let server = Server::start(program, &directory.join("registry"), false);
+    let home = directory.join("home");
+    let pack = Pack::new(&home);
+    let cosign = |arguments: &[&str]| {
+        let mut command = Command::new(&cosign);
+        command.args(arguments).env("HOME", &home).env("COSIGN_PASSWORD", PASSWORD).current_dir(&home);
+        command
+    };
+    let with_password = |arguments: &[&str]| {
+        let output = pack.command(arguments).env("COSIGN_PASSWORD", PASSWORD).output().expect("pack starts");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let app = directory.join("app");
+    std::fs::create_dir_all(app.join("files")).expect("can be made");
+    let image = |name: &str| {
+        std::fs::write(app.join("files/page.html"), name).expect("can be written");
+        let repository = format!("{}/shop/{name}", server.host());
+        let text = format!(
+            "[image]\nname = \"{repository}\"\nbase = \"scratch\"\nplatforms = [\"linux/amd64\"]\ntags = [\"1\"]\n\n\
+             [app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv/www\"\n"
+        );
+        pack.ok(&["build", &project(&app, &text), "--push"]).trim().to_owned()
+    };
+    let is_verified = |image: &str, key: &str, bundle: bool| {
+        let form = format!("--new-bundle-format={bundle}");
+        let mut command = cosign(&["verify", "--key", key, "--insecure-ignore-tlog=true", &form, image]);
+        command.stdin(Stdio::null()).output().expect("cosign starts").status.success()
+    };
+
+    // Our key and our signatures, judged by cosign.
+    with_password(&["key", "generate", "--output", "ours"]);
+    let ours = image("ours");
+    assert!(!is_verified(&ours, "ours.pub", true), "nothing is signed yet");
+    with_password(&["sign", &ours, "--key", "ours.key", "--signature-format", "both"]);
+    assert!(is_verified(&ours, "ours.pub", true), "{ours}");
+    assert!(is_verified(&ours, "ours.pub", false), "{ours}");
+
+    // A key of cosign, and its signatures, judged by us.
+    run(&mut cosign(&["generate-key-pair"]));
+    let public = pack.ok(&["key", "public", "cosign.pub"]);
+    let opened = pack.command(&["key", "public", "cosign.key"]).env("COSIGN_PASSWORD", PASSWORD).output();
+    assert_eq!(String::from_utf8_lossy(&opened.expect("pack starts").stdout), public);
+    for (name, form) in [("bundle", "--new-bundle-format=true"), ("legacy", "--new-bundle-format=false")] {
+        let theirs = image(name);
+        assert_eq!(pack.run(&["verify", &theirs, "--key", "cosign.pub"]).code, Some(4));
+        let offline = ["--tlog-upload=false", "--use-signing-config=false", form];
+        run(&mut cosign(
+            &[&["sign", "--yes", "--key", "cosign.key"][..], &offline, &[theirs.as_str()]].concat(),
+        ));
+        let verified = pack.ok(&["verify", &theirs, "--key", "cosign.pub"]);
+        assert!(verified.contains("signed by"), "{verified}");
+        assert_eq!(pack.run(&["verify", &theirs, "--key", "ours.pub"]).code, Some(4));
+        // A signature by the same key is not written again, though another program wrote it.
+        let mut ours = pack.command(&["sign", &theirs, "--key", "cosign.key", "--signature-format", name]);
+        let said = ours.env("COSIGN_PASSWORD", PASSWORD).output().expect("pack starts");
+        assert!(String::from_utf8_lossy(&said.stderr).contains("already"), "{said:?}");
+    }
+
+    // Our keys sign with cosign, too, and both signatures stay.
+    run(&mut cosign(&[
+        "sign",
+        "--yes",
+        "--key",
+        "ours.key",
+        "--tlog-upload=false",
+        "--use-signing-config=false",
+        &ours,
+    ]));
+    with_password(&["sign", &ours, "--key", "cosign.key"]);
+    for key in ["ours.pub", "cosign.pub"] {
+        assert!(is_verified(&ours, key, true), "{key}");
+        pack.ok(&["verify", &ours, "--key", key]);
+    }
+    say(&format!("{}: signatures of cosign and pack agree", program.display()));
+}
