@@ -12,7 +12,7 @@ use super::dsse::{IN_TOTO, pae};
 use super::key::{PublicKey, Signature};
 use super::proof::ProofError;
 use super::signer::Signer;
-use super::statement::Statement;
+use super::statement::ImageStatement;
 use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw, decode};
 use crate::types::error::BoxedError;
 
@@ -35,7 +35,7 @@ impl SignatureBundle {
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn sign(statement: &Statement, signer: &dyn Signer) -> Result<Vec<u8>, BoxedError> {
+    pub fn sign(statement: &ImageStatement, signer: &dyn Signer) -> Result<Vec<u8>, BoxedError> {
         let payload = statement.to_bytes();
         let signature = signer.sign(&pae(IN_TOTO, &payload))?;
         let hint = signer.public().id().to_string();
@@ -85,7 +85,7 @@ impl SignatureBundle {
     ///
     /// # Errors
     /// When it did not.
-    pub fn proves(&self, key: &PublicKey) -> Result<Statement, ProofError> {
+    pub fn proves(&self, key: &PublicKey) -> Result<ImageStatement, ProofError> {
         if !key.has_signed(&pae(IN_TOTO, &self.payload), &self.signature) {
             let is_other = !self.hint.is_empty() && self.hint != key.id().to_string();
             return Err(if is_other {
@@ -94,7 +94,7 @@ impl SignatureBundle {
                 ProofError::Wrong(key.id())
             });
         }
-        Statement::read(&self.payload)
+        ImageStatement::read(&self.payload)
     }
 }
 

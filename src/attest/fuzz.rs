@@ -1,14 +1,14 @@
 //! Hostile keys, bundles, statements and payloads.
 
 use super::bundle::SignatureBundle;
-use super::key::{PublicKey, SigningKey};
+use super::key::{PrivateKey, PublicKey};
 use super::key_file::KeyFile;
 use super::simple::SimplePayload;
-use super::statement::Statement;
+use super::statement::ImageStatement;
 use crate::types::digest::Digest;
 
-fn key() -> SigningKey {
-    SigningKey::generate().unwrap_or_else(|error| unreachable!("a key: {error}"))
+fn key() -> PrivateKey {
+    PrivateKey::generate().unwrap_or_else(|error| unreachable!("a key: {error}"))
 }
 
 /// A private or public key: one that is read gives a key that checks what it signs.
@@ -33,8 +33,8 @@ pub fn bundle(bytes: &[u8]) {
 
 /// A statement: one that is read is written so that it is read again.
 pub fn statement(bytes: &[u8]) {
-    if let Ok(statement) = Statement::read(bytes) {
-        assert_eq!(Statement::read(&statement.to_bytes()), Ok(statement));
+    if let Ok(statement) = ImageStatement::read(bytes) {
+        assert_eq!(ImageStatement::read(&statement.to_bytes()), Ok(statement));
     }
 }
 
@@ -48,11 +48,11 @@ pub fn key_seeds() -> Vec<Vec<u8>> {
 
 /// Bundles to begin with.
 pub fn bundle_seeds() -> Vec<Vec<u8>> {
-    let statement = Statement::signature(&Digest::of(b"image"));
+    let statement = ImageStatement::signature(&Digest::of(b"image"));
     vec![SignatureBundle::sign(&statement, &key()).unwrap_or_default()]
 }
 
 /// Statements to begin with.
 pub fn statement_seeds() -> Vec<Vec<u8>> {
-    vec![Statement::signature(&Digest::of(b"image")).to_bytes()]
+    vec![ImageStatement::signature(&Digest::of(b"image")).to_bytes()]
 }

@@ -157,12 +157,12 @@ impl fmt::Debug for PublicKey {
 }
 
 /// A key that signs. Its secret part is never shown, and is overwritten when it goes.
-pub struct SigningKey {
+pub struct PrivateKey {
     pair: EcdsaKeyPair,
     public: PublicKey,
 }
 
-impl SigningKey {
+impl PrivateKey {
     /// A new key.
     ///
     /// # Errors
@@ -219,8 +219,8 @@ impl SigningKey {
     }
 }
 
-impl fmt::Debug for SigningKey {
+impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({})", self.public.id)
+        write!(f, "PrivateKey({})", self.public.id)
     }
 }

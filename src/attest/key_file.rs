@@ -1,7 +1,7 @@
 //! Files of private keys: cosign's encrypted ones, PKCS#8 and SEC 1.
 
 use super::error::KeyError;
-use super::key::SigningKey;
+use super::key::PrivateKey;
 use super::pem;
 use super::sealed::{SEALED, SealedKey};
 
@@ -11,7 +11,7 @@ pub enum KeyFile {
     /// It needs a password.
     Sealed(SealedKey),
     /// It is as it is.
-    Open(SigningKey),
+    Open(PrivateKey),
 }
 
 impl KeyFile {
@@ -25,8 +25,8 @@ impl KeyFile {
             let Some(body) = &block.body else { return Err(KeyError::OpenSsl("Proc-Type: 4,ENCRYPTED")) };
             match &*block.label {
                 label if SEALED.contains(&label) => return SealedKey::read(body).map(Self::Sealed),
-                "PRIVATE KEY" => return SigningKey::from_pkcs8(body).map(Self::Open),
-                "EC PRIVATE KEY" => return SigningKey::from_sec1(body).map(Self::Open),
+                "PRIVATE KEY" => return PrivateKey::from_pkcs8(body).map(Self::Open),
+                "EC PRIVATE KEY" => return PrivateKey::from_sec1(body).map(Self::Open),
                 // OpenSSL writes the curve before the key.
                 "EC PARAMETERS" => {}
                 "ENCRYPTED PRIVATE KEY" => return Err(KeyError::OpenSsl("ENCRYPTED PRIVATE KEY")),

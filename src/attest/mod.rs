@@ -24,10 +24,10 @@ pub use bundle::{BUNDLE, SignatureBundle};
 #[cfg(test)]
 use dsse::pae;
 pub use error::KeyError;
-pub use key::{KeyId, PublicKey, Signature, SigningKey};
+pub use key::{KeyId, PrivateKey, PublicKey, Signature};
 pub use key_file::KeyFile;
 #[cfg(test)]
 use proof::ProofError;
 pub use signer::Signer;
 pub use simple::{SIGNATURE_ANNOTATION, SIMPLE_SIGNING, SimplePayload};
-pub use statement::{COSIGN_SIGN, Statement};
+pub use statement::{COSIGN_SIGN, ImageStatement};

@@ -11,7 +11,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::error::KeyError;
-use super::key::SigningKey;
+use super::key::PrivateKey;
 use super::pem;
 use crate::formats::json::{FromJson, JsonError, JsonValue, Object, decode};
 
@@ -94,15 +94,15 @@ impl SealedKey {
     ///
     /// # Errors
     /// When it is not, or what is in it is no key for P-256.
-    pub fn open(&self, password: &[u8]) -> Result<SigningKey, KeyError> {
+    pub fn open(&self, password: &[u8]) -> Result<PrivateKey, KeyError> {
         let cipher = cipher(password, &self.salt, self.params)?;
         let opened = cipher.decrypt(Nonce::from_slice(&self.nonce), &self.ciphertext[..]);
         let der = Zeroizing::new(opened.map_err(|_| KeyError::Password)?);
-        SigningKey::from_pkcs8(&der)
+        PrivateKey::from_pkcs8(&der)
     }
 }
 
-impl SigningKey {
+impl PrivateKey {
     /// The key in PEM under a password.
     ///
     /// # Errors

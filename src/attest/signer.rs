@@ -1,6 +1,6 @@
 //! Signers: keys here, and programs that have a key elsewhere.
 
-use super::key::{PublicKey, Signature, SigningKey};
+use super::key::{PrivateKey, PublicKey, Signature};
 use crate::types::error::BoxedError;
 
 /// Something that signs.
@@ -15,7 +15,7 @@ pub trait Signer: Send + Sync {
     fn public(&self) -> &PublicKey;
 }
 
-impl Signer for SigningKey {
+impl Signer for PrivateKey {
     fn sign(&self, message: &[u8]) -> Result<Signature, BoxedError> {
         Ok(Self::sign(self, message)?)
     }

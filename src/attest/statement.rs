@@ -18,7 +18,7 @@ const TYPES: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io
 /// A statement about images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Statement {
+pub struct ImageStatement {
     #[serde(rename = "_type")]
     kind: String,
     subject: Vec<StatementSubject>,
@@ -36,7 +36,7 @@ struct StatementSubject {
     digest: BTreeMap<String, String>,
 }
 
-impl Statement {
+impl ImageStatement {
     /// That this is claimed of the manifest or index with this digest.
     #[must_use]
     pub fn new(subject: &Digest, predicate_type: &str, predicate: Raw) -> Self {
@@ -91,7 +91,7 @@ impl Statement {
     }
 }
 
-impl FromJson for Statement {
+impl FromJson for ImageStatement {
     fn decode(value: JsonValue<'_>) -> Result<Self, JsonError> {
         let mut object = Object::open(value, &["_type", "subject", "predicateType", "predicate"])?;
         let statement = Self {

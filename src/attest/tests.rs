@@ -8,16 +8,16 @@ use super::*;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain as _, Kind};
 
-fn key() -> SigningKey {
-    SigningKey::generate().expect("random bytes")
+fn key() -> PrivateKey {
+    PrivateKey::generate().expect("random bytes")
 }
 
 fn image() -> Digest {
     Digest::of(b"image")
 }
 
-fn bundle(key: &SigningKey) -> Value {
-    let bytes = SignatureBundle::sign(&Statement::signature(&image()), key).expect("signed");
+fn bundle(key: &PrivateKey) -> Value {
+    let bytes = SignatureBundle::sign(&ImageStatement::signature(&image()), key).expect("signed");
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
@@ -164,12 +164,12 @@ fn a_bundle_that_lies_is_refused_and_it_is_said_why() {
     let envelope = |name: &'static str, value: Value| {
         changed(&move |bundle: &mut Value| bundle["dsseEnvelope"][name] = value.clone())
     };
-    let other = STANDARD.encode(Statement::signature(&Digest::of(b"other")).to_bytes());
+    let other = STANDARD.encode(ImageStatement::signature(&Digest::of(b"other")).to_bytes());
     let is_wrong = format!("the signature is not one by the key `{}` over this content", key.public().id());
     // Another payload under the same signature.
     assert_eq!(envelope("payload", other.into()), is_wrong);
     // A signature over the payload alone, and one over another type.
-    let payload = Statement::signature(&image()).to_bytes();
+    let payload = ImageStatement::signature(&image()).to_bytes();
     for message in [payload.clone(), pae("text/plain", &payload)] {
         let signature = key.sign(&message).expect("signed").to_base64();
         assert_eq!(envelope("signatures", json!([{ "sig": signature }])), is_wrong);
@@ -230,12 +230,12 @@ fn a_statement_without_a_digest_is_about_nothing() {
         format!(r#"{{"_type":"https://in-toto.io/Statement/v1","subject":{subject},"predicateType":"x"}}"#)
     };
     for subject in ["[]", r#"[{"name":"a","digest":{"sha1":"b"}}]"#] {
-        let statement = Statement::read(text(subject).as_bytes()).expect("a statement");
+        let statement = ImageStatement::read(text(subject).as_bytes()).expect("a statement");
         let error = statement.is_about(&image()).expect_err("about nothing");
         assert!(matches!(error, ProofError::Subject { .. }), "{error}");
     }
     let two = format!(r#"[{{"digest":{{"sha256":"{}"}},"Digest":{{}}}}]"#, image().hex());
-    assert!(matches!(Statement::read(text(&two).as_bytes()), Err(ProofError::Json(_))));
+    assert!(matches!(ImageStatement::read(text(&two).as_bytes()), Err(ProofError::Json(_))));
     let kind = text("[]").replace("Statement/v1", "Statement/v9");
-    assert!(matches!(Statement::read(kind.as_bytes()), Err(ProofError::Type { .. })));
+    assert!(matches!(ImageStatement::read(kind.as_bytes()), Err(ProofError::Type { .. })));
 }

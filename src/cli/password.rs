@@ -9,7 +9,7 @@ use super::args::PasswordArgs;
 use super::error::{CommandError, ExitStatus};
 use super::invocation::Invocation;
 use super::prompt;
-use crate::attest::{KeyFile, PublicKey, SigningKey};
+use crate::attest::{KeyFile, PrivateKey, PublicKey};
 use crate::runtime::input;
 use crate::types::shown::shown_path;
 
@@ -28,7 +28,7 @@ pub fn private_key(
     invocation: &Invocation,
     path: &Path,
     args: &PasswordArgs,
-) -> Result<SigningKey, CommandError> {
+) -> Result<PrivateKey, CommandError> {
     let text = read(invocation, path)?;
     let named = |error: crate::attest::KeyError| {
         CommandError::from(error).context(format!("`{}` cannot be used", shown_path(path)))

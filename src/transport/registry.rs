@@ -342,6 +342,7 @@ impl Destination for RegistryDestination {
             let document = RawDocument::new(Some(&MediaType::ImageIndex), bytes).map_err(wrong)?;
             tries += 1;
             match self.put_over(&tag, &document, seen) {
+                Ok(_) if tries >= LIST_TRIES => return Ok(()),
                 Ok(_) => {}
                 Err(RegistryError::Moved { .. }) if tries < LIST_TRIES => {}
                 Err(error) => return Err(error.into()),

@@ -24,7 +24,8 @@ const REFERRERS_HELP: &str = "\
 Examples:
   pack referrers localhost:5000/shop/app:1.0
   pack referrers localhost:5000/shop/app:1.0 --type application/spdx+json
-  pack referrers localhost:5000/shop/app:1.0 --json | jq -r '.referrers[].digest'";
+  pack referrers localhost:5000/shop/app:1.0 --json \\
+      | jq -r '.referrers[].digest'";
 
 /// Attach a document to an image: an OpenVEX statement, an SBOM, anything
 ///

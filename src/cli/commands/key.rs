@@ -8,7 +8,7 @@ use super::super::args::{GenerateArgs, KeyCommand, PublicArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
 use super::super::password;
-use crate::attest::{KeyError, PublicKey, SigningKey};
+use crate::attest::{KeyError, PrivateKey, PublicKey};
 use crate::runtime::atomic;
 use crate::types::shown::shown_path;
 
@@ -37,7 +37,7 @@ fn generate(invocation: &Invocation, args: &GenerateArgs) -> Result<(), CommandE
     }
     let question = format!("A password for {}: ", shown_path(&private));
     let password = password::password(invocation, &args.password, &question, true)?;
-    let key = SigningKey::generate()?;
+    let key = PrivateKey::generate()?;
     let sealed = key.seal(&password)?;
     write(invocation, &private, sealed.as_bytes(), 0o600)?;
     write(invocation, &public, key.public().to_pem().as_bytes(), 0o666)?;

@@ -117,7 +117,7 @@ fn listen(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(pipe) = pipe {
-            // What was read until a failure may still be a signature.
+            // The part before a failure may still be a signature.
             let _ = pipe.take(MOST_OUTPUT).read_to_end(&mut bytes);
         }
         let _ = sender.send(bytes);

@@ -6,7 +6,7 @@ use super::error::AttachError;
 use super::found::bundles;
 use super::legacy::LegacyPlace;
 use super::writer::write;
-use crate::attest::{BUNDLE, COSIGN_SIGN, KeyId, PublicKey, SignatureBundle, Signer, Statement};
+use crate::attest::{BUNDLE, COSIGN_SIGN, ImageStatement, KeyId, PublicKey, SignatureBundle, Signer};
 use crate::oci::attached::AttachedDocument;
 use crate::oci::{Descriptor, ManifestOrIndex, media_type};
 use crate::runtime::interrupt::Interrupt;
@@ -126,7 +126,7 @@ fn bundle(
     if let Some(digest) = signed_by(source, &subject.digest, options.signer.public())? {
         return Ok((digest, false));
     }
-    let bytes = SignatureBundle::sign(&Statement::signature(&subject.digest), options.signer)?;
+    let bytes = SignatureBundle::sign(&ImageStatement::signature(&subject.digest), options.signer)?;
     let document = AttachedDocument::new(BUNDLE, bytes)
         .annotation(CREATED, options.created.clone())
         .annotation(CONTENT, "dsse-envelope")
@@ -148,6 +148,6 @@ fn signed_by(source: &dyn Source, subject: &Digest, key: &PublicKey) -> Result<O
     Ok(found.find(|one| one.bundle.as_ref().is_ok_and(is_equal)).map(|one| one.digest))
 }
 
-fn is_signature(statement: &Statement, subject: &Digest) -> bool {
+fn is_signature(statement: &ImageStatement, subject: &Digest) -> bool {
     statement.predicate_type == COSIGN_SIGN && statement.is_about(subject).is_ok()
 }
