@@ -45,7 +45,8 @@ impl SignatureBundle {
             "dsseEnvelope": {
                 "payload": STANDARD.encode(&payload),
                 "payloadType": IN_TOTO,
-                "signatures": [{ "sig": signature.to_base64(), "keyid": hint }],
+                // Without `keyid`: libraries differ in how they spell it, and skip a signature whose name they do not know.
+                "signatures": [{ "sig": signature.to_base64() }],
             },
         });
         Ok(bundle.to_string().into_bytes())

@@ -72,7 +72,7 @@ fn an_image_is_signed_and_verified_by_its_key_alone() {
     shop.ok(&format!("copy --referrers IMAGE {copy}"));
     shop.ok(&format!("verify {copy} --key pack.pub"));
     shop.project.write("files/a.txt", "b\n");
-    shop.ok("build --push");
+    shop.ok("build --push --allow-retag");
     shop.fails(4, "verify IMAGE --key pack.pub");
     shop.project.check_store();
 }
