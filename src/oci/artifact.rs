@@ -72,6 +72,13 @@ impl OciArtifact {
     }
 }
 
+/// The type of an artifact in a list of referrers; `None` where the list does not say. go-containerregistry's registry
+/// lists the type of the configuration, which is the empty one where an artifact has a type of its own.
+#[must_use]
+pub fn listed_type(entry: &Descriptor) -> Option<&str> {
+    entry.artifact_type.as_deref().filter(|listed| *listed != MediaType::EmptyJSON.to_string())
+}
+
 /// The link to the empty configuration.
 #[must_use]
 pub fn empty_config() -> Descriptor {
@@ -108,6 +115,19 @@ mod tests {
         assert_eq!(json["subject"]["digest"], crate::types::digest::Digest::of(b"b").to_string());
         assert_eq!(json["layers"].as_array().map(Vec::len), Some(1));
         assert!(text.find(r#""a":"1""#) < text.find(r#""b":"2""#), "{text}");
+    }
+
+    #[test]
+    fn a_list_with_the_type_of_the_configuration_does_not_say_the_type() {
+        let mut entry = empty_config();
+        for (listed, said) in [
+            (None, None),
+            (Some("application/vnd.oci.empty.v1+json"), None),
+            (Some("application/spdx+json"), Some("application/spdx+json")),
+        ] {
+            entry.artifact_type = listed.map(str::to_owned);
+            assert_eq!(listed_type(&entry), said);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::ledger::Ledger;
 use super::record::{ENVIRONMENT_KEY, NUMBER_KEY, PassedGate, ReleaseNote, StoredRelease};
+use crate::oci::artifact::listed_type;
 use crate::oci::{Descriptor, ManifestOrIndex};
 use crate::transport::Source;
 use crate::types::digest::Digest;
@@ -121,7 +122,7 @@ fn referrer(kind: &str, image: &GateImage<'_>) -> Result<GateEvidence, BoxedErro
         return Ok(Err(format!("`{}` lists nothing that refers to it", image.source.name())));
     };
     for descriptor in &listed {
-        if descriptor.artifact_type.as_deref().is_some_and(|listed| listed != kind) {
+        if listed_type(descriptor).is_some_and(|listed| listed != kind) {
             continue;
         }
         let document = image.source.document(descriptor)?;

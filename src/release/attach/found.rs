@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use crate::attest::{BUNDLE, SignatureBundle};
+use crate::oci::artifact::listed_type;
 use crate::oci::{Descriptor, ManifestOrIndex};
 use crate::transport::Source;
 use crate::types::digest::Digest;
@@ -34,7 +35,7 @@ pub(super) struct FoundBundles {
 pub(super) fn bundles(source: &dyn Source, subject: &Digest) -> Result<FoundBundles, BoxedError> {
     let listed = source.referrers(subject)?.unwrap_or_default();
     let mut found = FoundBundles::default();
-    let is_bundle = |entry: &&Descriptor| entry.artifact_type.as_deref().is_none_or(|kind| kind == BUNDLE);
+    let is_bundle = |entry: &&Descriptor| listed_type(entry).is_none_or(|kind| kind == BUNDLE);
     for entry in listed.iter().filter(is_bundle).take(MOST_BUNDLES) {
         let bundle = match read(source, subject, entry) {
             Ok(None) => continue,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::oci::Descriptor;
+use crate::oci::artifact::listed_type;
+use crate::oci::{Descriptor, ManifestOrIndex};
 use crate::transport::Source;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
@@ -56,9 +57,27 @@ pub fn tree(source: &dyn Source, subject: &Digest, kind: Option<&str>) -> Result
     let found = source.referrers(subject)?;
     let listed = found.is_some();
     let mut found = found.unwrap_or_default();
-    found.retain(|entry| kind.is_none_or(|kind| entry.artifact_type.as_deref() == Some(kind)));
+    if let Some(kind) = kind {
+        found.truncate(MOST);
+        for entry in &mut found {
+            entry.artifact_type = own_type(source, entry)?;
+        }
+        found.retain(|entry| entry.artifact_type.as_deref() == Some(kind));
+    }
     let referrers = walk.below(found, 1)?;
     Ok(ReferrerTree { subject: *subject, listed, referrers, truncated: walk.truncated })
+}
+
+/// The type of an artifact: that of its manifest, where the list does not say it.
+fn own_type(source: &dyn Source, entry: &Descriptor) -> Result<Option<String>, BoxedError> {
+    if let Some(listed) = listed_type(entry) {
+        return Ok(Some(listed.to_owned()));
+    }
+    Ok(match source.document(entry)?.parse() {
+        Ok(ManifestOrIndex::Manifest(manifest)) => manifest.artifact_type,
+        Ok(ManifestOrIndex::Index(index)) => index.artifact_type,
+        Err(_) => None,
+    })
 }
 
 struct ReferrerWalk<'a> {
@@ -85,7 +104,7 @@ impl ReferrerWalk<'_> {
             };
             referrers.push(Referrer {
                 digest: entry.digest,
-                artifact_type: entry.artifact_type,
+                artifact_type: own_type(self.source, &entry)?,
                 size: entry.size,
                 annotations: entry.annotations,
                 referrers: self.below(below, depth + 1)?,
