@@ -5,6 +5,8 @@
 //! one in the image.
 
 use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::slice::Split;
 
 /// Links that lead from one to the next; the kernel follows as many.
 const MAX_LINKS: usize = 40;
@@ -14,13 +16,19 @@ const MAX_LINKS: usize = 40;
 pub(crate) struct LinkChains<'a> {
     /// The links and the directories above them; the root first.
     nodes: Vec<LinkNode<'a>>,
+    /// How many texts of links were begun.
+    #[cfg(test)]
+    texts: usize,
 }
 
 #[derive(Debug, Default)]
 struct LinkNode<'a> {
     above: usize,
     below: BTreeMap<&'a [u8], usize>,
-    link: Option<(&'a [u8], Option<WalkedChain>)>,
+    /// The text of the link.
+    target: Option<&'a [u8]>,
+    /// The chain that it begins, once it was walked or while it is.
+    chain: Option<WalkedChain>,
 }
 
 /// A place in a tree: the last node on the way to it, and how many names below that it is.
@@ -37,7 +45,7 @@ enum ChainEnd {
     Inside(ChainPlace),
     /// Above the root of the tree.
     Outside,
-    /// Nowhere that the tree decides: it is a circle, or an absolute path of the image.
+    /// Nowhere that the tree decides: it is a circle or too long, or an absolute path of the image.
     Nowhere,
 }
 
@@ -49,10 +57,26 @@ struct WalkedChain {
     links: usize,
 }
 
+/// The end of a link that is still walked: a circle comes back to it.
+const UNDER_WAY: WalkedChain = WalkedChain { end: ChainEnd::Nowhere, links: 0 };
+
+/// A link whose text is followed, as far as that was done.
+struct OpenLink<'a> {
+    node: usize,
+    /// The rest of its text, from the name that is followed next.
+    names: Peekable<Split<'a, u8, fn(&u8) -> bool>>,
+    at: ChainPlace,
+    links: usize,
+}
+
 impl<'a> LinkChains<'a> {
     /// The chains of `links`, each a path below the root with the text of the link.
     pub(crate) fn new(links: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let mut chains = Self { nodes: vec![LinkNode::default()] };
+        let mut chains = Self {
+            nodes: vec![LinkNode::default()],
+            #[cfg(test)]
+            texts: 0,
+        };
         for (path, target) in links {
             let mut at = 0;
             for name in path.split(|byte| *byte == b'/') {
@@ -63,7 +87,7 @@ impl<'a> LinkChains<'a> {
                 }
                 at = below;
             }
-            chains.nodes[at].link = Some((target, None));
+            chains.nodes[at].target = Some(target);
         }
         chains
     }
@@ -75,52 +99,72 @@ impl<'a> LinkChains<'a> {
             let Some(next) = self.nodes[node].below.get(name) else { return false };
             node = *next;
         }
-        self.chain(node, MAX_LINKS).is_some_and(|chain| chain.end == ChainEnd::Outside)
+        self.chain(node).end == ChainEnd::Outside
     }
 
-    /// Where the link `node` leads, if that takes at most `most` links. Each is walked once.
-    fn chain(&mut self, node: usize, most: usize) -> Option<WalkedChain> {
-        let (target, known) = self.nodes[node].link?;
-        if let Some(known) = known {
-            return (known.links <= most).then_some(known);
+    /// Where the link `start` leads. The text of each link is read once, however many links lead through it: those on the way
+    /// wait in a list for the end of the one that they lead to.
+    fn chain(&mut self, start: usize) -> WalkedChain {
+        let mut open: Vec<OpenLink<'a>> = self.open(start).into_iter().collect();
+        while let Some(link) = open.last_mut() {
+            match self.follow(link) {
+                Ok(chain) => {
+                    self.nodes[link.node].chain = Some(chain);
+                    open.pop();
+                }
+                Err(next) => open.extend(self.open(next)),
+            }
         }
-        let rest = most.checked_sub(1)?;
-        // A circle comes back here.
-        self.nodes[node].link = Some((target, Some(WalkedChain { end: ChainEnd::Nowhere, links: 0 })));
-        let chain = self.walk(self.nodes[node].above, target, rest);
-        self.nodes[node].link = Some((target, chain));
-        chain
+        self.nodes[start].chain.unwrap_or(UNDER_WAY)
     }
 
-    fn walk(&mut self, from: usize, target: &'a [u8], most: usize) -> Option<WalkedChain> {
-        let mut links = 1;
-        let ended = |end, links| Some(WalkedChain { end, links });
-        if target.starts_with(b"/") {
-            return ended(ChainEnd::Nowhere, links);
+    /// Begins with the link `node`, if it is one that was not walked.
+    fn open(&mut self, node: usize) -> Option<OpenLink<'a>> {
+        let LinkNode { above, target, chain, .. } = &mut self.nodes[node];
+        if chain.is_some() {
+            return None;
         }
-        let mut at = ChainPlace { node: from, below: 0 };
-        for name in target.split(|byte| *byte == b'/') {
-            match name {
+        let is_slash: fn(&u8) -> bool = |byte| *byte == b'/';
+        let names = (*target)?.split(is_slash).peekable();
+        *chain = Some(UNDER_WAY);
+        #[cfg(test)]
+        {
+            self.texts += 1;
+        }
+        Some(OpenLink { node, names, at: ChainPlace { node: *above, below: 0 }, links: 1 })
+    }
+
+    /// Follows the text of a link to its end, or to a link that has to be walked first.
+    fn follow(&self, link: &mut OpenLink<'a>) -> Result<WalkedChain, usize> {
+        let ended = |end, links| Ok(WalkedChain { end, links });
+        if self.nodes[link.node].target.is_some_and(|target| target.starts_with(b"/")) {
+            return ended(ChainEnd::Nowhere, link.links);
+        }
+        while let Some(name) = link.names.peek() {
+            let at = &mut link.at;
+            match *name {
                 b"" | b"." => {}
                 b".." if at.below > 0 => at.below -= 1,
-                b".." if at.node == 0 => return ended(ChainEnd::Outside, links),
+                b".." if at.node == 0 => return ended(ChainEnd::Outside, link.links),
                 b".." => at.node = self.nodes[at.node].above,
                 _ if at.below > 0 => at.below += 1,
                 name => match self.nodes[at.node].below.get(name).copied() {
                     None => at.below = 1,
-                    Some(next) if self.nodes[next].link.is_none() => at.node = next,
+                    Some(next) if self.nodes[next].target.is_none() => at.node = next,
                     Some(next) => {
-                        let chain = self.chain(next, most + 1 - links)?;
-                        links += chain.links;
+                        let chain = self.nodes[next].chain.ok_or(next)?;
+                        link.links += chain.links;
                         match chain.end {
-                            ChainEnd::Inside(place) => at = place,
-                            end => return ended(end, links),
+                            _ if link.links > MAX_LINKS => return ended(ChainEnd::Nowhere, link.links),
+                            ChainEnd::Inside(place) => *at = place,
+                            end => return ended(end, link.links),
                         }
                     }
                 },
             }
+            link.names.next();
         }
-        ended(ChainEnd::Inside(at), links)
+        ended(ChainEnd::Inside(link.at), link.links)
     }
 }
 
@@ -160,5 +204,16 @@ mod tests {
         let mut left = leaving(&backwards);
         left.sort();
         assert_eq!(left, expected);
+    }
+
+    /// In a chain of so many links, each has more names in its text than the kernel follows links.
+    #[test]
+    fn a_long_chain_is_read_once() {
+        let links: Vec<(String, String)> =
+            (0..50_000).map(|it| (format!("l{it}"), format!("{}l{}", "d/../".repeat(100), it + 1))).collect();
+        let mut chains =
+            LinkChains::new(links.iter().map(|(path, target)| (path.as_bytes(), target.as_bytes())));
+        assert!(links.iter().all(|(path, _)| !chains.leave(path.as_bytes())));
+        assert_eq!(chains.texts, links.len(), "texts read");
     }
 }
