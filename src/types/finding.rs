@@ -1,6 +1,7 @@
 //! The result of a check: a stable rule, an answer, a sentence, the remedy, and the evidence.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -13,7 +14,7 @@ pub use super::severity::Severity;
 use super::shown::shown_path;
 
 /// Whether what a rule asks for is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// It is.
@@ -48,8 +49,27 @@ impl fmt::Display for SettingPlace {
     }
 }
 
+impl SettingPlace {
+    fn key(&self) -> (&str, Option<usize>, Option<usize>, usize, usize) {
+        let Self { name, line, column, bytes } = self;
+        (name, *line, *column, bytes.start, bytes.end)
+    }
+}
+
+impl Ord for SettingPlace {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl PartialOrd for SettingPlace {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The rule.
