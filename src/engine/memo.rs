@@ -552,5 +552,9 @@ pub fn keys_of(
     let pairs = layer.entries().iter().zip(&contents);
     let entries: Option<Vec<Key>> = pairs.map(|(entry, id)| layer::entry_key(entry, id.as_ref())).collect();
     let entries = entries?;
-    Some(LayerKeys { layer: layer::layer_key(compression, &entries), entries, contents: contents.into() })
+    Some(LayerKeys {
+        layer: layer::layer_key(compression, &entries),
+        entries: entries.into(),
+        contents: contents.into(),
+    })
 }

@@ -123,21 +123,24 @@ pub(super) fn prepare_with<'a>(
         base_indexes: Vec::new(),
         locked: None,
         platform: Platform::linux_amd64(),
+        is_last: false,
     };
-    let mut images = Vec::new();
+    let mut images: Vec<PlannedImage> = Vec::new();
     let mut bases = Vec::new();
     let mut found: Vec<(Option<Platform>, Vec<Finding>)> = Vec::new();
     let mut planned: Vec<PlannedArtifact> = Vec::new();
     let platforms: Vec<Option<Platform>> =
         selection.images.iter().map(|wanted| wanted.platform.clone()).collect();
-    for SelectedImage { platform, artifacts } in selection.images {
+    for (number, SelectedImage { platform, artifacts }) in selection.images.into_iter().enumerate() {
+        preparer.is_last = number + 1 == platforms.len();
         let chosen: Vec<(&config::AppSettings, &Artifact)> =
             apps.iter().map(|app| app.settings).zip(artifacts.iter().copied()).collect();
         let image = preparer.image(base.as_ref(), &chosen, platform.as_ref());
         let told = |error| {
             if selection.are_asked_for { error } else { one_of(error, &platform, &platforms) }
         };
-        let (image, platform_base) = image.map_err(&told)?;
+        let (mut image, platform_base) = image.map_err(&told)?;
+        share_layers(&mut image, &images);
         // A finding about the image as a whole is about its first artifact, for a reader that wants a file.
         let about = artifacts.first().map(|artifact| artifact.path());
         let findings = std::mem::take(&mut preparer.findings).into_iter();
@@ -209,6 +212,17 @@ pub(super) fn prepare_with<'a>(
     let tags = derive::planned_tags(request, &prepared)?;
     Arc::make_mut(&mut prepared.plan).tags = tags;
     Ok(prepared)
+}
+
+/// Gives a layer the entries of an equal one of another platform: mostly all platforms have the same, and one of them may have
+/// some hundred thousand.
+fn share_layers(image: &mut PlannedImage, others: &[PlannedImage]) {
+    for layer in &mut image.layers {
+        let same = others.iter().flat_map(|other| &other.layers).find(|other| other.is_same_content(layer));
+        if let Some(same) = same {
+            (layer.spec, layer.keys) = (same.spec.clone(), same.keys.clone());
+        }
+    }
 }
 
 fn planned_artifact(artifact: &Artifact) -> PlannedArtifact {
@@ -304,6 +318,8 @@ struct Preparer<'a, 'r> {
     locked: Option<LockedBase>,
     /// Of the image under way.
     platform: Platform,
+    /// Whether no image comes after the one under way.
+    is_last: bool,
 }
 
 /// The layer that removes what the placed `entries` stand for.
@@ -539,6 +555,9 @@ impl<'a, 'r> Preparer<'a, 'r> {
         }
         self.check_accounts(&drafts)?;
         self.check_shared_paths(&drafts)?;
+        if self.is_last {
+            self.scanner.forget_items();
+        }
         Ok(drafts)
     }
 

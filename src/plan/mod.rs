@@ -136,13 +136,22 @@ pub struct PlannedLayer {
     pub difference: Option<Difference>,
 }
 
+impl PlannedLayer {
+    /// Whether the entries of both are known to be the same, and the layers have one name.
+    #[must_use]
+    pub fn is_same_content(&self, other: &Self) -> bool {
+        let key = |layer: &Self| layer.keys.as_ref().map(|keys| keys.layer);
+        self.name == other.name && key(self).is_some() && key(self) == key(other)
+    }
+}
+
 /// Identities of a layer's entries and of the layer.
 #[derive(Debug, Clone)]
 pub struct LayerKeys {
     /// Of each file's content, in the order of the entries; `None` where there is none, or it is in memory.
     pub contents: Arc<[Option<ContentId>]>,
     /// Of each entry, in order.
-    pub entries: Vec<Key>,
+    pub entries: Arc<[Key]>,
     /// Of the layer.
     pub layer: Key,
 }

@@ -75,6 +75,11 @@ impl Scanner {
         Ok(found)
     }
 
+    /// Drops what was found, when entries are made of it: it takes as much memory as they do. The remarks stay.
+    pub fn forget_items(&self) {
+        self.seen().scanned.clear();
+    }
+
     /// Takes room for entries of what was found below `root`, whose paths begin with `target` bytes.
     ///
     /// # Errors

@@ -112,7 +112,12 @@ impl TreeWalk<'_> {
                 .transpose()
         };
         if names.entries.len() < MANY_NAMES {
-            names.entries.iter().filter_map(look).collect()
+            // Of a tree of many directories, what a growing list has in reserve would be a third of all.
+            let mut items = Vec::with_capacity(names.entries.len());
+            for item in names.entries.iter().filter_map(look) {
+                items.push(item?);
+            }
+            Ok(items)
         } else {
             let look_at_all = || names.entries.par_iter().with_min_len(64).filter_map(look).collect();
             self.workers.pool()?.install(look_at_all)
