@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::checkout::{git, git_in};
-use crate::support::{Outcome, Project, settle, text};
+use crate::support::{Outcome, Project, json, settle, text};
 
 pub(crate) mod pushed;
 
@@ -139,6 +139,25 @@ fn one_changed_member_is_built_and_the_others_are_asked_for() {
     let of = |name: &str| log.iter().filter(|line| line.contains(&format!("/shop/{name}/"))).count();
     assert_eq!((of("a"), of("c")), (1, 1), "{log:#?}");
     assert!(!log.iter().any(|line| line.contains("/base/")), "{log:#?}");
+}
+
+#[test]
+fn a_run_says_where_its_time_went() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    let written = |name: &str| {
+        let file = project.beside(name);
+        let run = project.pack("build --workspace --push").arg(format!("--timings={}", file.display()));
+        run.ok().says(&["where the time went"]);
+        fs::read_to_string(file).unwrap()
+    };
+    let page = written("page.html");
+    for text in ["a: shared", "b: shared", "c: shared", "3 images"] {
+        assert!(page.contains(text), "{text} is not in {page}");
+    }
+    assert!(text(&json(&written("trace.json"))["otherData"]["result"]).contains("3 images"));
+    // Nothing was written where nothing may be.
+    project.pack("build --workspace --timings=services/a/files/t.json").fails(1);
 }
 
 #[test]

@@ -122,8 +122,8 @@ pub struct BuildArgs {
     /// Write where the time went to this file: a page, or a trace if it ends in `.json` [default: pack-timings.html]
     ///
     /// The page needs no network and no other file. The trace has Chrome trace events: open it with ui.perfetto.dev or
-    /// chrome://tracing. The file is written when the build has succeeded, and may not lie in what the image is made
-    /// from.
+    /// chrome://tracing. The file is written when the build has succeeded, of a workspace however its members ended, and
+    /// may not lie in what an image is made from.
     #[arg(
         long,
         value_name = "FILE",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::super::format;
 use crate::engine::{DestinationReport, LayerReport, Report};
 use crate::plan::FileMemo;
 use crate::transport::Delivery;
@@ -180,7 +181,7 @@ impl LayerFigures {
 pub struct BuildRecord {
     /// The machine.
     pub machine: HostMachine,
-    /// The result: `NAME@DIGEST`.
+    /// The result: `NAME@DIGEST`, or how many images there are.
     pub result: String,
     /// How long it took from the start of the program, microseconds.
     pub elapsed: u64,
@@ -200,21 +201,40 @@ impl BuildRecord {
         result: String,
         elapsed: Duration,
         report: &Report,
+        spans: Vec<TimeSpan>,
+    ) -> Self {
+        Self { result, ..Self::of_run(machine, elapsed, &[(None, report)], spans) }
+    }
+
+    /// The record of a run whose images ended with these reports, each under the name of its member.
+    #[must_use]
+    pub fn of_run(
+        machine: HostMachine,
+        elapsed: Duration,
+        reports: &[(Option<&str>, &Report)],
         mut spans: Vec<TimeSpan>,
     ) -> Self {
         spans.sort_by(|a, b| {
             (a.start, a.activity, &a.name, a.end).cmp(&(b.start, b.activity, &b.name, b.end))
         });
-        let layers = report.images.iter().flat_map(|image| {
-            let platform = image.platform.to_string();
-            image.layers.iter().map(move |layer| LayerFigures::of(layer, &platform, &report.destinations))
-        });
+        let mut layers = Vec::new();
+        for (member, report) in reports {
+            for image in &report.images {
+                let platform = image.platform.to_string();
+                layers.extend(image.layers.iter().map(|layer| {
+                    let figures = LayerFigures::of(layer, &platform, &report.destinations);
+                    let name = member.map(|member| format!("{member}: {}", figures.name));
+                    LayerFigures { name: name.unwrap_or(figures.name), ..figures }
+                }));
+            }
+        }
+        let destinations = reports.iter().flat_map(|(_, report)| &report.destinations);
         Self {
             machine,
-            result,
+            result: format::count(reports.len() as u64, "image"),
             elapsed: micros(elapsed),
-            delivered: report.destinations.iter().map(|destination| destination.uploaded).sum(),
-            layers: layers.collect(),
+            delivered: destinations.map(|destination| destination.uploaded).sum(),
+            layers,
             spans,
         }
     }

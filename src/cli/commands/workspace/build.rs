@@ -7,6 +7,7 @@ use super::super::super::format;
 use super::super::super::invocation::Invocation;
 use super::super::super::outputs::{OutputImage, OutputPaths};
 use super::super::super::summary::Summary;
+use super::super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::super::view::explain;
 use super::super::super::view::workspace::{MemberView, RunView};
 use super::super::build::check_lock;
@@ -24,6 +25,7 @@ use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Kind};
 use crate::types::reference::Repository;
 use crate::types::secret::redact_message;
+use crate::types::shown::shown_path;
 
 /// The result for one member.
 enum MemberResult {
@@ -48,14 +50,11 @@ impl MemberResult {
 /// # Errors
 /// Whatever is wrong with the command or the workspace as a whole.
 pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<ExitStatus, CommandError> {
-    if args.timings.is_some() {
-        let message = "`--timings` is about one image, and the members of a workspace are several";
-        return Err(CommandError::usage(message).hint("build the member by its path"));
-    }
     let paths = OutputPaths::of(invocation, &args.files)?;
     let handed_on = args.handed_on.results.as_deref();
     let mut written = paths.all();
     written.extend(handed_on.map(|file| ("--results", file)));
+    written.extend(args.timings.as_deref().map(|file| ("--timings", file)));
     let mut chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &written)?;
     for request in chosen.members.iter_mut().filter_map(|member| member.request.as_mut().ok()) {
         request.asked.request.allow_retag = args.retag.allow_retag;
@@ -66,6 +65,7 @@ pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result
     }
     let files = paths.open(invocation)?;
     let handed_on = handed_on.map(|file| OutputFile::open(invocation, file)).transpose()?;
+    let timings = args.timings.as_ref().map(|file| OutputFile::open(invocation, file)).transpose()?;
     let results = MemberBuilds { invocation, args, chosen: &chosen }.results()?;
     let view = view(invocation, &chosen, &results);
     for reference in view.references() {
@@ -87,6 +87,9 @@ pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result
         // Memory takes it.
         let _ = format::write_json(document, &mut bytes);
         errors.extend(file.write(invocation, &bytes).err());
+    }
+    if let Some(file) = timings {
+        errors.extend(write_timings(invocation, &chosen, &results, file).err());
     }
     tell(invocation, args, &chosen, &results, &view, document.as_ref());
     let mut errors = errors.into_iter();
@@ -220,6 +223,29 @@ fn view(invocation: &Invocation, chosen: &ChosenMembers, results: &[MemberResult
         MemberView { member: member.name.clone(), path: member.place.clone(), end, why, image, error }
     });
     RunView { members: members.collect(), left_out: chosen.left_out.clone(), elapsed }
+}
+
+/// Writes where the time of the run went.
+fn write_timings(
+    invocation: &Invocation,
+    chosen: &ChosenMembers,
+    results: &[MemberResult],
+    file: OutputFile,
+) -> Result<(), CommandError> {
+    let Some(recorder) = &invocation.recorder else { return Ok(()) };
+    let settings = chosen.requests().next().map(|(_, request)| &request.asked.request.settings);
+    let machine = HostMachine::this(invocation.jobs(settings).get());
+    let members = chosen.members.iter().zip(results);
+    let reports: Vec<(Option<&str>, &Report)> =
+        members.filter_map(|(member, result)| Some((Some(&*member.name), result.report()?))).collect();
+    let record = BuildRecord::of_run(machine, invocation.started.elapsed(), &reports, recorder.spans());
+    let path = file.path().to_owned();
+    let bytes = timings::file(&record, &path).map_err(|error| {
+        CommandError::from_error(ExitStatus::Bug, &error).context("the timings cannot be shown")
+    })?;
+    file.write(invocation, &bytes)?;
+    invocation.printer.note(format!("where the time went: {}", shown_path(&path)));
+    Ok(())
 }
 
 /// The results of the run, for other machines and for the next run.
