@@ -431,6 +431,41 @@ fn a_member_is_built_when_a_link_to_its_files_leads_elsewhere() {
 }
 
 #[test]
+fn an_uncommitted_change_is_that_of_the_members_it_can_be_about() {
+    let registry = Pushed::start();
+    let project = committed(&registry);
+    let all = || digests(&project.pack("build --workspace").ok().stdout);
+    let alone =
+        |name: &str| digests(&project.pack("build").arg(format!("services/{name}")).ok().stdout).remove(0);
+    let clean = all();
+    // In no image, and read by no other member.
+    project.write("services/a/notes.txt", "new");
+    let changed = all();
+    assert_ne!(changed[0], clean[0]);
+    assert_eq!(changed[1..], clean[1..]);
+    assert_eq!(["a", "b", "c"].map(alone), changed[..]);
+    project.pack("build -p b -p c").env("CI", "true").ok();
+    project.pack("build -p a").env("CI", "true").fails(4);
+    // Read by another member, too.
+    let build_file = fs::read_to_string(project.path("services/c/build.toml")).unwrap();
+    project.write("services/c/build.toml", build_file.replace("../../common", "../a"));
+    git(&project, "commit -q -a -m second");
+    project.pack("build -p b").env("CI", "true").ok();
+    project.pack("build -p c").env("CI", "true").fails(4);
+    fs::remove_file(project.path("services/a/notes.txt")).unwrap();
+    let clean = all();
+    // Of no member: a library that any of them may be made of.
+    project.write("libs/money.txt", "new");
+    let changed = all();
+    assert!(clean.iter().zip(&changed).all(|(clean, changed)| clean != changed), "{changed:?}");
+    assert_eq!(["a", "b", "c"].map(alone), changed[..]);
+    fs::remove_dir_all(project.path("libs")).unwrap();
+    // The lock is a file of pack's own.
+    project.append("build.lock", "\n# a remark\n");
+    assert_eq!(all(), clean);
+}
+
+#[test]
 fn what_git_does_not_look_at_is_built() {
     let registry = Pushed::start();
     let project = committed(&registry);

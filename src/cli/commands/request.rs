@@ -15,7 +15,7 @@ use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
 use crate::project::config::{self, Document, Facts, KeyFlag, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
-use crate::project::workspace::{Member, Workspace, WorkspaceRoot};
+use crate::project::workspace::{Member, UncommittedChanges, Workspace, WorkspaceRoot};
 use crate::runtime::events::Stage;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
@@ -100,6 +100,8 @@ pub(super) struct RequestContext<'a> {
     logins: Vec<Apart>,
     /// By the top of the working tree.
     git: BTreeMap<PathBuf, Option<GitFacts>>,
+    /// Of the workspaces in changed working trees, by root.
+    uncommitted: BTreeMap<PathBuf, UncommittedChanges>,
     /// By path.
     locks: BTreeMap<PathBuf, Option<Lock>>,
 }
@@ -128,6 +130,7 @@ impl<'a> RequestContext<'a> {
             written: written(invocation, files),
             logins: logins(invocation),
             git: BTreeMap::new(),
+            uncommitted: BTreeMap::new(),
             locks: BTreeMap::new(),
         })
     }
@@ -180,7 +183,7 @@ impl<'a> RequestContext<'a> {
         let version = find_artifacts(&mut settings, project.build_file.is_some())?;
         // The match of a pattern may be a link.
         self.check(&settings, project)?;
-        let git = self.git_facts(project, settings.untrusted)?;
+        let git = self.git_facts(project, &settings)?;
         let names: Vec<String> = settings.env_names().map(str::to_owned).collect();
         let env = names
             .into_iter()
@@ -226,8 +229,50 @@ impl<'a> RequestContext<'a> {
         Ok(lock)
     }
 
-    /// The facts of git about a project. A repository is asked once.
-    fn git_facts(&mut self, project: &Project, is_untrusted: bool) -> Result<Option<GitFacts>, CommandError> {
+    /// The facts of git about a project. Uncommitted changes in a workspace are those that count for the member.
+    fn git_facts(
+        &mut self,
+        project: &Project,
+        settings: &Settings,
+    ) -> Result<Option<GitFacts>, CommandError> {
+        let mut facts = self.repository_facts(project, settings.untrusted)?;
+        if let (Some(facts), Some(member)) = (&mut facts, &project.member)
+            && facts.dirty
+        {
+            facts.dirty = self.is_changed(project, member, settings)?;
+        }
+        Ok(facts)
+    }
+
+    /// Whether uncommitted changes count for a member. A workspace is asked about once.
+    fn is_changed(
+        &mut self,
+        project: &Project,
+        member: &ProjectMember,
+        settings: &Settings,
+    ) -> Result<bool, CommandError> {
+        if git::top_of(&project.directory)? != git::top_of(&member.root)? {
+            return Ok(true);
+        }
+        if !self.uncommitted.contains_key(&member.root) {
+            // Where another member cannot be read, it cannot be told whose changes these are.
+            let Ok(workspace) = Workspace::open(&member.root) else { return Ok(true) };
+            let files =
+                with_git(self.invocation, project.lock_path.as_deref(), settings.untrusted, |around| {
+                    git::uncommitted(&member.root, around)
+                })?;
+            self.uncommitted.insert(member.root.clone(), UncommittedChanges::new(workspace, files));
+        }
+        let changes = self.uncommitted.get(&member.root).zip(project.build_file.as_deref());
+        Ok(changes.is_none_or(|(changes, build_file)| changes.concern(build_file, settings)))
+    }
+
+    /// The facts of git about the repository of a project, which is asked once.
+    fn repository_facts(
+        &mut self,
+        project: &Project,
+        is_untrusted: bool,
+    ) -> Result<Option<GitFacts>, CommandError> {
         let Some(top) = git::top_of(&project.directory)? else { return Ok(None) };
         if let Some(facts) = self.git.get(&top) {
             return Ok(facts.clone());
@@ -261,8 +306,16 @@ pub(super) struct Project {
     lock_path: Option<PathBuf>,
     /// The build files.
     read: Vec<PathBuf>,
-    /// The name of the member of a workspace, after which its image is named where nothing else says how.
-    member: Option<String>,
+    /// The member of a workspace that it is.
+    member: Option<ProjectMember>,
+}
+
+/// A project as a member of a workspace.
+struct ProjectMember {
+    /// The name, after which the image is named where nothing else says how.
+    name: String,
+    /// The directory of the workspace.
+    root: PathBuf,
 }
 
 impl Project {
@@ -329,7 +382,7 @@ impl Project {
             lock_path: Some(root.directory().join(lock::FILE_NAME)),
             read: vec![build_file.clone(), root.build_file()],
             build_file: Some(build_file),
-            member: Some(member.name().to_owned()),
+            member: Some(ProjectMember { name: member.name().to_owned(), root: root.directory().to_owned() }),
         }
     }
 }
@@ -527,7 +580,7 @@ fn name_of(settings: &Settings, project: &Project) -> Repository {
     let named = app.map(|path| path.value.without_pattern());
     let path = named.as_deref().or(project.artifact.as_deref()).unwrap_or(&project.directory);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = project.member.clone().unwrap_or(stem).to_lowercase();
+    let stem = project.member.as_ref().map_or(stem, |member| member.name.clone()).to_lowercase();
     let plain: String = stem
         .chars()
         .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })

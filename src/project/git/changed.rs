@@ -42,6 +42,8 @@ pub struct ChangedFiles {
     unseen: PathSet,
     /// The file that was asked for, as it was then.
     then: Option<Vec<u8>>,
+    /// Whether there are submodules, whose changes are not listed.
+    has_submodules: bool,
 }
 
 impl ChangedFiles {
@@ -60,6 +62,16 @@ impl ChangedFiles {
     #[must_use]
     pub fn changed_below(&self, path: &Path) -> Option<PathBuf> {
         self.changed.touches(path.strip_prefix(&self.top).ok()?)
+    }
+
+    /// Whether all that changed is listed, is something, and lies below `directories`, which are absolute and without links.
+    #[must_use]
+    pub fn are_all_below(&self, directories: &BTreeSet<PathBuf>) -> bool {
+        let is_below = |path: &Vec<u8>| {
+            let path = self.top.join(super::process::path_of(path));
+            path.ancestors().any(|above| directories.contains(above))
+        };
+        !self.has_submodules && !self.changed.0.is_empty() && self.changed.0.iter().all(is_below)
     }
 
     /// The content that the file had which was asked for; `None` where there was none.
@@ -166,10 +178,12 @@ pub fn changed_since(
             unseen.add(path);
         }
     })?;
+    let mut has_submodules = false;
     if may_have_submodules(&repository).map_err(GitError::Run)? {
         each(git.start(&["ls-files", "--stage", "-z"], &[])?, |record| {
             if let (true, Some(tab)) = (record.starts_with(b"160000 "), memchr::memchr(b'\t', record)) {
                 unseen.add(&record[tab + 1..]);
+                has_submodules = true;
             }
         })?;
     }
@@ -177,7 +191,18 @@ pub fn changed_since(
         Some(below) if !below.contains('\n') => blob(&git, &format!("{commit}:{below}"))?,
         _ => None,
     };
-    Ok(ChangedFiles { top, changed, unseen, then })
+    Ok(ChangedFiles { top, changed, unseen, then, has_submodules })
+}
+
+/// Asks git what is not as committed in the repository of `directory`, but for files that this program writes itself.
+///
+/// # Errors
+/// As for [`changed_since`].
+pub fn uncommitted(directory: &Path, around: &Surroundings<'_>) -> Result<ChangedFiles, GitError> {
+    let mut files = changed_since(directory, "HEAD", Path::new(""), around)?;
+    let top = files.top.clone();
+    files.changed.0.retain(|path| !(around.is_ours)(&top.join(super::process::path_of(path))));
+    Ok(files)
 }
 
 fn each(mut running: Running, mut take: impl FnMut(&[u8])) -> Result<(), GitError> {

@@ -29,7 +29,7 @@ mod settings;
 mod stand_in;
 mod surroundings;
 
-pub use changed::{ChangeState, ChangedFiles, changed_since, top_of};
+pub use changed::{ChangeState, ChangedFiles, changed_since, top_of, uncommitted};
 pub use facts::{GitFacts, facts};
 pub use surroundings::Surroundings;
 

@@ -13,6 +13,7 @@ mod error;
 mod member;
 mod reads;
 mod root;
+mod uncommitted;
 mod walk;
 mod whole;
 
@@ -21,6 +22,7 @@ pub use error::WorkspaceError;
 pub use member::Member;
 pub use reads::{ChangeReason, MemberReads};
 pub use root::WorkspaceRoot;
+pub use uncommitted::UncommittedChanges;
 pub use whole::Workspace;
 
 #[cfg(test)]

@@ -75,11 +75,17 @@ impl MemberReads {
         Self { around, inputs, base }
     }
 
+    /// A path that the member reads and that git sees a change at.
+    #[must_use]
+    pub fn changed_file(&self, files: &ChangedFiles) -> Option<PathBuf> {
+        let seen = self.around.iter().chain(&self.inputs).flat_map(|path| places(path));
+        seen.into_iter().find_map(|path| files.changed_below(&path))
+    }
+
     /// Why the member counts as changed; `None` if it does not. `then` and `now` are the locks.
     #[must_use]
     pub fn changed(&self, files: &ChangedFiles, then: &Lock, now: &Lock) -> Option<ChangeReason> {
-        let seen = self.around.iter().chain(&self.inputs).flat_map(|path| places(path));
-        if let Some(path) = seen.into_iter().find_map(|path| files.changed_below(&path)) {
+        if let Some(path) = self.changed_file(files) {
             return Some(ChangeReason::File(path));
         }
         if let Some(base) = &self.base
