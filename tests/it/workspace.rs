@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::checkout::{git, git_in};
-use crate::support::{Outcome, Project, json, settle, text};
+use crate::support::{Outcome, Project, json, outcome, settle, text};
 
 pub(crate) mod pushed;
 
@@ -221,6 +222,43 @@ fn a_member_that_cannot_be_planned_hides_no_other() {
     assert_eq!(names, ["b", "c", "a"]);
     project.pack("check --workspace --sarif all.sarif").run().has_code(1);
     assert!(project.path("all.sarif").exists());
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_pushed_and_goes_on() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    let refs = project.beside("refs");
+    let run = || {
+        let results = project.beside("results.json").display().to_string();
+        let run = project.pack("build --workspace --push --json --results").arg(results);
+        run.arg("--image-refs").arg(refs.display().to_string())
+    };
+    registry.hold("PUT /v2/shop/b/manifests/");
+    let mut child = run().command().spawn().unwrap();
+    let begun = Instant::now();
+    let is_pushed = |name: &str| registry.tag(&format!("shop/{name}"), "1").is_some();
+    while !(is_pushed("a") && is_pushed("c") && registry.holds_one()) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:#?}", registry.take_log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let stopped = outcome("interrupted", &child.wait_with_output().unwrap()).has_code(130);
+    assert!(!is_pushed("b"));
+    registry.release();
+    let end = |name: &str, end: &str| (name.to_owned(), end.to_owned());
+    let ended = [end("a", "built"), end("b", "stopped"), end("c", "built")];
+    assert_eq!(ends(&stopped.json()), ended);
+    let results = fs::read_to_string(project.beside("results.json")).unwrap();
+    assert_eq!(ends(&json(&results)), ended);
+    assert_eq!(fs::read_to_string(&refs).unwrap().lines().count(), 2);
+    // The same command goes on.
+    let run = run().ok();
+    assert_eq!(ends(&run.json()), [end("a", "unchanged"), end("b", "built"), end("c", "unchanged")]);
+    assert!(is_pushed("b"));
+    project.check_store();
 }
 
 #[test]

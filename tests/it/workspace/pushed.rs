@@ -22,6 +22,8 @@ struct State {
     /// The bytes that were sent to an upload so far.
     uploads: Mutex<BTreeMap<String, Vec<u8>>>,
     log: Mutex<Vec<String>>,
+    /// Requests that begin with this are not answered, and how many of them wait.
+    held: Mutex<(Option<String>, usize)>,
 }
 
 struct Asked {
@@ -43,6 +45,21 @@ impl Pushed {
         std::mem::take(&mut self.state.log.lock().unwrap())
     }
 
+    /// Answers no request from now on that begins with `start`, as `METHOD PATH`.
+    pub(crate) fn hold(&self, start: &str) {
+        *self.state.held.lock().unwrap() = (Some(start.to_owned()), 0);
+    }
+
+    /// Whether a request waits that is not answered.
+    pub(crate) fn holds_one(&self) -> bool {
+        self.state.held.lock().unwrap().1 > 0
+    }
+
+    /// Drops the requests that wait, and answers others again.
+    pub(crate) fn release(&self) {
+        *self.state.held.lock().unwrap() = (None, 0);
+    }
+
     /// The digest that a tag means.
     pub(crate) fn tag(&self, name: &str, tag: &str) -> Option<String> {
         let stored = self.state.stored.lock().unwrap();
@@ -59,10 +76,26 @@ impl State {
     fn serve(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
         while let Some(asked) = read(&mut reader, stream) {
-            self.log.lock().unwrap().push(format!("{} {}", asked.method, asked.path));
-            if self.answer(&asked, stream).is_none() {
+            let request = format!("{} {}", asked.method, asked.path);
+            self.log.lock().unwrap().push(request.clone());
+            if self.is_held(&request) || self.answer(&asked, stream).is_none() {
                 return;
             }
+        }
+    }
+
+    /// Waits while the request is held; whether it was.
+    fn is_held(&self, request: &str) -> bool {
+        let mut was_held = false;
+        loop {
+            let mut held = self.held.lock().unwrap();
+            if !held.0.as_ref().is_some_and(|start| request.starts_with(start)) {
+                return was_held;
+            }
+            held.1 += usize::from(!was_held);
+            was_held = true;
+            drop(held);
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }
 
