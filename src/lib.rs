@@ -39,7 +39,7 @@
 //! - The cache in a registry, in the image's repository or that of `--cache-repo`, when pushing: `NAME:pack-cache` says
 //!   that there is one, `NAME:pack-cache-KEY` is a layer of another machine, `NAME:pack-cache-base-HEX` the paths and facts
 //!   of a base layer; see `engine::cache`. Written with `--cache-to`.
-//! - Releases in a registry: `NAME:ENV-r0001` and so on, the records, and `NAME:ENV`, the image that an environment has; see
+//! - Releases in a registry: `NAME:ENV-r0001-HEX` and so on, the records, and `NAME:ENV`, the image that an environment has; see
 //!   `release::record`. Written by `pack promote` and `pack rollback`.
 //! - Descriptors that `pack resolve` and `pack render` name: YAML, JSON, HCL or text.
 //! - The git repository around the project, by running `git`.

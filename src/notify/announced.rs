@@ -1,10 +1,11 @@
 //! A destination whose pushes are announced: an intent before the tags move, the event after.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::announcer::Announcer;
 use super::event::{ChainId, DeliveryEvent};
-use crate::oci::{Descriptor, RawDocument};
+use crate::oci::{Descriptor, ManifestOrIndex, RawDocument};
 use crate::transport::{Blob, Capabilities, Delivery, Destination, GrowingBlob, ImageName};
 use crate::types::delivery::DeliveryKind;
 use crate::types::digest::Digest;
@@ -37,7 +38,16 @@ impl AnnouncedDestination {
     }
 
     fn event(&self, root: &RawDocument, tags: &[Tag]) -> DeliveryEvent {
-        let ImageOrigin { image, source, revision } = &self.origin;
+        let image = &self.origin.image;
+        let annotations = match root.parse() {
+            Ok(ManifestOrIndex::Manifest(manifest)) => manifest.annotations,
+            Ok(ManifestOrIndex::Index(index)) => index.annotations,
+            Err(_) => BTreeMap::new(),
+        };
+        // Where nothing is known of the sources, the image may know.
+        let of_image = |key: &str| annotations.get(key).cloned();
+        let source = self.origin.source.clone().or_else(|| of_image("org.opencontainers.image.source"));
+        let revision = self.origin.revision.clone().or_else(|| of_image("org.opencontainers.image.revision"));
         let descriptor = root.descriptor();
         DeliveryEvent {
             kind: DeliveryKind::Push,
@@ -46,12 +56,12 @@ impl AnnouncedDestination {
             media_type: Some(descriptor.media_type),
             size: Some(descriptor.size),
             tags: tags.to_vec(),
-            revision: revision.clone(),
+            chain: ChainId::of(image, &descriptor.digest, source.as_deref(), revision.as_deref()),
+            revision,
             environment: None,
             release: None,
             previous: None,
             time: self.announcer.now(),
-            chain: ChainId::of(image, &descriptor.digest, source.as_deref(), revision.as_deref()),
         }
     }
 }

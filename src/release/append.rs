@@ -1,51 +1,55 @@
 //! Writing a release: its record first, then the tag of the environment.
 //!
-//! No registry writes a tag only if it does not exist yet (distribution specification, issue 251), so the writers keep to
-//! rules that need no such promise:
-//! - A record is written to a tag that did not exist a moment ago. The writer waits longer than that moment was and looks
-//!   again: another writer that saw the tag missing has written by then. The one that the tag resolves to has the number,
-//!   and the others take the next one.
-//! - A record that is younger than that is read again before another record follows it.
-//! - A writer that met others, or is slow, waits once more: its record must have its tag still, and follow the record that
-//!   has the number before it.
-//! - The tag of the environment is set after the record is known to be there. A writer that met others, or is slow, looks
-//!   afterwards whether there are newer releases, and lets the tag mean the newest.
+//! No registry writes a tag only if it does not exist yet (distribution specification, issue 251). So no two writers share
+//! a tag: each record has a tag of its own, with a number and an identity. Whatever the order and the speed of the writers,
+//! each record stays, and all readers put the records in one order ([`super::list`]). A writer does this:
+//! 1. It lists the tags, and takes the number after the newest release.
+//! 2. It writes its record, waits ([`SETTLE`]) and lists the tags again.
+//! 3. If others have its number, one of them keeps it: the one with the smallest identity, if it was quick ([`QUICK`]). The
+//!    others go back to the first step and write the same release under a later number.
+//! 4. The last release in the order is the newest. If that is its own, it sets the tag of the environment.
+//! 5. Unless it was quick, it lists the tags once more, and lets the tag mean the newest release if that is another one now.
 //!
-//! Waiting times follow from how fast this writer is, so one on a slow line or a busy machine waits longer. Clocks of
-//! machines are not compared for order: numbers order, times are told.
+//! Why at most one writer keeps a number: of two that have one, at least one sees the other, because both write before they
+//! list. If one does not see the other, the other one is not quick: a quick writer had written before any other could wait
+//! and list. So the one that sees gives way, unless it was quick; and then both see, and compare identities.
+//!
+//! Why the tag of the environment ends at the newest release: a writer whose record is not in a list waits [`SETTLE`] before
+//! it sets the tag. A writer that has set the tag sooner than that after its list was first; any other one looks again.
+//!
+//! Both need clocks of machines to run equally fast, within [`QUICK`] to [`SETTLE`]; they are not compared otherwise. No
+//! writer needs to be fast: one that is stopped for an hour is not quick. A writer that is killed before the last step may
+//! leave two releases with one number, or a tag that is behind: both are seen, and the next writer goes on from there.
 
 use std::fmt;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::copy::DeliveryCount;
-use super::ledger::{Ledger, TagClaim};
+use super::list::ReleaseList;
 use super::record::{
-    PassedGate, PreviousRelease, RecordFault, ReleaseKind, ReleaseNote, ReleaseRecord, StoredRelease,
+    PassedGate, PreviousRelease, RecordFault, ReleaseKind, ReleaseNonce, ReleaseNote, ReleaseRecord,
+    StoredRelease,
 };
+use super::shelf::ReleaseShelf;
 use crate::oci::{DocumentError, RawDocument};
 use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::{Repository, Tag};
-use crate::types::release::{EnvironmentName, ReleaseNumber, ReleaseTime};
+use crate::types::release::{EnvironmentName, ReleaseKey, ReleaseNumber, ReleaseTime};
 
-/// A look at a tag holds for so long.
-const GLANCE: Duration = Duration::from_millis(40);
-/// A writer waits at least so long before it looks again.
-const SETTLE: Duration = Duration::from_millis(20);
-/// It waits at most so long.
-const LONGEST: Duration = Duration::from_secs(1);
-/// A writer that has to wait longer may have met others without a sign of them.
-const SLOW: Duration = Duration::from_millis(60);
+/// Each writer waits so long between its record and its second look, at least.
+pub(super) const SETTLE: Duration = Duration::from_millis(20);
+/// A writer is quick in what took less than this. It is shorter than [`SETTLE`] by what clocks may differ.
+pub(super) const QUICK: Duration = Duration::from_millis(15);
 /// So often a writer takes another number.
 const ATTEMPTS: u32 = 100;
 /// So often a writer looks for a record that the registry does not show yet.
 const LOOKS: u32 = 20;
-/// The pause between such looks: a registry may write over a tag in several steps.
+/// The pause between such looks.
 const BLINK: Duration = Duration::from_millis(25);
 
 /// The time, from the one who started the program.
@@ -93,6 +97,8 @@ pub struct ReleaseOptions {
     pub dry_run: bool,
     /// The time.
     pub clock: ReleaseClock,
+    /// A value of this run alone.
+    pub nonce: ReleaseNonce,
     /// Receives the release.
     pub witness: Option<Arc<dyn ReleaseWitness>>,
     /// Whether to stop.
@@ -119,6 +125,8 @@ pub enum PointerState {
     Current,
     /// It was not asked for.
     Left,
+    /// A newer release was written at the same time, and the tag has that.
+    Passed,
 }
 
 /// The release that an environment has now.
@@ -226,7 +234,7 @@ impl Explain for AppendError {
         match self {
             Self::Full { .. } => Some("begin another environment".to_owned()),
             Self::Contended { .. } | Self::Vanished { .. } => {
-                Some("run it again: what was written stays, and nothing is written twice".to_owned())
+                Some("run it again: records that were written stay".to_owned())
             }
             _ => None,
         }
@@ -237,35 +245,23 @@ impl Explain for AppendError {
 pub(super) struct EnvironmentHead {
     newest: Option<StoredRelease>,
     /// When the list of tags was asked for: a later record is not in it.
-    looked: Instant,
-    /// Whether other writers were met.
-    contended: bool,
+    looked: Duration,
 }
 
 impl EnvironmentHead {
-    /// Reads the newest release, whose number is `newest`. The list that it is from was asked for at `looked`.
+    /// Reads the newest release, which is at `newest`. The list that it is from was asked for at `looked`.
     ///
     /// # Errors
     /// When it cannot be read, or its record is not sound.
-    pub(super) fn read(
-        ledger: &Ledger,
+    pub(super) fn read<S: ReleaseShelf>(
+        shelf: &S,
         environment: &EnvironmentName,
-        newest: Option<ReleaseNumber>,
-        looked: Instant,
+        newest: Option<ReleaseKey>,
+        looked: Duration,
         options: &ReleaseOptions,
     ) -> Result<Self, BoxedError> {
-        let Some(number) = newest else { return Ok(Self { newest: None, looked, contended: false }) };
-        let release = read_listed(ledger, environment, number, options)?;
-        // The tag of a record that was written just now may still go to another writer.
-        let settles = settle(looked, options) * 3 / 2;
-        let now = options.clock.now().milliseconds();
-        let age = now.checked_sub(release.record.time.milliseconds()).map(Duration::from_millis);
-        let Some(rest) = age.and_then(|age| settles.checked_sub(age)).filter(|rest| !rest.is_zero()) else {
-            return Ok(Self { newest: Some(release), looked, contended: false });
-        };
-        pause(rest, &options.interrupt)?;
-        let release = read_listed(ledger, environment, number, options)?;
-        Ok(Self { newest: Some(release), looked, contended: true })
+        let newest = newest.map(|key| read_listed(shelf, environment, key, options)).transpose()?;
+        Ok(Self { newest, looked })
     }
 
     /// The release.
@@ -278,10 +274,15 @@ impl EnvironmentHead {
         self.newest.as_ref().is_some_and(|release| release.image.digest == *digest)
     }
 
+    /// The number of the next release.
+    fn next_number(&self) -> Option<ReleaseNumber> {
+        self.newest.as_ref().map_or(Some(ReleaseNumber::FIRST), |release| release.key.number.next())
+    }
+
     /// The link from the next release.
     fn link(&self) -> Option<PreviousRelease> {
         self.newest.as_ref().map(|release| PreviousRelease {
-            release: release.record.number,
+            release: release.key.number,
             record: release.descriptor.digest,
             image: release.image.digest,
         })
@@ -292,29 +293,25 @@ impl EnvironmentHead {
 ///
 /// # Errors
 /// When the registry cannot be asked or refuses. A record that is there stays, and running again goes on from it.
-pub(super) fn append(
-    ledger: &Ledger,
+pub(super) fn append<S: ReleaseShelf>(
+    shelf: &S,
     environment: &EnvironmentName,
     mut head: EnvironmentHead,
     new: &NewRelease,
     options: &ReleaseOptions,
 ) -> Result<ReleaseReport, BoxedError> {
-    let repository = || ledger.repository().clone();
+    let repository = || shelf.repository().clone();
     let digest = new.manifest.digest();
-    let mut contended = head.contended;
-    let mut settles = SETTLE;
-    for attempt in 0..ATTEMPTS {
+    if let Some(release) = head.release().filter(|_| head.has(&digest)) {
+        return current(shelf, release, &new.manifest, head.looked, options);
+    }
+    let time = options.clock.now();
+    for attempt in 1..=ATTEMPTS {
         options.interrupt.check().map_err(AppendError::from)?;
-        if let Some(release) = head.release().filter(|_| head.has(&digest)) {
-            return current(ledger, release, &new.manifest, options);
-        }
-        let number = match head.release() {
-            None => ReleaseNumber::FIRST,
-            Some(release) => release.record.number.next().ok_or_else(|| AppendError::Full {
-                repository: repository(),
-                environment: environment.clone(),
-            })?,
-        };
+        let number = head.next_number().ok_or_else(|| AppendError::Full {
+            repository: repository(),
+            environment: environment.clone(),
+        })?;
         let record = ReleaseRecord {
             environment: environment.clone(),
             number,
@@ -326,171 +323,174 @@ pub(super) fn append(
             previous: head.link(),
             actor: options.actor.clone(),
             reason: options.reason.clone(),
-            time: options.clock.now(),
+            time,
             checks: new.checks.clone(),
+            nonce: options.nonce,
         };
         let (release, document) = StoredRelease::new(record, &new.manifest).map_err(AppendError::from)?;
         if options.dry_run {
-            return Ok(report(ledger, &release, options));
+            return Ok(report(shelf, &release, options));
         }
-        let mut written = WrittenRecord { release, document };
-        let is_written = written.write(ledger, &new.manifest, &head, &mut settles, options)?;
-        let is_doubtful = contended || settles > SLOW;
-        if is_written && (!is_doubtful || written.confirm(ledger, &new.manifest, settles, options)?) {
-            let report = place(ledger, &written.release, &new.manifest, options)?;
-            if options.pointer && is_doubtful {
-                ledger.follow(environment, number)?;
-            }
-            return Ok(report);
+        shelf.write(&release, &document, &new.manifest)?;
+        let is_quick = shelf.elapsed().saturating_sub(head.looked) < QUICK;
+        shelf.pause(SETTLE, &options.interrupt)?;
+        let look = ReleaseLook::after(shelf, environment, release.key, options)?;
+        if look.keeps(environment, release.key, is_quick) {
+            return conclude(shelf, &release, &new.manifest, &look, options);
         }
-        contended = true;
-        // Writers that met do not meet again at once: each has another digest.
-        let spread = u64::from(written.document.digest().as_bytes()[0] % 32);
-        pause(Duration::from_millis(spread * u64::from(attempt.min(4) + 1)), &options.interrupt)?;
-        let looked = Instant::now();
-        let newest = ledger.numbers()?.newest(environment).max(Some(number));
-        head = EnvironmentHead::read(ledger, environment, newest, looked, options)?;
+        // Writers that met do not meet again at once: each has another identity.
+        let spread = u64::from(release.key.id.first_byte() % 32);
+        shelf.pause(Duration::from_millis(spread * u64::from(attempt.min(5))), &options.interrupt)?;
+        let looked = shelf.elapsed();
+        let list = shelf.list()?;
+        let newest = list.of_environment(environment).rfind(|key| key.id != release.key.id);
+        head = EnvironmentHead::read(shelf, environment, newest, looked, options)?;
     }
     Err(AppendError::Contended { repository: repository(), environment: environment.clone() }.into())
 }
 
-/// The time after which another writer that saw a tag missing has written it: longer than this one took since its look, and
-/// as long as all that it did until now, which tells of a slow registry or a busy machine.
-fn settle(looked: Instant, options: &ReleaseOptions) -> Duration {
-    (looked.elapsed() * 3).max(options.clock.since.elapsed()).clamp(SETTLE, LONGEST)
+/// The releases after a record was written.
+struct ReleaseLook {
+    list: ReleaseList,
+    /// When the list was asked for.
+    looked: Duration,
 }
 
-/// A record that is listed. A registry may list it before it shows it, or write over its tag in several steps.
-fn read_listed(
-    ledger: &Ledger,
+impl ReleaseLook {
+    /// Lists the releases until the one of this writer is among them: a registry may be late.
+    fn after<S: ReleaseShelf>(
+        shelf: &S,
+        environment: &EnvironmentName,
+        own: ReleaseKey,
+        options: &ReleaseOptions,
+    ) -> Result<Self, BoxedError> {
+        let mut tries = 0..LOOKS;
+        loop {
+            let looked = shelf.elapsed();
+            let mut list = shelf.list()?;
+            if list.has(environment, own) {
+                return Ok(Self { list, looked });
+            }
+            if tries.next().is_none() {
+                let tag = environment.record_tag(own);
+                if shelf.resolve(tag.clone())?.is_none() {
+                    return Err(AppendError::Vanished { repository: shelf.repository().clone(), tag }.into());
+                }
+                list.add(environment, own);
+                return Ok(Self { list, looked });
+            }
+            shelf.pause(BLINK, &options.interrupt)?;
+        }
+    }
+
+    /// Whether a writer keeps its number.
+    fn keeps(&self, environment: &EnvironmentName, own: ReleaseKey, is_quick: bool) -> bool {
+        let mut same = self.list.with_number(environment, own.number).into_iter();
+        same.all(|other| other == own || (is_quick && own.id < other.id))
+    }
+}
+
+/// A record that is listed. A registry may list it before it shows it.
+fn read_listed<S: ReleaseShelf>(
+    shelf: &S,
     environment: &EnvironmentName,
-    number: ReleaseNumber,
+    key: ReleaseKey,
     options: &ReleaseOptions,
 ) -> Result<StoredRelease, BoxedError> {
     for _ in 0..LOOKS {
-        match ledger.read_or_fault(environment, number)? {
-            Err(RecordFault::Missing { .. }) => pause(BLINK, &options.interrupt)?,
+        match shelf.read_or_fault(environment, key)? {
+            Err(RecordFault::Missing { .. }) => shelf.pause(BLINK, &options.interrupt)?,
             Ok(release) => return Ok(release),
             Err(_) => break,
         }
     }
-    ledger.read(environment, number)
+    shelf.read(environment, key)
 }
 
-/// The digest of a tag that exists, once the registry shows it.
-fn shown(ledger: &Ledger, tag: &Tag, options: &ReleaseOptions) -> Result<Digest, BoxedError> {
-    for _ in 0..LOOKS {
-        if let Some(found) = ledger.resolve(tag.clone())? {
-            return Ok(found);
-        }
-        pause(BLINK, &options.interrupt)?;
-    }
-    Err(AppendError::Vanished { repository: ledger.repository().clone(), tag: tag.clone() }.into())
-}
-
-/// A record on its way.
-struct WrittenRecord {
-    release: StoredRelease,
-    document: RawDocument,
-}
-
-impl WrittenRecord {
-    /// Writes it and makes sure that its tag is not another one's; whether it has the tag. `settles` is how long that took.
-    fn write(
-        &self,
-        ledger: &Ledger,
-        manifest: &RawDocument,
-        head: &EnvironmentHead,
-        settles: &mut Duration,
-        options: &ReleaseOptions,
-    ) -> Result<bool, BoxedError> {
-        let mut looked = head.looked;
-        if looked.elapsed() > GLANCE {
-            looked = Instant::now();
-            if ledger.resolve(self.release.tag())?.is_some() {
-                return Ok(false);
-            }
-        }
-        if ledger.claim(&self.release, &self.document, manifest)? == TagClaim::Taken {
-            return Ok(false);
-        }
-        // Once slow, slow for the rest: what made the first try slow is there still. But tries add up.
-        let first = (looked.elapsed() * 3).clamp(SETTLE, LONGEST);
-        *settles = if *settles == SETTLE { settle(looked, options) } else { first.max(*settles) };
-        pause(*settles, &options.interrupt)?;
-        Ok(shown(ledger, &self.release.tag(), options)? == self.document.digest())
-    }
-
-    /// Where other writers may be on their way: waits once more, and makes sure that the record has its tag still and follows
-    /// the one that has the number before it. A record that does not is written anew under its own number.
-    fn confirm(
-        &mut self,
-        ledger: &Ledger,
-        manifest: &RawDocument,
-        settles: Duration,
-        options: &ReleaseOptions,
-    ) -> Result<bool, BoxedError> {
-        for _ in 0..LOOKS {
-            pause(settles, &options.interrupt)?;
-            if shown(ledger, &self.release.tag(), options)? != self.document.digest() {
-                return Ok(false);
-            }
-            let record = &self.release.record;
-            let Some(link) = &record.previous else { return Ok(true) };
-            if shown(ledger, &record.environment.record_tag(link.release), options)? == link.record {
-                return Ok(true);
-            }
-            let before = read_listed(ledger, &record.environment, link.release, options)?;
-            let previous = Some(PreviousRelease {
-                release: link.release,
-                record: before.descriptor.digest,
-                image: before.image.digest,
-            });
-            let record = ReleaseRecord { previous, time: options.clock.now(), ..record.clone() };
-            let (release, document) = StoredRelease::new(record, manifest).map_err(AppendError::from)?;
-            ledger.replace(&release, &document)?;
-            *self = Self { release, document };
-        }
-        let record = &self.release.record;
-        let (repository, environment) = (record.image.clone(), record.environment.clone());
-        Err(AppendError::Contended { repository, environment }.into())
-    }
-}
-
-/// The release that an environment has already; its tag is set if an earlier run did not come so far.
-fn current(
-    ledger: &Ledger,
+/// The record has its number: the tag of the environment is next.
+fn conclude<S: ReleaseShelf>(
+    shelf: &S,
     release: &StoredRelease,
     manifest: &RawDocument,
+    look: &ReleaseLook,
     options: &ReleaseOptions,
 ) -> Result<ReleaseReport, BoxedError> {
     let environment = &release.record.environment;
-    let is_set = options.pointer && ledger.resolve(environment.pointer())? == Some(manifest.digest());
+    if options.pointer && look.list.newest(environment) != Some(release.key) {
+        follow(shelf, environment, None, options)?;
+        return Ok(ReleaseReport { pointer: PointerState::Passed, ..report(shelf, release, options) });
+    }
+    let report = place(shelf, release, manifest, options)?;
+    if options.pointer && shelf.elapsed().saturating_sub(look.looked) >= QUICK {
+        follow(shelf, environment, Some(release.key), options)?;
+    }
+    Ok(report)
+}
+
+/// Lets the tag mean the newest release. `set` is the release that it means now, as far as this writer knows: others may
+/// have been written since.
+fn follow<S: ReleaseShelf>(
+    shelf: &S,
+    environment: &EnvironmentName,
+    mut set: Option<ReleaseKey>,
+    options: &ReleaseOptions,
+) -> Result<(), BoxedError> {
+    for _ in 0..ATTEMPTS {
+        let looked = shelf.elapsed();
+        let Some(newest) =
+            shelf.list()?.newest(environment).filter(|newest| set.is_none_or(|set| set < *newest))
+        else {
+            return Ok(());
+        };
+        let release = read_listed(shelf, environment, newest, options)?;
+        let manifest = shelf.manifest(&release)?;
+        shelf.point(environment, newest.number, &manifest)?;
+        set = Some(newest);
+        if shelf.elapsed().saturating_sub(looked) < QUICK {
+            return Ok(());
+        }
+    }
+    // Each of so many others follows, too.
+    Ok(())
+}
+
+/// The release that an environment has already; its tag is set if an earlier run did not come so far.
+fn current<S: ReleaseShelf>(
+    shelf: &S,
+    release: &StoredRelease,
+    manifest: &RawDocument,
+    looked: Duration,
+    options: &ReleaseOptions,
+) -> Result<ReleaseReport, BoxedError> {
+    let environment = &release.record.environment;
+    let is_set = options.pointer && shelf.resolve(environment.pointer())? == Some(manifest.digest());
     let report = if is_set || !options.pointer || options.dry_run {
         let pointer = if is_set { PointerState::Current } else { PointerState::Left };
-        ReleaseReport { pointer, ..report(ledger, release, options) }
+        ReleaseReport { pointer, ..report(shelf, release, options) }
     } else {
-        let placed = place(ledger, release, manifest, options)?;
-        ledger.follow(environment, release.record.number)?;
+        let placed = place(shelf, release, manifest, options)?;
+        if shelf.elapsed().saturating_sub(looked) >= QUICK {
+            follow(shelf, environment, Some(release.key), options)?;
+        }
         placed
     };
     Ok(ReleaseReport { current: true, ..report })
 }
 
 /// Lets the tag of an environment mean a release whose record is there, before a witness.
-fn place(
-    ledger: &Ledger,
+fn place<S: ReleaseShelf>(
+    shelf: &S,
     release: &StoredRelease,
     manifest: &RawDocument,
     options: &ReleaseOptions,
 ) -> Result<ReleaseReport, BoxedError> {
     let pointer = if options.pointer { PointerState::Set } else { PointerState::Left };
-    let report = ReleaseReport { pointer, ..report(ledger, release, options) };
+    let report = ReleaseReport { pointer, ..report(shelf, release, options) };
     if let Some(witness) = &options.witness {
         witness.before(&report, manifest)?;
     }
     let set = match options.pointer {
-        true => ledger.point(&release.record.environment, release.record.number, manifest),
+        true => shelf.point(&release.record.environment, release.key.number, manifest),
         false => Ok(()),
     };
     if let Some(witness) = &options.witness {
@@ -499,13 +499,13 @@ fn place(
     set.map(|()| report)
 }
 
-fn report(ledger: &Ledger, release: &StoredRelease, options: &ReleaseOptions) -> ReleaseReport {
+fn report<S: ReleaseShelf>(shelf: &S, release: &StoredRelease, options: &ReleaseOptions) -> ReleaseReport {
     let record = release.record.clone();
     ReleaseReport {
         tag: release.tag(),
         environment: record.environment,
         number: record.number,
-        image: ledger.repository().clone(),
+        image: shelf.repository().clone(),
         digest: record.digest,
         media_type: release.image.media_type.to_string(),
         size: release.image.size,
@@ -523,19 +523,5 @@ fn report(ledger: &Ledger, release: &StoredRelease, options: &ReleaseOptions) ->
         pointer: PointerState::Left,
         blobs: None,
         referrers: None,
-    }
-}
-
-/// Waits, unless the user interrupts.
-fn pause(time: Duration, interrupt: &Interrupt) -> Result<(), BoxedError> {
-    const STEP: Duration = Duration::from_millis(25);
-    let end = Instant::now() + time;
-    loop {
-        interrupt.check().map_err(AppendError::from)?;
-        let rest = end.saturating_duration_since(Instant::now());
-        if rest.is_zero() {
-            return Ok(());
-        }
-        thread::sleep(rest.min(STEP));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ledger::Ledger;
 use super::record::{ENVIRONMENT_KEY, NUMBER_KEY, PassedGate, ReleaseNote, StoredRelease};
+use super::shelf::ReleaseShelf as _;
 use crate::oci::artifact::listed_type;
 use crate::oci::{Descriptor, ManifestOrIndex};
 use crate::transport::Source;
@@ -88,8 +89,8 @@ fn released(environment: &EnvironmentName, image: &GateImage<'_>) -> Result<Gate
     let mut ledgers = vec![&place];
     ledgers.extend(image.ledger.filter(|own| own.repository() != place.repository()));
     for ledger in ledgers {
-        let numbers = ledger.numbers()?;
-        let all: Vec<_> = numbers.of_environment(environment).rev().collect();
+        let list = ledger.releases()?;
+        let all: Vec<_> = list.of_environment(environment).rev().collect();
         if all.is_empty() {
             continue;
         }
@@ -100,9 +101,9 @@ fn released(environment: &EnvironmentName, image: &GateImage<'_>) -> Result<Gate
                 .as_ref()
                 .is_none_or(|listed| listed.iter().any(|record| is_record(record, environment, tag)))
         };
-        let wanted = all.into_iter().filter(|number| is_wanted(&number.get().to_string()));
-        for number in wanted.take(MOST_RECORDS) {
-            let release = ledger.read(environment, number)?;
+        let wanted = all.into_iter().filter(|key| is_wanted(&key.number.get().to_string()));
+        for key in wanted.take(MOST_RECORDS) {
+            let release = ledger.read(environment, key)?;
             if release.image.digest == image.digest {
                 return Ok(Ok(release.descriptor.digest));
             }

@@ -1,14 +1,16 @@
 //! The releases of an environment: who, when, which commit, and what each changed against the one before.
 //!
 //! All that is wrong with the history is told with it, and nothing is left out: a record that was tampered with, that is
-//! missing, that does not follow the one before it, or that has lost its tag to another one.
+//! missing, or that follows another one than its history has. Two releases of one number are no fault: their writers met.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::ledger::Ledger;
-use super::record::{ENVIRONMENT_KEY, NUMBER_KEY, RecordFault, ReleaseRecord, StoredRelease};
+use super::list::ReleaseList;
+use super::record::{PreviousRelease, RecordFault, ReleaseRecord, StoredRelease};
+use super::shelf::ReleaseShelf;
 use crate::inspect::diff::{self, DiffOptions};
 use crate::oci::select::is_attestation;
 use crate::oci::{Descriptor, ManifestOrIndex, RawDocument, media_type};
@@ -16,7 +18,7 @@ use crate::transport::registry;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::{Repository, Tag};
-use crate::types::release::{EnvironmentName, ReleaseNumber};
+use crate::types::release::{EnvironmentName, ReleaseKey};
 
 /// Platforms of an index that are compared.
 const PLATFORMS: usize = 16;
@@ -85,8 +87,8 @@ pub struct ReleaseChange {
 /// Something that is wrong with a history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HistoryFault {
-    /// The record.
-    pub tag: Tag,
+    /// The tag of the record; of one that is missing, a pattern.
+    pub tag: String,
     /// `tampered`, `missing` or `fork`.
     pub fault: &'static str,
     /// In words.
@@ -144,33 +146,13 @@ pub fn history(
     environment: &EnvironmentName,
     options: &HistoryOptions,
 ) -> Result<ReleaseHistory, BoxedError> {
-    let numbers = ledger.numbers()?;
-    let newest = ledger.newest(&numbers, environment)?;
-    let all: BTreeSet<ReleaseNumber> = numbers.of_environment(environment).collect();
-    let mut reader = HistoryReader { ledger, environment, faults: Vec::new(), read: BTreeMap::new() };
-    let mut wanted: Vec<ReleaseNumber> = Vec::new();
-    let mut next = Some(newest);
-    while let Some(number) = next.filter(|_| wanted.len() < options.most) {
-        wanted.push(number);
-        next = number.before();
-    }
-    // One more, to compare the oldest with.
-    for number in wanted.iter().copied().chain(next) {
-        let is_asked = wanted.contains(&number);
-        if !all.contains(&number) {
-            if is_asked {
-                reader.fault(&RecordFault::Missing { tag: environment.record_tag(number) });
-            }
-        } else if let Some(release) = reader.release(number)? {
-            reader.read.insert(number, release);
-        }
-    }
-    reader.check_chain(&wanted);
-    reader.check_lost(&wanted)?;
+    let list = ledger.releases()?;
+    ledger.newest(&list, environment)?;
+    let mut reader = HistoryReader::new(ledger, environment, &list);
+    let wanted = reader.read(options.most)?;
     let mut releases = Vec::new();
-    for number in &wanted {
-        let Some(release) = reader.read.get(number) else { continue };
-        let before = number.before().and_then(|before| reader.read.get(&before));
+    for (at, release) in wanted.iter().enumerate() {
+        let before = wanted.get(at + 1).or(reader.older.as_ref());
         let change = before.map(|before| change(ledger, before, release, options)).transpose()?;
         releases.push(PastRelease {
             tag: release.tag(),
@@ -183,29 +165,63 @@ pub fn history(
         environment: environment.clone(),
         image: ledger.repository().clone(),
         pointer: ledger.resolve(environment.pointer())?,
-        total: all.len(),
+        total: list.of_environment(environment).count(),
         releases,
         faults: reader.faults,
     })
 }
 
-/// The records of a history, as far as they are sound.
-struct HistoryReader<'a> {
-    ledger: &'a Ledger,
+/// Reads the records of a history, and finds what is wrong with them.
+pub(super) struct HistoryReader<'a, S> {
+    shelf: &'a S,
     environment: &'a EnvironmentName,
-    faults: Vec<HistoryFault>,
-    read: BTreeMap<ReleaseNumber, StoredRelease>,
+    list: &'a ReleaseList,
+    /// The release before the oldest one that was read.
+    older: Option<StoredRelease>,
+    /// Everything that is wrong.
+    pub(super) faults: Vec<HistoryFault>,
 }
 
-impl HistoryReader<'_> {
+impl<'a, S: ReleaseShelf> HistoryReader<'a, S> {
+    pub(super) const fn new(shelf: &'a S, environment: &'a EnvironmentName, list: &'a ReleaseList) -> Self {
+        Self { shelf, environment, list, older: None, faults: Vec::new() }
+    }
+
+    /// The newest releases, newest first, as far as they are sound.
+    pub(super) fn read(&mut self, most: usize) -> Result<Vec<StoredRelease>, BoxedError> {
+        let mut found = Vec::new();
+        let mut next = self.list.newest(self.environment).map(|newest| newest.number);
+        let mut count = 0;
+        while let Some(number) = next.filter(|_| count < most) {
+            next = number.before();
+            let mut keys = self.list.with_number(self.environment, number);
+            if self.list.records_with_number(self.environment, number).is_empty() {
+                self.fault(&RecordFault::Missing { tag: self.environment.record_tags(number) });
+            }
+            keys.reverse();
+            // A number without a release counts, too: the work is bounded.
+            count += keys.len().max(1);
+            for key in keys {
+                found.extend(self.release(key)?);
+            }
+        }
+        // One more, to compare the oldest with.
+        let oldest = next.map(|number| self.list.with_number(self.environment, number));
+        if let Some(key) = oldest.and_then(|keys| keys.last().copied()) {
+            self.older = self.release(key)?;
+        }
+        self.check_chain(&found)?;
+        Ok(found)
+    }
+
     fn fault(&mut self, fault: &RecordFault) {
-        let (tag, message) = (fault.tag().clone(), fault.to_string());
+        let (tag, message) = (fault.tag().to_owned(), fault.to_string());
         self.faults.push(HistoryFault { tag, fault: fault.word(), message });
     }
 
     /// A record, unless it is not sound.
-    fn release(&mut self, number: ReleaseNumber) -> Result<Option<StoredRelease>, BoxedError> {
-        match self.ledger.read_or_fault(self.environment, number)? {
+    fn release(&mut self, key: ReleaseKey) -> Result<Option<StoredRelease>, BoxedError> {
+        match self.shelf.read_or_fault(self.environment, key)? {
             Ok(release) => Ok(Some(release)),
             Err(fault) => {
                 self.fault(&fault);
@@ -214,61 +230,47 @@ impl HistoryReader<'_> {
         }
     }
 
-    /// Each record follows the one before it.
-    fn check_chain(&mut self, wanted: &[ReleaseNumber]) {
-        let mut faults = Vec::new();
-        for release in wanted.iter().filter_map(|number| self.read.get(number)) {
+    /// Each record follows one that has the number before it.
+    fn check_chain(&mut self, releases: &[StoredRelease]) -> Result<(), BoxedError> {
+        for release in releases {
             let tag = release.tag();
-            let number = release.record.number;
-            let fault = match (&release.record.previous, number.before()) {
+            let fault = match (&release.record.previous, release.key.number.before()) {
                 (None, None) => continue,
                 (None, Some(_)) => {
                     RecordFault::Chain { tag, why: "it says that it is the first release".into() }
                 }
                 (Some(previous), before) if Some(previous.release) != before => {
-                    let why = format!("it says that it follows {}", previous.release);
-                    RecordFault::Chain { tag, why }
+                    RecordFault::Chain { tag, why: format!("it says that it follows {}", previous.release) }
                 }
-                (Some(previous), _) => match self.read.get(&previous.release) {
-                    Some(before) if before.descriptor.digest != previous.record => {
-                        RecordFault::Fork { tag, expected: previous.record, found: before.descriptor.digest }
-                    }
-                    _ => continue,
-                },
+                (Some(previous), _) if self.has_record(previous, releases)? => continue,
+                (Some(previous), _) => RecordFault::Fork { tag, expected: previous.record },
             };
-            faults.push(fault);
+            self.fault(&fault);
         }
-        faults.into_iter().for_each(|fault| self.fault(&fault));
+        Ok(())
     }
 
-    /// No other record has the number and the image of one of these. Only a registry that lists referrers can tell. A
-    /// record with the number and another image is that of a writer that met another one, and took a later number.
-    fn check_lost(&mut self, wanted: &[ReleaseNumber]) -> Result<(), BoxedError> {
-        let images: BTreeSet<Digest> = wanted
-            .iter()
-            .filter_map(|number| self.read.get(number))
-            .map(|release| release.image.digest)
-            .collect();
-        let mut faults = Vec::new();
-        for image in images {
-            let Some(listed) = self.ledger.listed_for(&image)? else { return Ok(()) };
-            for other in listed {
-                let is = |name: &str| other.annotations.get(name).map(String::as_str);
-                let number = is(NUMBER_KEY).and_then(|number| number.parse().ok());
-                let Some(own) = number.and_then(|number: ReleaseNumber| self.read.get(&number)) else {
-                    continue;
-                };
-                if is(ENVIRONMENT_KEY) == Some(self.environment.as_str())
-                    && own.image.digest == image
-                    && own.descriptor.digest != other.digest
-                    && wanted.contains(&own.record.number)
-                {
-                    faults.push(RecordFault::Twice { tag: own.tag(), other: other.digest });
+    /// Whether a record that another one follows is there, or nothing is known of it: its number is not in the list any
+    /// more, or its record was named as a fault.
+    fn has_record(&self, link: &PreviousRelease, releases: &[StoredRelease]) -> Result<bool, BoxedError> {
+        let is_it = |release: &StoredRelease| release.descriptor.digest == link.record;
+        if releases.iter().chain(&self.older).any(is_it) {
+            return Ok(true);
+        }
+        for key in self.list.records_with_number(self.environment, link.release) {
+            // Its writer may have given up its number after this one had followed it.
+            if self.list.has(self.environment, key) {
+                if !releases.iter().chain(&self.older).any(|release| release.key == key) {
+                    match self.shelf.read_or_fault(self.environment, key)? {
+                        Ok(release) if !is_it(&release) => {}
+                        _ => return Ok(true),
+                    }
                 }
+            } else if self.shelf.read_or_fault(self.environment, key)?.is_ok_and(|release| is_it(&release)) {
+                return Ok(true);
             }
         }
-        faults.into_iter().for_each(|fault| self.fault(&fault));
-        Ok(())
+        Ok(self.list.records_with_number(self.environment, link.release).is_empty())
     }
 }
 

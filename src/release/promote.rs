@@ -1,13 +1,13 @@
 //! Promotion: the same digest in another environment, in the same repository or another one.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::append::{EnvironmentHead, NewRelease, ReleaseOptions, ReleaseReport, append};
 use super::copy::{CopyOptions, copy};
 use super::gate::{self, GateImage};
 use super::ledger::Ledger;
 use super::record::{ARTIFACT_TYPE, PassedGate, ReleaseKind, ReleaseNote, StoredRelease};
+use super::shelf::ReleaseShelf as _;
 use crate::inspect::verify::{VerifyOptions, verify_documents};
 use crate::oci::{ManifestOrIndex, RawDocument};
 use crate::runtime::events::Progress;
@@ -16,7 +16,7 @@ use crate::transport::{Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::Repository;
-use crate::types::release::{EnvironmentName, Gate, ReleaseNumber};
+use crate::types::release::{EnvironmentName, Gate, ReleaseChoice, ReleaseNumber};
 use crate::types::shown::Foreign;
 
 /// The key of the commit in annotations and labels.
@@ -30,8 +30,8 @@ pub enum PromotionSource {
         ledger: Ledger,
         /// The environment.
         environment: EnvironmentName,
-        /// The number; the newest where there is none.
-        number: Option<ReleaseNumber>,
+        /// Which one; the newest where there is none.
+        choice: Option<ReleaseChoice>,
     },
     /// An image, wherever it is.
     Image {
@@ -128,16 +128,16 @@ pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedErr
         PromotionSource::Image { source, name } => Some(of_image(source, name, target, options)?),
         PromotionSource::Release { .. } => None,
     };
-    let looked = Instant::now();
-    let numbers = target.numbers()?;
+    let looked = target.elapsed();
+    let list = target.releases()?;
     let mut candidate = match (source, image) {
         (_, Some(image)) => image,
-        (PromotionSource::Release { ledger, environment: from, number }, None) => {
+        (PromotionSource::Release { ledger, environment: from, choice }, None) => {
             let is_near = ledger.repository() == target.repository();
             let release = if is_near {
-                ledger.find(&numbers, from, *number)?
+                ledger.find(&list, from, *choice)?
             } else {
-                ledger.find(&ledger.numbers()?, from, *number)?
+                ledger.find(&ledger.releases()?, from, *choice)?
             };
             if is_near && from == environment {
                 let number = release.record.number;
@@ -147,7 +147,7 @@ pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedErr
         }
         (PromotionSource::Image { .. }, None) => unreachable!("an image is read above"),
     };
-    let newest = numbers.newest(environment);
+    let newest = list.newest(environment);
     let head = EnvironmentHead::read(target, environment, newest, looked, options)?;
     let digest = candidate.new.manifest.digest();
     let (mut blobs, mut referrers) = (None, None);

@@ -1,13 +1,12 @@
 //! Rollback: a new release that has the content of an earlier one. Nothing is built, and no blob moves.
 
-use std::time::Instant;
-
 use super::append::{EnvironmentHead, NewRelease, ReleaseOptions, ReleaseReport, append};
 use super::ledger::Ledger;
 use super::record::{PassedGate, ReleaseKind, ReleaseNote, StoredRelease};
+use super::shelf::ReleaseShelf;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::Repository;
-use crate::types::release::{EnvironmentName, ReleaseNumber};
+use crate::types::release::{EnvironmentName, ReleaseChoice, ReleaseKey};
 
 /// Why there is nothing to go back to.
 #[derive(Debug, thiserror::Error)]
@@ -35,17 +34,18 @@ impl Explain for NothingBefore {
 pub fn rollback(
     ledger: &Ledger,
     environment: &EnvironmentName,
-    to: Option<ReleaseNumber>,
+    to: Option<ReleaseChoice>,
     options: &ReleaseOptions,
 ) -> Result<ReleaseReport, BoxedError> {
-    let looked = Instant::now();
-    let numbers = ledger.numbers()?;
-    let newest = ledger.newest(&numbers, environment)?;
+    let looked = ledger.elapsed();
+    let list = ledger.releases()?;
+    let newest = ledger.newest(&list, environment)?;
+    let to = to.map(|to| ledger.choose(&list, environment, Some(to))).transpose()?;
     let head = EnvironmentHead::read(ledger, environment, Some(newest), looked, options)?;
-    let old = match to {
-        Some(number) if number == newest => ledger.read(environment, newest)?,
-        Some(number) => ledger.find(&numbers, environment, Some(number))?,
-        None => before(ledger, environment, &head, numbers.of_environment(environment).rev())?,
+    let old = match (to, head.release()) {
+        (Some(to), Some(release)) if to == release.key => release.clone(),
+        (Some(to), _) => ledger.read(environment, to)?,
+        (None, _) => before(ledger, environment, &head, list.of_environment(environment).rev())?,
     };
     let evidence = Some(old.descriptor.digest);
     let release = format!("{environment}@{}", old.record.number.get());
@@ -65,10 +65,10 @@ fn before(
     ledger: &Ledger,
     environment: &EnvironmentName,
     head: &EnvironmentHead,
-    numbers: impl Iterator<Item = ReleaseNumber>,
+    keys: impl Iterator<Item = ReleaseKey>,
 ) -> Result<StoredRelease, BoxedError> {
-    for number in numbers.skip(1) {
-        let release = ledger.read(environment, number)?;
+    for key in keys.skip(1) {
+        let release = ledger.read(environment, key)?;
         if !head.has(&release.image.digest) {
             return Ok(release);
         }

@@ -56,6 +56,53 @@ fn a_push_is_told_once_and_no_change_is_not_told() {
     assert_eq!((hook.take().len(), outbox(&project)), (0, Vec::new()));
 }
 
+/// A copy, a tag and a rebase into the project's own repository are told as a push is; into another one they are not.
+#[test]
+fn other_ways_into_the_repository_are_told() {
+    let (registry, hook) = (Fake::start().unwrap(), Hook::start());
+    let project = project(&registry, &webhook(&hook, ""));
+    let name = format!("{}/shop/app", registry.address());
+    let bases = [("old", "one\n"), ("new", "two\n")];
+    for (tag, content) in bases {
+        let base = Project::with(&tree_on("scratch"));
+        base.write("files/base.txt", content)
+            .pack("build -o")
+            .arg(format!("oci:{}:1", project.path(tag).display()))
+            .ok();
+    }
+    let told = || -> Vec<(String, Vec<String>, String)> {
+        let tags = |tags: &serde_json::Value| tags.as_array().unwrap().iter().map(text).collect();
+        let event = |message: crate::hooks::HookMessage| {
+            let event = message.json();
+            (text(&event["kind"]), tags(&event["tags"]), text(&event["digest"]))
+        };
+        hook.take().into_iter().map(event).collect()
+    };
+    let digest = |tag: &str| registry.tag("shop/app", tag).unwrap().to_string();
+    let event = |tag: &str| vec![("push".to_owned(), vec![tag.to_owned()], digest(tag))];
+    project.pack("build --base oci:old:1 --push --tag 1").ok();
+    assert_eq!(told(), event("1"));
+    project.pack(&format!("tag {name}:1 2")).ok();
+    assert_eq!(told(), event("2"));
+    project.pack(&format!("tag {name}:1 2")).ok();
+    assert_eq!(told(), [], "nothing moved");
+    project.pack(&format!("copy oci:old:1 {name}:3")).ok();
+    assert_eq!(told(), event("3"));
+    project.pack(&format!("rebase {name}:1 --old-base oci:old:1 --base oci:new:1 -t 4")).ok();
+    assert_eq!(told(), event("4"));
+    assert_ne!(digest("4"), digest("1"));
+    project.pack(&format!("copy {name}:1 {}/other/app:1", registry.address())).ok();
+    assert_eq!(told(), [], "another repository");
+    // Settings that cannot be read stop no copy.
+    project.write("build.toml", "[image\n");
+    let said = project.pack(&format!("tag {name}:1 5")).ok();
+    assert!(
+        said.stderr.contains("no receiver is told") && registry.tag("shop/app", "5").is_some(),
+        "{said:?}"
+    );
+    assert_eq!(told(), []);
+}
+
 #[test]
 fn receivers_get_what_they_asked_for() {
     let (registry, hook) = (Fake::start().unwrap(), Hook::start());

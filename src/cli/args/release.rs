@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 
 use super::format::OutputFormat;
 use super::registries::RegistryArgs;
-use crate::types::release::{EnvironmentChoice, Gate, ReleaseNumber};
+use crate::types::release::{EnvironmentChoice, Gate, ReleaseChoice};
 
 const PROMOTE_HELP: &str = "\
 SOURCE is one of:
@@ -16,7 +16,8 @@ SOURCE is one of:
   NAME[:TAG], NAME@sha256:…   An image in its registry
   store:NAME[:TAG], oci:DIR[:TAG], oci-archive:FILE[:TAG]
                               An image that is sent to the registry first
-IMAGE is a repository; without it, it is the image of build.toml.
+IMAGE is a repository or a member of the workspace; without it, it is
+the image of build.toml.
 Examples:
   pack promote localhost:5000/shop/app:1.4 --to dev
   pack promote @dev --to test --reason \"passed the smoke tests\"
@@ -88,7 +89,7 @@ pub struct ReleaseFlags {
 
 /// Release an image into an environment: the same digest, with a record of who, when and why
 ///
-/// Writes a record beside the image, with the tag `ENV-r0001`, `ENV-r0002` and so on, and lets the tag `ENV` mean the
+/// Writes a record beside the image, with a tag such as `ENV-r0003-3f2a91c4e0b2`, and lets the tag `ENV` mean the
 /// image. Nothing is built. In another repository or registry, the image is copied first, with its signatures, SBOMs
 /// and whatever else refers to it. An environment that has the image already gets no new record.
 #[derive(Clone, Debug, Args)]
@@ -164,8 +165,8 @@ pub struct RollbackArgs {
     pub image: Option<String>,
 
     /// Go back to this release, such as `3` or `r0003`
-    #[arg(long, value_name = "N", value_parser = ReleaseNumber::from_str)]
-    pub to: Option<ReleaseNumber>,
+    #[arg(long, value_name = "N", value_parser = ReleaseChoice::from_str)]
+    pub to: Option<ReleaseChoice>,
 
     /// How the release is written.
     #[command(flatten)]

@@ -5,6 +5,7 @@ use super::super::error::CommandError;
 use super::super::invocation::Invocation;
 use super::super::view;
 use super::place::{self, WritableImage};
+use super::{delivery, events};
 use crate::release::copy;
 
 /// Copies an image.
@@ -15,7 +16,8 @@ pub(super) fn run(invocation: &Invocation, args: &CopyArgs) -> Result<(), Comman
     let client = invocation.client()?;
     let _lease = invocation.store().ok().map(|store| store.lease());
     let source = invocation.published(&args.from, &client)?.source;
-    let target = place::target(invocation, &client, (&args.from, &*source), &args.to)?;
+    let mut target = place::target(invocation, &client, (&args.from, &*source), &args.to)?;
+    let is_announced = delivery::announce(invocation, &client, &mut target)?;
     let options = copy::CopyOptions {
         platforms: args.platforms.clone(),
         referrers: args.referrers,
@@ -33,6 +35,9 @@ pub(super) fn run(invocation: &Invocation, args: &CopyArgs) -> Result<(), Comman
             .note("several platforms were chosen: the copy is a new index, with a digest of its own");
     }
     show(invocation, args.format.json, &target.prefix, &report, view::copy::copied(&report));
+    if is_announced {
+        events::deliver(invocation, &client);
+    }
     Ok(())
 }
 
@@ -43,11 +48,15 @@ pub(super) fn run(invocation: &Invocation, args: &CopyArgs) -> Result<(), Comman
 pub(super) fn tag(invocation: &Invocation, args: &TagArgs) -> Result<(), CommandError> {
     let client = invocation.client()?;
     let _lease = invocation.store().ok().map(|store| store.lease());
-    let WritableImage { source, target } = place::place(invocation, &client, &args.image)?;
+    let WritableImage { source, mut target } = place::place(invocation, &client, &args.image)?;
+    let is_announced = delivery::announce(invocation, &client, &mut target)?;
     let report =
         copy::tag(&*source, &*target.destination, target.tags.first(), &args.tags, args.retag.allow_retag)
             .map_err(|error| invocation.or_in_store(error.into(), &args.image))?;
     show(invocation, args.format.json, &target.prefix, &report, view::copy::tagged(&report));
+    if is_announced {
+        events::deliver(invocation, &client);
+    }
     Ok(())
 }
 

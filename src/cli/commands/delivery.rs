@@ -8,8 +8,10 @@ use std::sync::Arc;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::{BUILD_FILE, Invocation};
 use super::events;
-use crate::notify::Announcer;
+use super::place::CopyTarget;
+use crate::notify::{AnnouncedDestination, Announcer, ImageOrigin};
 use crate::project::config::{Document, EnvironmentSettings, Overrides, Settings};
+use crate::project::workspace::{Workspace, WorkspaceRoot};
 use crate::registry::Client;
 use crate::release::ledger::Ledger;
 use crate::transport::{Source, registry};
@@ -20,22 +22,43 @@ use crate::types::release::{EnvironmentChoice, EnvironmentName, ReleaseName};
 /// The settings of the project at hand, if there is one.
 pub(super) struct DeliveryProject {
     settings: Option<Settings>,
+    /// The name of the member of a workspace that was asked for.
+    member: Option<String>,
 }
 
 impl DeliveryProject {
-    /// Reads `file`, or the build file of the working directory if there is one.
+    /// Reads `file`, or the build file of the working directory if there is one. `image` is the image as the user wrote it:
+    /// the name of a member of the workspace around the working directory means that member.
     ///
     /// # Errors
-    /// When the file is not valid, or was named and is not there.
-    pub(super) fn read(invocation: &Invocation, file: Option<&Path>) -> Result<Self, CommandError> {
+    /// When the file is not valid, or was named and is not there, or when the workspace has no such member.
+    pub(super) fn read(
+        invocation: &Invocation,
+        file: Option<&Path>,
+        image: Option<&str>,
+    ) -> Result<Self, CommandError> {
         let path = invocation.absolute(file.unwrap_or_else(|| Path::new(BUILD_FILE)));
-        if file.is_none() && !path.exists() {
-            return Ok(Self { settings: None });
+        let here = match file.is_none() && !path.exists() {
+            true => Self { settings: None, member: None },
+            false => Self { settings: build_file(invocation, &path)?, member: None },
+        };
+        let Some(name) = image.filter(|name| file.is_none() && is_short(name) && !here.is_called(name))
+        else {
+            return Ok(here);
+        };
+        let directory = &invocation.environment.cwd;
+        if WorkspaceRoot::around(directory)?.is_none() {
+            return Ok(here);
         }
-        let lookup = |name: &str| invocation.environment.text(name).map(str::to_owned);
-        let environment = Overrides::from_environment(lookup)?;
-        let settings = Settings::resolve(Document::read(&path)?, &Overrides::default(), &environment)?;
-        Ok(Self { settings: Some(settings) })
+        let workspace = Workspace::open(directory)?;
+        let document = workspace.member(name)?.document().clone();
+        Ok(Self { settings: Some(settings(invocation, document)?), member: Some(name.to_owned()) })
+    }
+
+    /// Whether a name alone means the image of the project: the last part of its repository does, and the member.
+    fn is_called(&self, name: &str) -> bool {
+        let last = self.own().and_then(|own| own.path().rsplit('/').next());
+        last == Some(name) || self.member.as_deref() == Some(name)
     }
 
     /// A client with the settings of the project.
@@ -123,12 +146,11 @@ impl DeliveryProject {
                 .hint(format!("name its repository, such as `localhost:5000/shop/app@{environment}`"))
             });
         };
-        // The last part of its name is enough for the image at hand.
-        if !image.contains('/')
-            && let Some(own) = self.own()
-            && own.path().rsplit('/').next() == Some(image)
+        if is_short(image)
+            && self.is_called(image)
+            && let Some(place) = self.place(environment)
         {
-            return Ok(self.place(environment).unwrap_or_else(|| own.clone()));
+            return Ok(place);
         }
         image.parse().map_err(|error: ReferenceError| CommandError::usage(error.to_string()))
     }
@@ -176,6 +198,54 @@ impl DeliveryProject {
     }
 }
 
+/// A name that is no repository of a registry yet.
+fn is_short(image: &str) -> bool {
+    !image.contains(['/', ':'])
+}
+
+/// The settings of a build file, with those that its workspace gives; none of the root of a workspace, which describes no
+/// image.
+fn build_file(invocation: &Invocation, path: &Path) -> Result<Option<Settings>, CommandError> {
+    let document = match WorkspaceRoot::of_member(path)? {
+        Some((_, member)) => member.document().clone(),
+        None => Document::read(path)?,
+    };
+    if document.has_workspace() { Ok(None) } else { settings(invocation, document).map(Some) }
+}
+
+fn settings(invocation: &Invocation, document: Document) -> Result<Settings, CommandError> {
+    let lookup = |name: &str| invocation.environment.text(name).map(str::to_owned);
+    let environment = Overrides::from_environment(lookup)?;
+    Ok(Settings::resolve(document, &Overrides::default(), &environment)?)
+}
+
+/// Announces what `target` gets, if the build file at hand has receivers and `target` is in a repository of its own;
+/// whether it does. A build file that is not valid is no reason not to publish an image.
+///
+/// # Errors
+/// When a secret is not there, or a required receiver does not answer.
+pub(super) fn announce(
+    invocation: &Invocation,
+    client: &Client,
+    target: &mut CopyTarget,
+) -> Result<bool, CommandError> {
+    let Some(repository) = target.repository.clone() else { return Ok(false) };
+    let project = match DeliveryProject::read(invocation, None, None) {
+        Ok(project) => project,
+        Err(error) => {
+            let warning = format!("no receiver is told, because `{BUILD_FILE}` cannot be read: {error}");
+            invocation.printer.warning(warning);
+            return Ok(false);
+        }
+    };
+    let Some(announcer) = project.announcer(invocation, client, &repository)? else { return Ok(false) };
+    // The image says itself where it is from.
+    let origin = ImageOrigin { image: repository, source: None, revision: None };
+    let inner = Arc::clone(&target.destination);
+    target.destination = Arc::new(AnnouncedDestination::new(inner, announcer, origin));
+    Ok(true)
+}
+
 /// The image of a release, and the reference that it has.
 pub(super) type ReleasedImage = (Arc<dyn Source>, Reference);
 
@@ -189,10 +259,10 @@ pub(super) fn released(
     text: &str,
 ) -> Result<Option<ReleasedImage>, CommandError> {
     let Some(name) = ReleaseName::read(text) else { return Ok(None) };
-    let project = DeliveryProject::read(invocation, None)?;
+    let project = DeliveryProject::read(invocation, None, name.image.as_deref())?;
     let repository = project.repository(name.image.as_deref(), &name.environment)?;
     let ledger = Ledger::to_read(client.clone(), repository.clone());
-    let release = ledger.find(&ledger.numbers()?, &name.environment, name.number)?;
+    let release = ledger.find(&ledger.releases()?, &name.environment, name.number)?;
     let reference = repository.at_digest(release.image.digest);
     Ok(Some((Arc::new(registry::source(client.clone(), reference.clone())), reference)))
 }

@@ -23,6 +23,8 @@ pub(super) struct CopyTarget {
     pub tags: Vec<Tag>,
     /// The digest that the name has.
     pub expected: Option<Digest>,
+    /// The repository, if the place is one.
+    pub repository: Option<Repository>,
 }
 
 /// The target of a copy of `source`, which was written as `from`.
@@ -85,7 +87,7 @@ pub(super) fn target(
 
 impl CopyTarget {
     fn new(destination: Arc<dyn Destination>, prefix: String) -> Self {
-        Self { destination, prefix, tags: Vec::new(), expected: None }
+        Self { destination, prefix, tags: Vec::new(), expected: None, repository: None }
     }
 }
 
@@ -98,6 +100,7 @@ fn in_registry(
     Ok(CopyTarget {
         tags: tags(reference, source, &reference.to_string())?,
         expected: reference.digest(),
+        repository: Some(reference.repository().clone()),
         ..CopyTarget::new(Arc::new(destination), format!("{}@", reference.repository()))
     })
 }
@@ -193,8 +196,12 @@ pub(super) fn place(
                 None => vec![reference.tag().cloned().unwrap_or_else(Tag::latest)],
             };
             let prefix = format!("{repository}@");
-            let destination = registry::destination(client.clone(), repository);
-            CopyTarget { tags, ..CopyTarget::new(Arc::new(destination), prefix) }
+            let destination = registry::destination(client.clone(), repository.clone());
+            CopyTarget {
+                tags,
+                repository: Some(repository),
+                ..CopyTarget::new(Arc::new(destination), prefix)
+            }
         }
         Location::Store(name) => {
             CopyTarget { tags, ..in_store(invocation, &invocation.store()?, name.reference().repository())? }

@@ -8,6 +8,7 @@ use super::super::invocation::{Invocation, Opened};
 use super::super::view;
 use super::images::UnnamedImage;
 use super::place::{self, WritableImage};
+use super::{delivery, events};
 use crate::bases::SharedIndexes;
 use crate::engine::cache::SharedLayers;
 use crate::oci::{BASE_DIGEST, BASE_NAME, Descriptor, Image, RawDocument, media_type};
@@ -29,7 +30,8 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
     let client = invocation.client()?;
     let store = invocation.store_of_run()?;
     let _lease = store.lease();
-    let WritableImage { source, target } = place::place(invocation, &client, &args.image)?;
+    let WritableImage { source, mut target } = place::place(invocation, &client, &args.image)?;
+    let is_announced = delivery::announce(invocation, &client, &mut target)?;
     let new = named(invocation, &client, &args.base)?;
     let old = match &args.old_base {
         Some(name) => named(invocation, &client, name)?,
@@ -66,6 +68,9 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
         invocation.printer.json(&report);
     } else {
         invocation.printer.result(reference);
+    }
+    if is_announced {
+        events::deliver(invocation, &client);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `pack promote`, `pack releases`, `pack rollback`.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -16,7 +17,7 @@ use crate::release::append::{ReleaseClock, ReleaseOptions, ReleaseReport, Releas
 use crate::release::history::{HistoryOptions, history};
 use crate::release::ledger::Ledger;
 use crate::release::promote::{PromotionRequest, PromotionSource, promote};
-use crate::release::record::ReleaseNote;
+use crate::release::record::{ReleaseNonce, ReleaseNote};
 use crate::release::rollback::rollback;
 use crate::types::reference::Repository;
 use crate::types::release::{EnvironmentName, Gate, ReleaseName, ReleaseTime};
@@ -26,7 +27,9 @@ use crate::types::release::{EnvironmentName, Gate, ReleaseName, ReleaseTime};
 /// # Errors
 /// Whatever stopped it.
 pub(super) fn run(invocation: &Invocation, args: &PromoteArgs) -> Result<(), CommandError> {
-    let project = DeliveryProject::read(invocation, args.release.file.as_deref())?;
+    let from = ReleaseName::read(&args.source).and_then(|name| name.image);
+    let named = args.to.image.as_deref().or(from.as_deref());
+    let project = DeliveryProject::read(invocation, args.release.file.as_deref(), named)?;
     let client = project.client(invocation)?;
     let _lease = invocation.store().ok().map(|store| store.lease());
     let environment = &args.to.environment;
@@ -44,7 +47,7 @@ pub(super) fn run(invocation: &Invocation, args: &PromoteArgs) -> Result<(), Com
             PromotionSource::Release {
                 ledger: Ledger::new(client.clone(), repository),
                 environment: name.environment,
-                number: name.number,
+                choice: name.number,
             }
         }
         None => PromotionSource::Image {
@@ -79,7 +82,8 @@ pub(super) fn run(invocation: &Invocation, args: &PromoteArgs) -> Result<(), Com
 /// # Errors
 /// Whatever stopped it.
 pub(super) fn back(invocation: &Invocation, args: &RollbackArgs) -> Result<(), CommandError> {
-    let project = DeliveryProject::read(invocation, args.release.file.as_deref())?;
+    let named = args.environment.image.as_deref().or(args.image.as_deref());
+    let project = DeliveryProject::read(invocation, args.release.file.as_deref(), named)?;
     let client = project.client(invocation)?;
     let environment = &args.environment.environment;
     let repository = project.chosen(&args.environment, args.image.as_deref())?;
@@ -117,7 +121,8 @@ fn witness(
 /// # Errors
 /// When there is no such environment, the registry fails, or the history is not sound: it is shown then, too.
 pub(super) fn list(invocation: &Invocation, args: &ReleasesArgs) -> Result<(), CommandError> {
-    let project = DeliveryProject::read(invocation, args.file.as_deref())?;
+    let named = args.environment.image.as_deref().or(args.image.as_deref());
+    let project = DeliveryProject::read(invocation, args.file.as_deref(), named)?;
     let client = project.client(invocation)?;
     let repository = project.chosen(&args.environment, args.image.as_deref())?;
     let files = args.files.then(|| DiffOptions {
@@ -155,6 +160,8 @@ fn options(
         pointer: has_pointer && !flags.no_pointer,
         dry_run: flags.dry_run,
         clock: ReleaseClock::starting(now),
+        // Its keys are random.
+        nonce: ReleaseNonce(RandomState::new().hash_one(std::process::id())),
         witness: None,
         interrupt: invocation.interrupt.clone(),
     })

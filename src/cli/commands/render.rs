@@ -25,8 +25,7 @@ pub(super) fn run(invocation: &Invocation, args: &RenderArgs) -> Result<(), Comm
         let repository = settings.and_then(|settings| settings.name.as_ref());
         let repository = repository.map_or_else(|| asked.request.name.clone(), |name| name.value.clone());
         let ledger = Ledger::to_read(session.client.clone(), repository);
-        let numbers = ledger.numbers()?;
-        let release = ledger.find(&numbers, &args.environment, None)?;
+        let release = ledger.find(&ledger.releases()?, &args.environment, None)?;
         let image = MemberImage {
             repository: release.record.image.clone(),
             tag: Some(release.tag()),

@@ -6,6 +6,7 @@ use crate::cli::format::{Column, Screen, Table, bytes, count};
 use crate::release::append::{PointerState, ReleaseReport};
 use crate::release::history::{PastRelease, ReleaseChange, ReleaseHistory};
 use crate::release::record::ReleaseKind;
+use crate::types::release::{EnvironmentName, ReleaseChoice};
 
 /// A commit as people write it.
 fn short(revision: &str) -> String {
@@ -23,7 +24,7 @@ pub fn released(report: &ReleaseReport) -> String {
     } else if report.dry_run {
         format!("{environment} would get {what} as release {}", number.get())
     } else {
-        format!("{environment} has {what}: release {}", number.get())
+        format!("{environment} {} {what}: release {}", has(report.pointer), number.get())
     };
     if !report.current {
         let _ = write!(text, ", {}", origin(report.kind, report.source.as_str()));
@@ -36,6 +37,12 @@ pub fn released(report: &ReleaseReport) -> String {
     }
     if report.current && report.pointer == PointerState::Set {
         let _ = write!(text, "; the tag `{environment}` was behind and has it now");
+    }
+    if report.pointer == PointerState::Passed {
+        let _ = write!(
+            text,
+            "; a newer release was written at the same time, and the tag `{environment}` has that"
+        );
     }
     if let Some(blobs) = &report.blobs {
         let _ = write!(
@@ -52,6 +59,11 @@ pub fn released(report: &ReleaseReport) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Whether the environment has it still.
+const fn has(pointer: PointerState) -> &'static str {
+    if matches!(pointer, PointerState::Passed) { "had" } else { "has" }
 }
 
 /// Where a release comes from.
@@ -84,7 +96,7 @@ pub fn releases(history: &ReleaseHistory, screen: Option<Screen>) -> String {
             note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default()
         };
         table.row([
-            record.number.get().to_string(),
+            name(history, release),
             // The milliseconds are for JSON.
             format!("{}Z", seconds.split('.').next().unwrap_or(&seconds)),
             optional(&record.actor),
@@ -112,7 +124,7 @@ pub fn releases(history: &ReleaseHistory, screen: Option<Screen>) -> String {
     }
     for release in &history.releases {
         for path in release.change.iter().filter_map(|change| change.files.as_ref()).flatten() {
-            let _ = writeln!(text, "{}: {path}", release.record.number.get());
+            let _ = writeln!(text, "{}: {path}", name(history, release));
         }
     }
     let rest = history.total.saturating_sub(history.releases.len() + history.faults.len());
@@ -123,6 +135,16 @@ pub fn releases(history: &ReleaseHistory, screen: Option<Screen>) -> String {
         let _ = writeln!(text, "{}: {}", fault.fault, fault.message);
     }
     text
+}
+
+/// The number of a release. Where another one has it, too, the identity as well: their writers met.
+fn name(history: &ReleaseHistory, release: &PastRelease) -> String {
+    let is_same = |other: &&PastRelease| other.record.number == release.record.number;
+    let key = EnvironmentName::of_record_tag(&release.tag).map(|(_, key)| ReleaseChoice::from(key));
+    match key.filter(|_| history.releases.iter().filter(is_same).count() > 1) {
+        Some(key) => key.to_string(),
+        None => release.record.number.get().to_string(),
+    }
 }
 
 /// The change of a release.
@@ -144,9 +166,9 @@ fn change(release: &PastRelease) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::record::{PreviousRelease, ReleaseNote, ReleaseRecord};
+    use crate::release::record::{PreviousRelease, ReleaseNonce, ReleaseNote, ReleaseRecord};
     use crate::types::digest::Digest;
-    use crate::types::release::{EnvironmentName, ReleaseNumber, ReleaseTime};
+    use crate::types::release::{ReleaseId, ReleaseKey, ReleaseNumber, ReleaseTime};
 
     fn record(number: u32) -> ReleaseRecord {
         let note = |text: &str| ReleaseNote::new("text", text).expect("a line");
@@ -168,12 +190,14 @@ mod tests {
             reason: Some(note("it was ready")),
             time: ReleaseTime::from_milliseconds(1_706_702_400_123),
             checks: Vec::new(),
+            nonce: ReleaseNonce(1),
         }
     }
 
     fn past(number: u32, change: Option<ReleaseChange>) -> PastRelease {
         let record = record(number);
-        let tag = record.environment.record_tag(record.number);
+        let id = ReleaseId::of(&Digest::of(&number.to_be_bytes()));
+        let tag = record.environment.record_tag(ReleaseKey { number: record.number, id });
         PastRelease { tag, digest: Digest::of(b"record"), record, change }
     }
 

@@ -186,22 +186,6 @@ impl Client {
         self.put(repository, (name, false), document, before)
     }
 
-    /// As [`Client::push_document`], under a tag that did not exist when the caller looked. A registry may refuse to
-    /// write over a tag that another client has set since then; most write all the same, so the caller looks again.
-    ///
-    /// # Errors
-    /// [`RegistryError::Moved`] where the tag is seen to resolve to another document, and whatever
-    /// [`Client::push_document`] fails by.
-    pub fn push_new_tag(
-        &self,
-        repository: &Repository,
-        tag: &Tag,
-        document: &RawDocument,
-        before: PushedParts<'_>,
-    ) -> Result<Delivery, RegistryError> {
-        self.put(repository, (tag.as_str(), true), document, before)
-    }
-
     fn put(
         &self,
         repository: &Repository,

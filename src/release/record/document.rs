@@ -11,7 +11,7 @@ use crate::formats::json::Raw;
 use crate::oci::{Descriptor, DocumentError, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::types::digest::Digest;
 use crate::types::reference::Tag;
-use crate::types::release::{EnvironmentName, ReleaseNumber};
+use crate::types::release::{EnvironmentName, ReleaseKey};
 
 /// The type of the artifact.
 pub const ARTIFACT_TYPE: &str = "application/vnd.pack.release.v1+json";
@@ -33,6 +33,8 @@ const CREATED: &str = "org.opencontainers.image.created";
 pub struct StoredRelease {
     /// The content of the record.
     pub record: ReleaseRecord,
+    /// Its place in the history.
+    pub key: ReleaseKey,
     /// The link to the record.
     pub descriptor: Descriptor,
     /// The link to the image.
@@ -48,8 +50,10 @@ impl StoredRelease {
     /// When the document cannot be written.
     pub fn new(record: ReleaseRecord, manifest: &RawDocument) -> Result<(Self, RawDocument), DocumentError> {
         let document = write(&record, manifest.descriptor(), Some(manifest))?;
+        let key = ReleaseKey { number: record.number, id: record.id().map_err(unwritten)? };
         let stored = Self {
             record,
+            key,
             descriptor: document.descriptor(),
             image: manifest.descriptor(),
             manifest: embedded(manifest).then(|| manifest.clone()),
@@ -57,28 +61,32 @@ impl StoredRelease {
         Ok((stored, document))
     }
 
-    /// The record that the tag of `environment` and `number` resolves to.
+    /// The record that the tag of `environment` and `key` resolves to.
     ///
     /// # Errors
     /// When anything in it disagrees with the tag or with itself.
     pub fn read(
         document: &RawDocument,
         environment: &EnvironmentName,
-        number: ReleaseNumber,
+        key: ReleaseKey,
     ) -> Result<Self, RecordFault> {
-        let tag = environment.record_tag(number);
-        parse(document, environment, number).map_err(|why| RecordFault::Tampered { tag, why })
+        let tag = environment.record_tag(key);
+        parse(document, environment, key).map_err(|why| RecordFault::Tampered { tag, why })
     }
 
     /// The tag of the record.
     #[must_use]
     pub fn tag(&self) -> Tag {
-        self.record.environment.record_tag(self.record.number)
+        self.record.environment.record_tag(self.key)
     }
 }
 
 const fn embedded(manifest: &RawDocument) -> bool {
     manifest.bytes.len() <= MAX_EMBEDDED
+}
+
+const fn unwritten(source: serde_json::Error) -> DocumentError {
+    DocumentError::Write { what: "record of a release", source }
 }
 
 /// The document of a record: the one way to write it.
@@ -87,10 +95,9 @@ fn write(
     image: Descriptor,
     manifest: Option<&RawDocument>,
 ) -> Result<RawDocument, DocumentError> {
-    let fault = |source| DocumentError::Write { what: "record of a release", source };
     let mut entry = image.clone();
     if let Some(manifest) = manifest.filter(|manifest| embedded(manifest)) {
-        let data = serde_json::to_string(&STANDARD.encode(&manifest.bytes)).map_err(fault)?;
+        let data = serde_json::to_string(&STANDARD.encode(&manifest.bytes)).map_err(unwritten)?;
         let data: Raw = data.parse().map_err(|source| DocumentError::Json {
             what: "record of a release",
             digest: None,
@@ -99,7 +106,7 @@ fn write(
         entry.rest.insert("data".to_owned(), data);
     }
     let mut annotations: BTreeMap<String, String> = [
-        (RECORD, record.to_json().map_err(fault)?),
+        (RECORD, record.to_json().map_err(unwritten)?),
         (ENVIRONMENT_KEY, record.environment.to_string()),
         (NUMBER_KEY, record.number.get().to_string()),
         (KIND, record.kind.as_str().to_owned()),
@@ -125,7 +132,7 @@ fn write(
 fn parse(
     document: &RawDocument,
     environment: &EnvironmentName,
-    number: ReleaseNumber,
+    key: ReleaseKey,
 ) -> Result<StoredRelease, String> {
     let ManifestOrIndex::Index(index) = document.parse().map_err(|error| error.to_string())? else {
         return Err("it is a manifest, and a record is an index".to_owned());
@@ -148,8 +155,12 @@ fn parse(
     if record.environment != *environment {
         return differs("environment", &record.environment, "its tag", environment);
     }
-    if record.number != number {
-        return differs("number", &record.number, "its tag", &number);
+    if record.number != key.number {
+        return differs("number", &record.number, "its tag", &key.number);
+    }
+    let id = record.id().map_err(|error| error.to_string())?;
+    if id != key.id {
+        return differs("identity", &id, "its tag", &key.id);
     }
     if record.digest != subject.digest {
         return differs("digest", &record.digest, "its subject", &subject.digest);
@@ -163,7 +174,7 @@ fn parse(
     if again.bytes != document.bytes {
         return Err("it is not written as records are".to_owned());
     }
-    Ok(StoredRelease { record, descriptor: document.descriptor(), image: subject, manifest })
+    Ok(StoredRelease { record, key, descriptor: document.descriptor(), image: subject, manifest })
 }
 
 /// The manifest that the entry of a record repeats.
@@ -181,9 +192,9 @@ fn embedded_manifest(entry: &Descriptor, subject: &Descriptor) -> Result<Option<
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::release::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNote};
+    use super::super::release::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNonce, ReleaseNote};
     use super::*;
-    use crate::types::release::ReleaseTime;
+    use crate::types::release::{ReleaseId, ReleaseNumber, ReleaseTime};
 
     fn manifest(filling: &str) -> RawDocument {
         let config = Descriptor::of(MediaType::ImageConfig, filling.as_bytes());
@@ -216,12 +227,18 @@ mod tests {
                 PassedGate { check: note("documents"), evidence: None },
                 PassedGate { check: note("release:test"), evidence: Some(Digest::of(b"evidence")) },
             ],
+            nonce: ReleaseNonce(0x0123_4567_89ab_cdef),
         }
+    }
+
+    fn key(number: u32, id: ReleaseId) -> ReleaseKey {
+        ReleaseKey { number: ReleaseNumber::new(number).expect("a number"), id }
     }
 
     fn read(document: &RawDocument) -> Result<StoredRelease, RecordFault> {
         let environment = "prod".parse().expect("a name");
-        StoredRelease::read(document, &environment, ReleaseNumber::new(3).expect("a number"))
+        let id = record(&manifest("{}")).id().expect("written");
+        StoredRelease::read(document, &environment, key(3, id))
     }
 
     /// The bytes are a promise: other tools read them, and readers compare them.
@@ -267,6 +284,8 @@ mod tests {
             (r#"\"number\":3"#, r#"\"number\":0"#, "not the number of a release"),
             (r#"\"kind\":\"promote\""#, r#"\"kind\":\"demote\""#, "`deploy`, `promote` or `rollback`"),
             (r#"\"actor\":\"alice\""#, r#"\"actor\":\"\""#, "is empty"),
+            (r#"\"actor\":\"alice\""#, r#"\"actor\":\"mallory\""#, "its identity is "),
+            ("0123456789abcdef", "0123456789abcdeF", "expected 16 hexadecimal digits"),
             (r#"\"actor\":\"alice\""#, r#"\"aktor\":\"alice\""#, "a record has no such field"),
             (r#"\"time\":\"2024"#, r#"\"time\":\"x024"#, "expected a time"),
             (r#""pack.release.number":"3""#, r#""pack.release.number":"2""#, "not written as records are"),
@@ -288,7 +307,7 @@ mod tests {
             let fault = changed(from, to, 1).expect_err(from);
             assert_eq!(fault.word(), "tampered");
             let fault = fault.to_string();
-            assert!(fault.contains(says) && fault.contains("`prod-r0003`"), "{from}: {fault}");
+            assert!(fault.contains(says) && fault.contains("`prod-r0003-"), "{from}: {fault}");
         }
         // The entry, the subject, the record's own.
         for count in 1..=2 {
@@ -338,7 +357,7 @@ mod tests {
         #[test]
         fn a_record_is_canonical((record, image) in any_record()) {
             let (stored, document) = StoredRelease::new(record.clone(), &image).expect("written");
-            let back = StoredRelease::read(&document, &record.environment, record.number).expect("read");
+            let back = StoredRelease::read(&document, &record.environment, stored.key).expect("read");
             prop_assert_eq!(&back, &stored);
             let (_, again) = StoredRelease::new(back.record, &image).expect("written");
             prop_assert_eq!(again.bytes, document.bytes);
@@ -347,15 +366,16 @@ mod tests {
         /// No other byte means the same.
         #[test]
         fn each_byte_of_a_record_counts((record, image) in any_record(), at in any::<usize>(), byte in any::<u8>()) {
-            let (_, document) = StoredRelease::new(record.clone(), &image).expect("written");
+            let (stored, document) = StoredRelease::new(record.clone(), &image).expect("written");
             let mut bytes = document.bytes.clone();
             let at = at % bytes.len();
             prop_assume!(bytes[at] != byte);
             bytes[at] = byte;
             let changed = RawDocument { bytes, ..document };
-            if let Ok(read) = StoredRelease::read(&changed, &record.environment, record.number) {
-                // Another line of a person is another record, with another digest.
-                prop_assert_ne!(read.record, record);
+            // The tag certifies all but the place in the history, and the number in the tag that.
+            if let Ok(read) = StoredRelease::read(&changed, &record.environment, stored.key) {
+                prop_assert_ne!(&read.record.previous, &record.previous);
+                prop_assert_eq!(ReleaseRecord { previous: None, ..read.record }, ReleaseRecord { previous: None, ..record });
             }
         }
     }

@@ -19,20 +19,18 @@ pub enum RecordFault {
     /// A record is not there, and a later one is.
     #[error("the record `{tag}` is missing, and there are later ones")]
     Missing {
-        /// Its tag.
-        tag: Tag,
+        /// Its tag; where that is not known, a pattern that it matches.
+        tag: String,
     },
-    /// A record does not follow the one that has the number before it: two histories were written.
+    /// The record that a record follows is not there, and others with its number are: two histories were written.
     #[error(
-        "the history forks at `{tag}`: it follows {expected}, and the release before it has the record {found}"
+        "the history forks at `{tag}`: it follows the record {expected}, and no record of that number is it"
     )]
     Fork {
         /// The tag of the later record.
         tag: Tag,
         /// The record that it says it follows.
         expected: Digest,
-        /// The record that the tag before it has.
-        found: Digest,
     },
     /// A record that is not the first one follows none, or the first one follows another.
     #[error("the history forks at `{tag}`: {why}")]
@@ -41,14 +39,6 @@ pub enum RecordFault {
         tag: Tag,
         /// The words of its `previous`.
         why: String,
-    },
-    /// Another record has the number of one, and refers to the same image.
-    #[error("the history forks at `{tag}`: {other} is another record of the same number")]
-    Twice {
-        /// The tag of the record.
-        tag: Tag,
-        /// The record that has lost its tag.
-        other: Digest,
     },
 }
 
@@ -59,19 +49,16 @@ impl RecordFault {
         match self {
             Self::Tampered { .. } => "tampered",
             Self::Missing { .. } => "missing",
-            Self::Fork { .. } | Self::Chain { .. } | Self::Twice { .. } => "fork",
+            Self::Fork { .. } | Self::Chain { .. } => "fork",
         }
     }
 
-    /// The record that it is about.
+    /// The tag of the record that it is about, or a pattern of it.
     #[must_use]
-    pub const fn tag(&self) -> &Tag {
+    pub fn tag(&self) -> &str {
         match self {
-            Self::Tampered { tag, .. }
-            | Self::Missing { tag }
-            | Self::Fork { tag, .. }
-            | Self::Chain { tag, .. }
-            | Self::Twice { tag, .. } => tag,
+            Self::Missing { tag } => tag,
+            Self::Tampered { tag, .. } | Self::Fork { tag, .. } | Self::Chain { tag, .. } => tag.as_str(),
         }
     }
 }
@@ -86,7 +73,7 @@ impl Explain for RecordFault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Tampered { .. } | Self::Fork { .. } | Self::Chain { .. } | Self::Twice { .. } => {
+            Self::Tampered { .. } | Self::Fork { .. } | Self::Chain { .. } => {
                 "find out who can write to the repository; name the image by its digest to release it all the same"
                     .to_owned()
             }

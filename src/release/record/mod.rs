@@ -5,8 +5,9 @@
 //! the tag of a record, and a record needs no blob. The JSON of the record is an annotation, and a few facts stand in
 //! annotations of their own: a list of referrers tells them without a request for each record.
 //!
-//! A record names the digest of the record before it. Its bytes are a function of what it says, and there is one way to
-//! write it: a reader that finds other bytes calls the record tampered with.
+//! Its tag has the number of the release and its identity, which is a hash of what the record says. A record names the digest
+//! of the record before it. Its bytes are a function of what it says, and there is one way to write it: a reader that finds
+//! other bytes calls the record tampered with.
 
 mod document;
 mod fault;
@@ -16,4 +17,4 @@ mod release;
 
 pub use document::{ARTIFACT_TYPE, ENVIRONMENT_KEY, NUMBER_KEY, StoredRelease};
 pub use fault::RecordFault;
-pub use release::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNote, ReleaseRecord};
+pub use release::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNonce, ReleaseNote, ReleaseRecord};

@@ -1,14 +1,15 @@
 //! A release as a value, and its JSON.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
 use crate::types::reference::Repository;
-use crate::types::release::{EnvironmentName, ReleaseNumber, ReleaseTime};
+use crate::types::release::{EnvironmentName, ReleaseId, ReleaseNumber, ReleaseTime};
 
 /// The longest text of a person in a record, in bytes.
 const LONGEST: usize = 1000;
@@ -44,6 +45,33 @@ pub struct ReleaseRecord {
     pub time: ReleaseTime,
     /// The checks that it passed.
     pub checks: Vec<PassedGate>,
+    /// A value of the run that wrote it: two releases that say the same at the same time differ in it.
+    pub nonce: ReleaseNonce,
+}
+
+/// A value that no other run has, written as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReleaseNonce(pub u64);
+
+impl fmt::Display for ReleaseNonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for ReleaseNonce {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let nonce = u64::from_str_radix(text, 16).ok().map(Self);
+        nonce.filter(|nonce| nonce.to_string() == text).ok_or("expected 16 hexadecimal digits")
+    }
+}
+
+impl Serialize for ReleaseNonce {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// How a release came about.
@@ -165,7 +193,7 @@ impl ReleaseKind {
 /// A value that is written as a string.
 struct RecordWord<T>(T);
 
-impl<T: std::str::FromStr> FromJson for RecordWord<T>
+impl<T: FromStr> FromJson for RecordWord<T>
 where
     T::Err: fmt::Display,
 {
@@ -174,7 +202,7 @@ where
     }
 }
 
-fn word<T: std::str::FromStr>(object: &mut Object<'_>, name: &'static str) -> Result<T, JsonError>
+fn word<T: FromStr>(object: &mut Object<'_>, name: &'static str) -> Result<T, JsonError>
 where
     T::Err: fmt::Display,
 {
@@ -240,6 +268,7 @@ const KEYS: &[&str] = &[
     "reason",
     "time",
     "checks",
+    "nonce",
 ];
 
 impl FromJson for ReleaseRecord {
@@ -258,6 +287,7 @@ impl FromJson for ReleaseRecord {
             reason: object.take("reason")?,
             time: word(&mut object, "time")?,
             checks: object.require("checks")?,
+            nonce: word(&mut object, "nonce")?,
         };
         closed(object)?;
         Ok(record)
@@ -279,6 +309,16 @@ impl ReleaseRecord {
     /// Never for a value of this type; the encoder's type says that it may fail.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
+    }
+
+    /// The identity of the release: that of its JSON as the first release of its environment. So a writer that takes
+    /// another number writes the same release.
+    ///
+    /// # Errors
+    /// As for [`ReleaseRecord::to_json`].
+    pub fn id(&self) -> Result<ReleaseId, serde_json::Error> {
+        let first = Self { number: ReleaseNumber::FIRST, previous: None, ..self.clone() };
+        Ok(ReleaseId::of(&Digest::of(first.to_json()?.as_bytes())))
     }
 
     /// Reads the JSON of a record.

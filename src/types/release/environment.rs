@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use super::key::ReleaseKey;
 use super::number::ReleaseNumber;
 use crate::types::error::{Explain, Kind};
 use crate::types::reference::Tag;
@@ -60,29 +61,35 @@ impl EnvironmentName {
         self.tag(&self.0)
     }
 
-    /// The tag of the record of a release.
+    /// The tag of the record of a release, such as `prod-r0003-3f2a91c4e0b2`.
     #[must_use]
-    pub fn record_tag(&self, number: ReleaseNumber) -> Tag {
-        self.tag(&format!("{}-{number}", self.0))
+    pub fn record_tag(&self, key: ReleaseKey) -> Tag {
+        self.tag(&format!("{}-{key}", self.0))
     }
 
-    /// The number of the release whose record has this tag; `None` if the tag is not that of a record of this
-    /// environment.
+    /// The tags of all records with a number, as a pattern.
     #[must_use]
-    pub fn number_of(&self, tag: &Tag) -> Option<ReleaseNumber> {
-        ReleaseNumber::of_tag(tag.as_str().strip_prefix(&self.0)?.strip_prefix('-')?)
+    pub fn record_tags(&self, number: ReleaseNumber) -> String {
+        format!("{}-{number}-*", self.0)
     }
 
     fn tag(&self, text: &str) -> Tag {
         text.parse().unwrap_or_else(|_| unreachable!("`{}` and a number are a tag", self.0))
     }
 
-    /// The environment and the number that the tag of a record has.
+    /// The environment and the release that the tag of a record has.
     #[must_use]
-    pub fn of_record_tag(tag: &Tag) -> Option<(Self, ReleaseNumber)> {
-        let (name, number) = tag.as_str().rsplit_once('-')?;
-        Some((name.parse().ok()?, ReleaseNumber::of_tag(number)?))
+    pub fn of_record_tag(tag: &Tag) -> Option<(Self, ReleaseKey)> {
+        let (place, name) = ends_like_a_record(tag.as_str())?;
+        Some((name.parse().ok()?, place))
     }
+}
+
+/// The release that the tag of a record ends with, and what stands before it.
+fn ends_like_a_record(text: &str) -> Option<(ReleaseKey, &str)> {
+    let (rest, _) = text.rsplit_once('-')?;
+    let (name, _) = rest.rsplit_once('-')?;
+    Some((ReleaseKey::of_tag(&text[name.len() + 1..])?, name))
 }
 
 impl FromStr for EnvironmentName {
@@ -91,7 +98,7 @@ impl FromStr for EnvironmentName {
     fn from_str(text: &str) -> Result<Self, EnvironmentNameError> {
         let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let bytes = text.as_bytes();
-        let ends_like_a_record =
+        let ends_with_a_number =
             text.rsplit_once('-').is_some_and(|(_, end)| ReleaseNumber::of_tag(end).is_some());
         let why = match bytes {
             [] => "it is empty",
@@ -104,7 +111,9 @@ impl FromStr for EnvironmentName {
             _ if TAKEN.contains(&text) || text.starts_with("pack-cache-") => {
                 "that tag stands for something else"
             }
-            _ if ends_like_a_record => "it ends like the tag of a release, `-r0001`",
+            _ if ends_with_a_number || ends_like_a_record(text).is_some() => {
+                "it ends like the tag of a release, `-r0001-3f2a91c4e0b2`"
+            }
             _ => return Ok(Self(text.to_owned())),
         };
         Err(EnvironmentNameError { text: text.to_owned(), why })
@@ -127,7 +136,9 @@ impl Serialize for EnvironmentName {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::key::ReleaseId;
     use super::*;
+    use crate::types::digest::Digest;
 
     #[test]
     fn a_name_is_a_label() {
@@ -148,6 +159,7 @@ mod tests {
             "latest",
             "dev-r0001",
             "dev-r10000",
+            "dev-r0001-3f2a91c4e0b2",
             "pack-cache",
             "pack-cache-x",
             "é",
@@ -161,18 +173,29 @@ mod tests {
     #[test]
     fn records_have_tags() {
         let prod: EnvironmentName = "prod".parse().expect("a name");
-        let number = |number| ReleaseNumber::new(number).expect("a number");
+        let id = ReleaseId::of(&Digest::of(b"record"));
+        let key = |number| ReleaseKey { number: ReleaseNumber::new(number).expect("a number"), id };
         assert_eq!(prod.pointer().as_str(), "prod");
-        assert_eq!(prod.record_tag(number(7)).as_str(), "prod-r0007");
-        assert_eq!(prod.record_tag(number(12_345)).as_str(), "prod-r12345");
-        let read = |tag: &str| prod.number_of(&tag.parse().expect("a tag"));
-        assert_eq!(read("prod-r0007"), Some(number(7)));
-        for other in
-            ["prod", "prod-r7", "prod-r00007", "prod-r0000", "prod-eu-r0007", "test-r0007", "prodr0007"]
-        {
+        assert_eq!(prod.record_tag(key(7)).as_str(), "prod-r0007-70ce871f8a3d");
+        assert_eq!(prod.record_tag(key(12_345)).as_str(), "prod-r12345-70ce871f8a3d");
+        assert_eq!(prod.record_tags(key(7).number), "prod-r0007-*");
+        let read = |tag: &str| EnvironmentName::of_record_tag(&tag.parse().expect("a tag"));
+        assert_eq!(read("prod-r0007-70ce871f8a3d"), Some((prod.clone(), key(7))));
+        for other in [
+            "prod",
+            "prod-r0007",
+            "prod-r7-70ce871f8a3d",
+            "prod-r00007-70ce871f8a3d",
+            "prod-r0000-70ce871f8a3d",
+            "prodr0007-70ce871f8a3d",
+            "prod-r0007-70ce871f8a3",
+            "prod-r0007-70CE871F8A3D",
+            "r0007-70ce871f8a3d",
+        ] {
             assert_eq!(read(other), None, "{other}");
         }
-        assert!(prod.record_tag(ReleaseNumber::LAST).as_str().len() <= 128);
+        let longest: EnvironmentName = "a".repeat(LONGEST).parse().expect("a name");
+        assert!(longest.record_tag(key(ReleaseNumber::LAST.get())).as_str().len() <= 128);
     }
 
     proptest! {
@@ -182,9 +205,8 @@ mod tests {
             let (Ok(name), Some(number)) = (name.parse::<EnvironmentName>(), ReleaseNumber::new(number)) else {
                 return Ok(());
             };
-            let tag = name.record_tag(number);
-            prop_assert_eq!(name.number_of(&tag), Some(number));
-            prop_assert_eq!(EnvironmentName::of_record_tag(&tag), Some((name, number)));
+            let key = ReleaseKey { number, id: ReleaseId::of(&Digest::of(name.as_str().as_bytes())) };
+            prop_assert_eq!(EnvironmentName::of_record_tag(&name.record_tag(key)), Some((name, key)));
         }
     }
 }

@@ -2,12 +2,14 @@
 
 mod environment;
 mod gate;
+mod key;
 mod name;
 mod number;
 mod time;
 
 pub use environment::{EnvironmentName, EnvironmentNameError};
 pub use gate::Gate;
+pub use key::{ReleaseChoice, ReleaseId, ReleaseKey};
 pub use name::{EnvironmentChoice, ReleaseName};
 pub use number::ReleaseNumber;
 pub use time::ReleaseTime;

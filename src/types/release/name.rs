@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::environment::{EnvironmentName, EnvironmentNameError};
-use super::number::ReleaseNumber;
+use super::key::ReleaseChoice;
 
 /// A release of an environment, or the newest one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct ReleaseName {
     /// The environment.
     pub environment: EnvironmentName,
     /// The number; the newest where there is none.
-    pub number: Option<ReleaseNumber>,
+    pub number: Option<ReleaseChoice>,
 }
 
 impl ReleaseName {
@@ -36,7 +36,7 @@ impl ReleaseName {
         if rest.contains('@') { None } else { Self::of(rest, last, None) }
     }
 
-    fn of(image: &str, environment: &str, number: Option<ReleaseNumber>) -> Option<Self> {
+    fn of(image: &str, environment: &str, number: Option<ReleaseChoice>) -> Option<Self> {
         let image = (!image.is_empty()).then(|| image.to_owned());
         if image.as_ref().is_some_and(|image| image.contains('@')) {
             return None;
@@ -56,7 +56,7 @@ impl fmt::Display for ReleaseName {
         }
         write!(f, "{environment}")?;
         match number {
-            Some(number) => write!(f, "@{}", number.get()),
+            Some(number) => write!(f, "@{number}"),
             None => Ok(()),
         }
     }
@@ -93,6 +93,7 @@ mod tests {
             assert_eq!(read(text).as_deref(), Some(text));
         }
         assert_eq!(read("app@dev@r0003").as_deref(), Some("app@dev@3"));
+        assert_eq!(read("app@dev@r0003-3f2a91c4e0b2").as_deref(), Some("app@dev@3-3f2a91c4e0b2"));
         assert_eq!(read("@dev@3").as_deref(), Some("dev@3"));
         let digest = format!("app@sha256:{}", "a".repeat(64));
         for other in ["dev", "app:1", "", "@", "app@", "app@dev@x", "a@b@dev@3", "app@Dev", &digest] {

@@ -177,6 +177,13 @@ impl Fake {
         self.shared.state().content.any(|content| content.tag(repository, tag))
     }
 
+    /// All tags of a repository, in order.
+    #[must_use]
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let tags = |tags: Vec<String>| if tags.is_empty() { None } else { Some(tags) };
+        self.shared.state().content.any(|content| tags(content.tags(repository))).unwrap_or_default()
+    }
+
     /// How often each blob was uploaded to the end, in all repositories together.
     #[must_use]
     pub fn commits(&self) -> BTreeMap<Digest, usize> {
