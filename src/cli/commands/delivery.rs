@@ -233,8 +233,8 @@ pub(super) fn announce(
     let project = match DeliveryProject::read(invocation, None, None) {
         Ok(project) => project,
         Err(error) => {
-            let warning = format!("no receiver is told, because `{BUILD_FILE}` cannot be read: {error}");
-            invocation.printer.warning(warning);
+            let warning = format!("no receiver is told, because `{BUILD_FILE}` cannot be read");
+            invocation.printer.late(&error.context(warning));
             return Ok(false);
         }
     };
