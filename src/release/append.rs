@@ -45,6 +45,8 @@ use crate::types::release::{EnvironmentName, ReleaseKey, ReleaseNumber, ReleaseT
 pub(super) const SETTLE: Duration = Duration::from_millis(20);
 /// A writer is quick in what took less than this. It is shorter than [`SETTLE`] by what clocks may differ.
 pub(super) const QUICK: Duration = Duration::from_millis(15);
+/// Writers that met wait for a part of this time at least.
+const SPREAD: Duration = Duration::from_millis(32);
 /// So often a writer takes another number.
 const ATTEMPTS: u32 = 100;
 /// So often a writer looks for a record that the registry does not show yet.
@@ -338,9 +340,11 @@ pub(super) fn append<S: ReleaseShelf>(
         if look.keeps(environment, release.key, is_quick) {
             return conclude(shelf, &release, &new.manifest, &look, options);
         }
-        // Writers that met do not meet again at once: each has another identity.
-        let spread = u64::from(release.key.id.first_byte() % 32);
-        shelf.pause(Duration::from_millis(spread * u64::from(attempt.min(5))), &options.interrupt)?;
+        // Writers that met do not meet again at once: each has another identity, and waits for a part of the time that a
+        // try takes it, so that it also leaves the step of others where each request is slow.
+        let tried = shelf.elapsed().saturating_sub(head.looked).max(SPREAD);
+        let part = u32::from(release.key.id.byte(attempt as usize));
+        shelf.pause(tried * part / 256 * attempt.min(5), &options.interrupt)?;
         let looked = shelf.elapsed();
         let list = shelf.list()?;
         let newest = list.of_environment(environment).rfind(|key| key.id != release.key.id);

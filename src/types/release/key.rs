@@ -55,10 +55,10 @@ impl ReleaseId {
         Some(Self(bytes))
     }
 
-    /// The first byte.
+    /// One of its bytes, which are taken in turn.
     #[must_use]
-    pub const fn first_byte(&self) -> u8 {
-        self.0[0]
+    pub const fn byte(&self, number: usize) -> u8 {
+        self.0[number % Self::BYTES]
     }
 }
 
