@@ -643,7 +643,7 @@ impl<'r> Run<'r> {
     fn end(&self, image: ImageId, report: Report) {
         let is_unchanged = report.outcome == Outcome::Known;
         let slot = self.slot(image);
-        // What was found of its files would stay until the last image is done.
+        // The facts about its files would stay until the last image is done.
         lock(&slot.build).forget();
         *lock(&slot.end) = End::Over(Box::new(Ok(report)));
         self.tell_end(slot, if is_unchanged { ImageEnd::Unchanged } else { ImageEnd::Done });

@@ -140,7 +140,7 @@ fn a_base_needs_the_python_of_the_environment() {
     refused
         .says(&["are for Python 3.11 (`lib/python3.11/site-packages`), and the base has Python 3.12"])
         .hints();
-    // What the environment was made with, and where, does not matter: any base with that Python will do.
+    // The Python that made the environment does not matter: any base with that version will do.
     let (_none, layout) = base_with("usr/bin/perl", "");
     let refused = project.pack("build").args(&format!("--base {layout}")).fails(1);
     let lacks = "lacks Python 3.11 at `/usr/bin/python3.11`, which starts";

@@ -55,7 +55,7 @@ impl FromStr for Repository {
     }
 }
 
-/// The name and the tag after it. What follows the colon of a port is no tag.
+/// The name and the tag after it. The text after the colon of a port is no tag.
 pub(super) fn split_tag(text: &str) -> (&str, Option<&str>) {
     match text.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') && !tag.contains(']') => (name, Some(tag)),
