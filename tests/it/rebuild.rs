@@ -71,27 +71,6 @@ fn a_reproducible_project_has_one_digest_in_all_surroundings() {
 }
 
 #[test]
-fn a_member_of_a_workspace_is_built_again_with_its_workspace() {
-    let project = Project::new();
-    let root = "[workspace]\nmembers = [\"services/*\"]\n[workspace.image]\nbase = \"scratch\"\n";
-    project.write("build.toml", root);
-    project.write("common/all.txt", "for all");
-    for name in ["a", "b"] {
-        project.write(&format!("services/{name}/files/own.txt"), name);
-        project.write(
-            &format!("services/{name}/build.toml"),
-            "[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n[[layer]]\nname = \"shared\"\n\
-             files = [{ from = \"../../common\", to = \"/usr/share/all\" }]\n",
-        );
-    }
-    let said = rebuilt(&project, "verify --rebuild --json services/a").has_code(0).json();
-    let copy = build(&said, "copy");
-    assert_eq!((&copy["same"], &copy["digest"]), (&true.into(), &said["digest"]), "{said}");
-    let run = project.pack("build --workspace").ok();
-    assert!(run.stdout.lines().next().unwrap().ends_with(said["digest"].as_str().unwrap()), "{run:?}");
-}
-
-#[test]
 fn a_file_that_others_cannot_read_leaves_the_other_user_out() {
     let project = Project::small();
     chmod(&project.path("files/a.txt"), 0o600);

@@ -165,9 +165,8 @@ impl Rebuild<'_> {
             return Some("only root can build as another user".to_owned());
         }
         let mut inputs: Vec<PathBuf> = self.project.inputs().into_iter().map(Path::to_owned).collect();
-        inputs.extend(
-            self.project.path.as_deref().map(|path| self.project.root_at(path).unwrap_or(path.to_owned())),
-        );
+        inputs
+            .extend(self.project.path.as_deref().map(|path| copy::root_of(path).unwrap_or(path.to_owned())));
         inputs.extend(self.project.asked.lock_path.clone().filter(|lock| lock.exists()));
         inputs.push(self.program.clone());
         // The directory of this run is opened for that user later.
@@ -179,7 +178,7 @@ impl Rebuild<'_> {
     /// Where the copy of the project is, and what is copied.
     fn copied(&self) -> Result<CopiedProject, String> {
         let path = self.project.path.as_deref().ok_or("flags alone name the artifacts")?;
-        let from = self.project.root_at(path)?;
+        let from = copy::root_of(path)?;
         let mut inputs = self.project.inputs().into_iter();
         let is_outside = |input: &&Path| fs::canonicalize(input).is_ok_and(|input| !input.starts_with(&from));
         if let Some(outside) = inputs.find(is_outside) {

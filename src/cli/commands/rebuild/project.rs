@@ -10,7 +10,6 @@ use super::super::super::args::{BuildArgs, Cli, Command};
 use super::super::super::error::{CommandError, ExitStatus};
 use super::super::super::invocation::{BUILD_FILE, Invocation};
 use super::super::request::{self, CommandRequest};
-use super::copy;
 use crate::project::config::BaseSetting;
 use crate::types::shown::shown_path;
 
@@ -92,17 +91,6 @@ impl RebuiltProject {
         let files = settings.layers.iter().flat_map(|layer| &layer.files);
         let files = files.map(|files| files.from.value.path());
         apps.map(|path| path.value.path()).chain(files).chain(base).collect()
-    }
-
-    /// The directory or file that a copy of the project at `path` is made of: a member of a workspace is nothing without it.
-    ///
-    /// # Errors
-    /// Why there can be none.
-    pub(super) fn root_at(&self, path: &Path) -> Result<PathBuf, String> {
-        let root = copy::root_of(path)?;
-        let lock = self.asked.lock_path.as_deref().filter(|_| path.join(BUILD_FILE).is_file());
-        let workspace = lock.and_then(Path::parent).map(resolved);
-        Ok(workspace.filter(|workspace| root.starts_with(workspace)).unwrap_or(root))
     }
 
     /// The arguments of a build of `path` in the place of the project.
