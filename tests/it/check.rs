@@ -519,12 +519,9 @@ fn a_loader_is_a_program_that_the_user_may_start() {
     assert!(said.stdout.contains("`/usr/share/texts/ld-text.tx` of the base"), "{said:?}");
     project.pack("build --strict").args(&base).fails(1).says(&["[elf-interpreter]"]);
     project.write("server", with_loader("/lib64/ld-linux-x86-64.so.2"));
-    for (mode, user, fits) in [
-        (0o644, "0", false),
-        (0o644, "1000", false),
-        (0o700, "0", true),
-        (0o755, "1000", true),
-    ] {
+    for (mode, user, fits) in
+        [(0o644, "0", false), (0o644, "1000", false), (0o700, "0", true), (0o755, "1000", true)]
+    {
         chmod(&on.path(&format!("files/{}", GLIBC.0)), mode);
         on.pack("build -o oci:layout").ok();
         let run = project.pack("build").args(&base).arg("--set").arg(format!("config.user=\"{user}\"")).run();
