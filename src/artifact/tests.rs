@@ -309,7 +309,8 @@ fn classes_tell_the_servlet_generation_before_the_descriptor_on_every_server() {
         base(&["JETTY_BASE=/var/lib/jetty"]),
         base(&["PAYARA_HOME=/opt/payara", "DEPLOY_DIR=/opt/payara/deployments"]),
     ];
-    let cases: [(&str, &[u8], &str, &[u8], Servlet, &str); 3] = [
+    type Case<'a> = (&'a str, &'a [u8], &'a str, &'a [u8], Servlet, &'a str);
+    let cases: [Case<'_>; 3] = [
         ("classes", OLD, "WEB-INF/classes/A.class", SERVLET, Servlet::Jakarta, "`WEB-INF/classes/A.class`"),
         ("again", NEW, "WEB-INF/classes/A.class", OLD_SERVLET, Servlet::Javax, "`WEB-INF/classes/A.class`"),
         ("library", OLD, "WEB-INF/lib/a.jar", &jar, Servlet::Jakarta, "of `WEB-INF/lib/a.jar`"),

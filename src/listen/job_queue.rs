@@ -199,7 +199,7 @@ impl JobQueue {
                 RunOutcome::Done => {}
                 RunOutcome::Retry | RunOutcome::Requeued => {
                     let attempts = if outcome == RunOutcome::Retry { attempt } else { 0 };
-                    let not_before = pause.map(|pause| deadline::after(pause));
+                    let not_before = pause.map(deadline::after);
                     self.enqueue(key.clone(), notice, attempts, not_before);
                 }
                 // The same image again is news: its run has not succeeded.

@@ -227,8 +227,7 @@ impl ModelCase {
                 ends.push(scope.spawn(move || {
                     let begun = shelf.pause(Duration::ZERO, &Interrupt::default()).map(|()| shelf.elapsed());
                     let report = release(&shelf).ok();
-                    let end = WriterEnd { begun: begun.unwrap_or_default(), ended: shelf.elapsed(), report };
-                    end
+                    WriterEnd { begun: begun.unwrap_or_default(), ended: shelf.elapsed(), report }
                 }));
             }
             let mut moments: BTreeMap<(Duration, usize), (usize, Moment)> = BTreeMap::new();

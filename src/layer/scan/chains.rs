@@ -60,11 +60,14 @@ struct WalkedChain {
 /// The end of a link that is still walked: a circle comes back to it.
 const UNDER_WAY: WalkedChain = WalkedChain { end: ChainEnd::Nowhere, links: 0 };
 
+/// The names of a path, one after the other.
+type PathNames<'a> = Split<'a, u8, fn(&u8) -> bool>;
+
 /// A link whose text is followed, as far as that was done.
 struct OpenLink<'a> {
     node: usize,
     /// The rest of its text, from the name that is followed next.
-    names: Peekable<Split<'a, u8, fn(&u8) -> bool>>,
+    names: Peekable<PathNames<'a>>,
     at: ChainPlace,
     links: usize,
 }

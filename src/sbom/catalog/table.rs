@@ -143,7 +143,7 @@ impl Cataloguer {
     /// Whether a file that begins like this can be of its kind.
     #[must_use]
     pub fn takes(self, start: &[u8]) -> bool {
-        self != Self::Program || start.starts_with(&ELF_MAGIC[..])
+        self != Self::Program || start.starts_with(ELF_MAGIC)
     }
 
     /// The statements of the file at `path`; `None` where it makes none.

@@ -47,7 +47,7 @@ pub(super) fn run_results(
         path: member.path.clone(),
         end: member.end,
         why: member.why.clone(),
-        facts: numbers.report.and_then(OutputImage::of).map(|image| image.facts()),
+        facts: numbers.report.and_then(OutputImage::of).map(OutputImage::facts),
         image: member.image.as_ref().and_then(|image| to_raw_value(image).ok()),
         error: member.error.clone(),
         exit_code: (member.end == MemberEnd::Failed)
