@@ -83,17 +83,17 @@ fn a_file_that_others_cannot_read_leaves_the_other_user_out() {
 #[test]
 fn files_of_a_layer_that_a_build_cannot_have_leave_it_out() {
     let project = Project::small();
-    project.write("../shared/x", "x");
+    project.write("../common/x", "x");
     project.append(
         "build.toml",
-        "\n[[layer]]\nname = \"shared\"\nfiles = [{ from = \"../shared\", to = \"/etc/x\" }]\n",
+        "\n[[layer]]\nname = \"common\"\nfiles = [{ from = \"../common\", to = \"/etc/x\" }]\n",
     );
     let left_out = |name: &str| {
         let said = rebuilt(&project, "verify --rebuild --json").has_code(0).json();
         build(&said, name)["leftOut"].as_str().unwrap_or_default().to_owned()
     };
-    assert!(left_out("copy").contains("shared` lies outside of"), "{}", left_out("copy"));
-    chmod(&project.beside("shared/x"), 0o600);
+    assert!(left_out("copy").contains("common` lies outside of"), "{}", left_out("copy"));
+    chmod(&project.beside("common/x"), 0o600);
     let expected = if is_root() { "x` cannot be read by another user" } else { "only root" };
     assert!(left_out("user").contains(expected), "{}", left_out("user"));
 }
