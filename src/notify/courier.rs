@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::announcer::Now;
@@ -38,8 +37,8 @@ const LONGEST_ASKED: u64 = 24 * 3_600_000;
 pub const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Receivers that are served at the same time.
 const SIDE_BY_SIDE: usize = 8;
-/// How often a pause looks for an interrupt.
-const GLANCE: Duration = Duration::from_millis(25);
+/// A try has at least so long.
+const SHORTEST_TRY: Duration = Duration::from_millis(25);
 
 /// Delivers events.
 pub struct Courier<'a> {
@@ -294,7 +293,7 @@ impl Courier<'_> {
                 content_type: message.content_type,
                 headers: &headers,
                 body: body.clone(),
-                timeout: left.max(GLANCE),
+                timeout: left.max(SHORTEST_TRY),
             };
             let (failure, may_pass) = match self.client.post(&request) {
                 Ok(answer) if answer.is_taken() => return Ok(()),
@@ -311,24 +310,12 @@ impl Courier<'_> {
             };
             let next = failure.retry_after.unwrap_or_default().max(pause);
             let has_time = deadline::after(next) < end;
-            if !may_pass || number >= TRIES || !has_time || !self.paused(next) {
+            if !may_pass || number >= TRIES || !has_time || self.interrupt.pause(next).is_err() {
                 return Err(failure);
             }
             pause *= 2;
         }
         unreachable!("the loop returns")
-    }
-
-    /// Waits; whether nothing interrupted it.
-    fn paused(&self, time: Duration) -> bool {
-        let end = deadline::after(time);
-        while Instant::now() < end {
-            if self.interrupt.is_triggered() {
-                return false;
-            }
-            sleep(GLANCE.min(end.saturating_duration_since(Instant::now())));
-        }
-        !self.interrupt.is_triggered()
     }
 }
 

@@ -3,7 +3,6 @@
 //! Tags of records are the truth. The newest release of an environment is the last one in the list of tags, which is one
 //! request up to a thousand tags and tells of gaps. The order of writers is the subject of [`super::append`].
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::list::ReleaseList;
@@ -358,15 +357,6 @@ impl ReleaseShelf for Ledger {
     }
 
     fn pause(&self, time: Duration, interrupt: &Interrupt) -> Result<(), BoxedError> {
-        const STEP: Duration = Duration::from_millis(25);
-        let end = Instant::now() + time;
-        loop {
-            interrupt.check()?;
-            let rest = end.saturating_duration_since(Instant::now());
-            if rest.is_zero() {
-                return Ok(());
-            }
-            thread::sleep(rest.min(STEP));
-        }
+        Ok(interrupt.pause(time)?)
     }
 }

@@ -5,8 +5,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use super::deadline;
 use crate::types::error::{Explain, Kind};
+
+/// How often a pause looks for the flag.
+const GLANCE: Duration = Duration::from_millis(25);
 
 /// A shared flag, cheap to clone. Once triggered it stays so.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +55,22 @@ impl Interrupt {
     pub fn check(&self) -> Result<(), Interrupted> {
         if self.is_triggered() { Err(Interrupted) } else { Ok(()) }
     }
+
+    /// Waits, unless the user interrupts.
+    ///
+    /// # Errors
+    /// When the user interrupted.
+    pub fn pause(&self, time: Duration) -> Result<(), Interrupted> {
+        let end = deadline::after(time);
+        loop {
+            self.check()?;
+            let rest = end.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Ok(());
+            }
+            thread::sleep(rest.min(GLANCE));
+        }
+    }
 }
 
 impl Explain for Interrupted {
@@ -68,6 +90,16 @@ mod tests {
         assert_eq!(heard.check(), Ok(()));
         interrupt.trigger();
         assert_eq!(heard.check(), Err(Interrupted));
+    }
+
+    #[test]
+    fn a_pause_ends_with_its_time_or_the_wish_to_stop() {
+        let interrupt = Interrupt::default();
+        let begun = Instant::now();
+        assert_eq!(interrupt.pause(Duration::from_millis(30)), Ok(()));
+        assert!(begun.elapsed() >= Duration::from_millis(30));
+        interrupt.trigger();
+        assert_eq!(interrupt.pause(Duration::MAX), Err(Interrupted));
     }
 
     #[test]
