@@ -14,7 +14,7 @@ use super::settings::ClientSettings;
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::types::digest::Digest;
-use crate::types::reference::{Registry, Repository};
+use crate::types::reference::{Registry, Repository, Tag};
 
 /// How often waiting work looks whether the user interrupted.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -38,6 +38,9 @@ pub(super) struct ClientState {
     failed_mirrors: Mutex<BTreeSet<Registry>>,
     /// Held while a blob is brought to a registry, so that others can mount it instead.
     pub(super) busy: Mutex<BTreeMap<(Registry, Digest), PullTurn>>,
+    /// Held from the look at a tag that may not move to the look after it was made. The registry is no part of the key:
+    /// two names can lead to the same one.
+    tag_turns: Mutex<BTreeMap<(String, Tag), Arc<Mutex<()>>>>,
 }
 
 pub(super) type PullTurn = Arc<tokio::sync::Mutex<()>>;
@@ -99,6 +102,7 @@ impl Client {
             pinned: Mutex::default(),
             failed_mirrors: Mutex::default(),
             busy: Mutex::default(),
+            tag_turns: Mutex::default(),
         }))
     }
 
@@ -110,6 +114,11 @@ impl Client {
 
     pub(super) fn api(&self) -> &Api {
         &self.0.api
+    }
+
+    /// What the images of one run hold while they make a tag, so that the second one sees what the first one made.
+    pub(super) fn tag_turn(&self, path: &str, tag: &Tag) -> Arc<Mutex<()>> {
+        Arc::clone(lock(&self.0.tag_turns).entry((path.to_owned(), tag.clone())).or_default())
     }
 
     /// Waits on the caller's thread, until done or interrupted.

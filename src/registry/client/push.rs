@@ -227,8 +227,9 @@ impl Client {
     }
 
     /// Moves a tag, unless somebody else has moved it: it must resolve to `expected` now, or to nothing where that is
-    /// none, and to the document afterwards; a registry that knows conditions is told that the tag must be new. Of two that do this at once and see the same, the registry takes both, and
-    /// the one that is overwritten is told so.
+    /// none, and to the document afterwards; a registry that knows conditions is told that the tag must be new. Those that
+    /// share a client take turns at a tag. Of two others that do this at once and see the same, the registry takes both,
+    /// and the one that is overwritten before its last look is told so.
     ///
     /// # Errors
     /// [`RegistryError::Moved`] when the tag is not what it should be, and whatever [`Client::push_document`] fails by.
@@ -253,6 +254,8 @@ impl Client {
             found,
         };
         let digest = document.digest();
+        let turn = self.tag_turn(repository.path(), tag);
+        let _turn = lock(&turn);
         match resolve()? {
             Some(found) if found == digest => return Ok(Delivery::Present),
             found if found == expected => {}

@@ -139,6 +139,38 @@ fn of_two_who_make_a_fixed_tag_at_once_the_one_whose_image_it_is_succeeds() {
     }
 }
 
+/// `localhost` and `127.0.0.1` are one registry here, which a client cannot know.
+#[test]
+fn of_two_of_one_run_who_make_a_fixed_tag_under_two_names_one_is_told() {
+    let bench = Bench::new();
+    let raw = bench.fake.manifest("shop/app", &bench.old).expect("there");
+    let old = RawDocument::new(None, raw).expect("a document");
+    for blob in &bench.blobs {
+        client(quick()).push_blob(&bench.repository, blob).expect("pushed");
+    }
+    let other = bench.repository.to_string().replace("127.0.0.1", "localhost");
+    let repositories = [bench.repository.clone(), other.parse().expect("a repository")];
+    assert_ne!(repositories[0], repositories[1]);
+    for round in 0..20 {
+        let tag: Tag = format!("round-{round}").parse().expect("a tag");
+        let shared = client(quick());
+        let make = |repository: &Repository, document: &RawDocument| {
+            let destination = destination(shared.clone(), repository.clone());
+            destination.fix(std::slice::from_ref(&tag));
+            destination.finish(document, std::slice::from_ref(&tag))
+        };
+        let documents = [bench.image.raw(), &old];
+        let results = std::thread::scope(|scope| {
+            let both = repositories.iter().zip(documents);
+            let running: Vec<_> = both.map(|(name, it)| scope.spawn(|| make(name, it))).collect();
+            running.into_iter().map(|it| it.join().expect("no panic")).collect::<Vec<_>>()
+        });
+        let refused: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        assert_eq!(refused.len(), 1, "round {round}");
+        assert!(TakenTag::behind(refused[0]).is_some(), "{}", refused[0]);
+    }
+}
+
 #[test]
 fn a_fixed_tag_is_asked_to_be_new_and_looked_at_again() {
     let bench = Bench::new();
