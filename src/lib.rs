@@ -10,6 +10,7 @@
 //! - `store`: the local store of blobs, names and memos.
 //! - `registry`: the distribution protocol; the one client of the network.
 //! - `transport`: where images come from and go to, behind one `Source` and one `Destination`.
+//! - `attach`: documents that refer to images: attached, listed, signed and proved.
 //! - `layer`: from entries to a layer: scan, tar, bodies, encoding, digests.
 //! - `project`: `build.toml`, `build.lock`, git.
 //! - `bases`: what images stand on: documents, layers, facts, one tree with the planned layers.
@@ -81,6 +82,7 @@
 pub use cli::main;
 
 pub(crate) mod artifact;
+pub(crate) mod attach;
 pub(crate) mod attest;
 pub(crate) mod bases;
 pub(crate) mod cli;

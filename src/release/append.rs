@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::copy::DeliveryCount;
 use super::list::ReleaseList;
 use super::record::{
     PassedGate, PreviousRelease, RecordFault, ReleaseKind, ReleaseNonce, ReleaseNote, ReleaseRecord,
@@ -36,6 +35,7 @@ use super::record::{
 use super::shelf::ReleaseShelf;
 use crate::oci::{DocumentError, RawDocument};
 use crate::runtime::interrupt::{Interrupt, Interrupted};
+use crate::transport::deliver::DeliveryCount;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::{Repository, Tag};

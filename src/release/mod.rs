@@ -1,7 +1,6 @@
 //! Images that exist already: copied, named, put on another base, released into environments.
 
 pub mod append;
-pub mod attach;
 pub mod copy;
 mod gate;
 pub mod history;

@@ -18,12 +18,13 @@ use crate::oci::{
     self, ConfigFile, Descriptor, DocumentError, Image, ImageError, Index, ManifestOrIndex, MediaType,
     RawDocument, soci, to_json,
 };
-use crate::release::copy::{CopyError, DeliveryCount, blob_of, deliver};
+use crate::release::copy::{CopyError, blob_of};
 use crate::release::retag::fix;
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
+use crate::transport::deliver::{DeliveryCount, deliver};
 use crate::transport::load::{load_image, load_manifest, offers, platform_of, soci_index};
 use crate::transport::taken_tag::{revision_of, with_revision};
 use crate::transport::{Blob, Destination, Source};

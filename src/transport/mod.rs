@@ -4,6 +4,7 @@
 //! order, from several threads, then manifests, then names: a writer that stops in between changes no name.
 
 pub mod archive;
+pub(crate) mod deliver;
 pub mod docker;
 pub mod layout;
 pub mod load;

@@ -12,7 +12,7 @@ use circles::circles;
 use sources::{Source, has_word, sources};
 
 /// The folders of `src/`, from the ground up: each may know those before it, and no other.
-const LEVELS: [&str; 23] = [
+const LEVELS: [&str; 24] = [
     "types",
     "runtime",
     "formats",
@@ -21,6 +21,7 @@ const LEVELS: [&str; 23] = [
     "store",
     "registry",
     "transport",
+    "attach",
     "layer",
     "project",
     "bases",

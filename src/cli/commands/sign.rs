@@ -9,11 +9,11 @@ use super::super::format;
 use super::super::invocation::{Invocation, Opened};
 use super::super::password;
 use super::place::{self, WritableImage};
-use crate::attest::{PublicKey, Signer};
-use crate::registry::Client;
-use crate::release::attach::{
+use crate::attach::{
     ExternalSigner, LegacyPlace, ProvedSignature, SignOptions, SignReport, SignatureFormat, prove, sign,
 };
+use crate::attest::{PublicKey, Signer};
+use crate::registry::Client;
 use crate::transport::Source;
 use crate::types::time::rfc3339;
 

@@ -85,7 +85,8 @@ pub fn tagged(report: &CopyReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::copy::{DeliveryCount, DocumentCount};
+    use crate::release::copy::DocumentCount;
+    use crate::transport::deliver::DeliveryCount;
     use crate::types::digest::Digest;
 
     #[test]

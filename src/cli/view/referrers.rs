@@ -1,7 +1,7 @@
 //! `pack referrers`: what refers to an image, as a tree.
 
+use crate::attach::{Referrer, ReferrerTree};
 use crate::cli::format::bytes;
-use crate::release::attach::{Referrer, ReferrerTree};
 use crate::types::shown::Foreign;
 
 /// The annotation that says what a bundle or a statement claims.

@@ -6,7 +6,6 @@
 //! - Nothing is read that the destination has. A blob is opened when it is sent, and checked on its way.
 //! - Names are set last, after everything that they reach.
 
-mod deliver;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -17,8 +16,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use deliver::DeliveryCount;
-pub(crate) use deliver::deliver;
 pub use error::CopyError;
 
 use crate::oci::select::{MAX_DEPTH, SelectError, choose};
@@ -30,6 +27,7 @@ use crate::release::retag::fix;
 use crate::runtime::budget::Budget;
 use crate::runtime::events::Progress;
 use crate::runtime::interrupt::Interrupt;
+use crate::transport::deliver::{DeliveryCount, deliver};
 use crate::transport::load::{load_image, offers};
 use crate::transport::taken_tag::{revision_in, with_revision};
 use crate::transport::{Blob, BlobStream, Destination, Source, referrer};

@@ -6,10 +6,9 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::CopyError;
+use super::{Blob, Delivery, Destination};
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers;
-use crate::transport::{Blob, Delivery, Destination};
 use crate::types::error::BoxedError;
 
 /// The result for blobs: how many, and for those that were sent, how many bytes.
@@ -37,7 +36,7 @@ pub(crate) fn deliver(
     let total = Mutex::new(DeliveryCount::default());
     let work = || {
         while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = interrupt.check().map_err(|error| CopyError::from(error).into());
+            let result = interrupt.check().map_err(BoxedError::from);
             match result.and_then(|()| destination.blob(blob)) {
                 Ok(delivery) => total.lock().unwrap_or_else(PoisonError::into_inner).count(blob, delivery),
                 Err(error) => {

@@ -1,10 +1,10 @@
 //! The one place that brings manifests of attached documents to where an image is.
 
-use super::super::copy::deliver;
 use crate::oci::Descriptor;
 use crate::oci::attached::AttachedManifest;
 use crate::runtime::interrupt::Interrupt;
 use crate::transport::Destination;
+use crate::transport::deliver::deliver;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 
