@@ -19,4 +19,5 @@ pub mod severity;
 pub(crate) mod shown;
 pub mod stamp;
 pub mod time;
+pub(crate) mod variable;
 pub mod webhook_url;

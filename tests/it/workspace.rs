@@ -261,6 +261,113 @@ fn an_interrupted_run_keeps_what_it_pushed_and_goes_on() {
     project.check_store();
 }
 
+/// The names in files for CI, which are those of the command and not of the images that it finished.
+#[test]
+fn files_about_members_have_the_names_of_members_in_every_run() {
+    let registry = Pushed::start();
+    let project = committed(&registry);
+    // Beside the tree, which would have uncommitted files otherwise.
+    let [output, summary, dotenv, metadata] =
+        ["output", "summary", "dotenv", "metadata.json"].map(|name| project.beside(name));
+    let files = format!(
+        "--ci github --ci gitlab={} --metadata-file {} --allow-retag",
+        dotenv.display(),
+        metadata.display()
+    );
+    let check = |flags: &str, code: i32, members: &[&str]| {
+        fs::write(&output, "").unwrap();
+        let run = project.pack("build --push").args(flags).args(&files);
+        let run = run.env("GITHUB_OUTPUT", &output.display().to_string());
+        run.env("GITHUB_STEP_SUMMARY", &summary.display().to_string()).run().has_code(code);
+        let variables = fs::read_to_string(&dotenv).unwrap();
+        let names: Vec<&str> = variables.lines().map(|line| line.split('=').next().unwrap()).collect();
+        let expected: Vec<String> = members
+            .iter()
+            .flat_map(|name| ["IMAGE", "DIGEST", "TAG"].map(|what| format!("PACK_{what}_SHOP_{name}")))
+            .collect();
+        assert_eq!(names, expected, "{flags}");
+        let described = json(&fs::read_to_string(&metadata).unwrap());
+        let names: Vec<&String> = described.as_object().unwrap().keys().collect();
+        let expected: Vec<String> =
+            members.iter().map(|name| format!("{}/shop/{}", registry.address, name.to_lowercase())).collect();
+        assert_eq!(names, expected.iter().collect::<Vec<_>>(), "{flags}");
+        let outputs = fs::read_to_string(&output).unwrap();
+        assert_eq!(outputs.matches("<<").count(), 1, "{flags}: {outputs}");
+        assert!(outputs.starts_with("images<<"), "{flags}: {outputs}");
+    };
+    check("--workspace", 0, &["A", "B", "C"]);
+    check("-p a", 0, &["A"]);
+    check("-p a -p b --shard 1/2", 0, &["A"]);
+    check("--workspace --changed-since HEAD", 0, &[]);
+    project.write("services/a/files/own.txt", "changed");
+    check("-p a -p b --changed-since HEAD", 0, &["A"]);
+    fs::remove_dir_all(project.path("services/b/files")).unwrap();
+    check("-p a -p b --keep-going", 1, &["A"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_about_members_is_refused_before_the_first() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    let refused = |flags: &str, code: i32, words: &[&str]| {
+        project.pack("build --push").args(flags).fails(code).says(words).hints();
+        let log = registry.take_log();
+        assert!(!log.iter().any(|line| !line.starts_with("GET ") && !line.starts_with("HEAD ")), "{log:#?}");
+        assert!(log.iter().all(|line| !line.contains("/shop/")), "{flags}: {log:#?}");
+    };
+    for members in ["--workspace", "-p a -p b", "-p a", "--workspace --keep-going"] {
+        for flag in ["--ci jib=jib", "--iidfile id"] {
+            refused(&format!("{members} {flag}"), 2, &["is about one image", "are several"]);
+        }
+    }
+    // A member by its path is one image.
+    project.pack("build services/a --ci jib=jib --iidfile id").ok();
+    for flag in
+        ["--ci gitlab=services/a", "--metadata-file=services/a/build.toml/x", "--results=/proc/none/x"]
+    {
+        let said = project.pack("build --workspace --push").args(flag).fails(1);
+        assert!(said.stderr.contains("cannot write"), "{said:?}");
+    }
+    for flag in
+        ["--metadata-file={name}.json", "--results={name}", "--timings=a/{nam}.html", "--ci jib={name}"]
+    {
+        refused(&format!("--workspace {flag}"), 2, &["has the variable `{na"]);
+    }
+    // Two images with one variable.
+    for (name, other) in [("a", "web-ui"), ("b", "web_ui")] {
+        let file = format!("services/{name}/build.toml");
+        let toml = fs::read_to_string(project.path(&file)).unwrap();
+        let toml = toml.strip_prefix("[image]\n").unwrap_or(&toml);
+        project.write(&file, format!("[image]\nname = \"{}/own/{other}\"\n{toml}", registry.address));
+    }
+    refused(
+        "--workspace --ci gitlab=dotenv",
+        1,
+        &["two images have the same variable `PACK_IMAGE_OWN_WEB_UI`"],
+    );
+    assert!(!project.path("dotenv").exists());
+}
+
+#[test]
+fn a_place_with_the_name_of_a_member_is_that_of_a_member() {
+    let registry = Pushed::start();
+    let project = town(&registry);
+    project.pack("build services/a -o oci:out/{name}").ok();
+    assert!(project.path("out/a/index.json").exists() && !project.path("out/{name}").exists());
+    let said = project.pack("build services/a -o oci:out/{nam}").fails(2);
+    said.says(&["`{nam}` is no variable", "did you mean `{name}`"]);
+    let alone = Project::small();
+    for output in ["oci:out/{name}", "oci-archive:{name}.tar", "docker-archive:out/{name}.tar"] {
+        let said = alone.pack("build -o").arg(output).fails(2);
+        said.says(&["is the name of a member of a workspace, and this is no member"]).hints();
+    }
+    alone.pack("build -o oci:out/{nam}").fails(2).says(&["`{nam}` is no variable"]).hints();
+    alone.pack("build -o oci:made").ok();
+    alone.pack("copy oci:made oci:{name}").fails(2).says(&["this is no member"]).hints();
+    alone.pack("build --metadata-file out/{name}.json").fails(2).says(&["has the variable `{name}`"]).hints();
+    assert!(!alone.path("out").exists());
+}
+
 #[test]
 fn members_are_chosen_by_name_and_by_path() {
     let registry = Pushed::start();

@@ -1,7 +1,7 @@
 //! Values of flags with a small grammar of their own.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -9,6 +9,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use crate::types::error::nearest;
 use crate::types::reference::{Reference, ReferenceError, Repository, Scope, Tag};
 use crate::types::rule::Rule;
+use crate::types::variable::brace_word;
 
 /// Why a value is refused, with a suggestion where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -91,11 +92,29 @@ pub(super) fn rule(text: &str) -> Result<Rule, String> {
     })
 }
 
-/// A file to write. `-` is no file: results alone go to standard output.
+/// A file to write. `-` is no file: results alone go to standard output. Nor is there a variable: one file is about all
+/// images of a run.
 pub(super) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
-    const ERROR: &str = "`-` would be standard output, where the result goes: give `--json` for the result as JSON, \
-                         `/dev/stdout` to have this file there as well, or `./-` for a file of that name";
-    PathBufValueParser::new().try_map(|path| if path == Path::new("-") { Err(ERROR) } else { Ok(path) })
+    PathBufValueParser::new().try_map(|path| match written_path(&path.to_string_lossy()) {
+        Ok(()) => Ok(path),
+        Err(why) => Err(why),
+    })
+}
+
+/// Refuses what is no path of a file to write.
+pub(super) fn written_path(path: &str) -> Result<(), ValueFault> {
+    if path == "-" {
+        let message = "`-` would be standard output, where the result goes: give `--json` for the result as JSON, \
+                       `/dev/stdout` to have this file there as well, or `./-` for a file of that name";
+        return Err(message.to_owned().into());
+    }
+    match brace_word(path) {
+        None => Ok(()),
+        Some(variable) => Err(ValueFault {
+            message: format!("`{path}` has the variable `{variable}`, and this file has none"),
+            hint: Some(format!("write a path without `{variable}`: one file is about all images of a run")),
+        }),
+    }
 }
 
 /// A registry or a path in it, for a command that reaches it.

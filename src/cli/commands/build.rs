@@ -9,7 +9,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::file::{OutputFile, check_replaceable};
 use super::super::format;
 use super::super::invocation::Invocation;
-use super::super::outputs::{OutputFiles, OutputImage, OutputPaths};
+use super::super::outputs::{OutputFiles, OutputImage, OutputPaths, OutputSubject};
 use super::super::summary::Summary;
 use super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::view::explain::{self, Explanation};
@@ -41,9 +41,10 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
         asked.write_cache(&args.image)?;
     }
     check_lock(&asked)?;
+    paths.outputs.check(&[asked.expected_image()])?;
     let files = paths.open(invocation)?;
     let session = invocation.session(&asked.request.settings)?;
-    let targets = request::targets(invocation, &asked, &session, &args.image.all_outputs())?;
+    let targets = request::targets(invocation, &asked, &session, &asked.outputs)?;
     let report = engine::build(&session, &asked.request, &targets)
         .map_err(|error| refusal::explained(invocation, &session, &asked.request.name, error))?;
     // The plan's memory is not needed again: to give it back piece by piece takes longer than to end.
@@ -93,7 +94,10 @@ struct ResultPaths {
 
 impl ResultPaths {
     fn of(invocation: &Invocation, args: &BuildArgs) -> Result<Self, CommandError> {
-        Ok(Self { outputs: OutputPaths::of(invocation, &args.files)?, timings: args.timings.clone() })
+        Ok(Self {
+            outputs: OutputPaths::of(invocation, &args.files, OutputSubject::Image)?,
+            timings: args.timings.clone(),
+        })
     }
 
     fn all(&self) -> Vec<(&'static str, &Path)> {

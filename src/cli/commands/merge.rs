@@ -7,7 +7,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::file::OutputFile;
 use super::super::format;
 use super::super::invocation::Invocation;
-use super::super::outputs::{OutputImage, OutputPaths};
+use super::super::outputs::{ExpectedImage, OutputImage, OutputPaths, OutputSubject};
 use super::super::view::merged::{missing_shards, total};
 use super::workspace::{MOST_RESULTS, read_results};
 use crate::project::lock::Lock;
@@ -20,12 +20,14 @@ use crate::types::shown::shown_path;
 /// When the files are not the results of one run, or a file cannot be written.
 pub(super) fn run(invocation: &Invocation, args: &MergeArgs) -> Result<ExitStatus, CommandError> {
     let printer = &invocation.printer;
+    let paths = OutputPaths::of(invocation, &args.written, OutputSubject::Members)?;
     let merged = merge(&read(invocation, &args.files)?)?;
     let open =
         |file: &Option<PathBuf>| file.as_ref().map(|file| OutputFile::open(invocation, file)).transpose();
     let results = open(&args.results)?;
-    let paths = OutputPaths::of(invocation, &args.written)?;
     let images = if paths.all().is_empty() { Vec::new() } else { images(&merged.results)? };
+    let expected: Vec<ExpectedImage> = images.iter().map(OutputImage::expected).collect();
+    paths.check(&expected)?;
     let files = paths.open(invocation)?;
     write_lock(invocation, args, &merged)?;
     if let Some(file) = results {

@@ -17,6 +17,7 @@ mod listen;
 mod login;
 mod merge;
 mod names;
+mod output_path;
 mod place;
 mod plan;
 mod rebase;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::error::CommandError;
 use super::super::invocation::{Invocation, Opened};
+use super::output_path::check_literal;
 use crate::registry::Client;
 use crate::store::Store;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
@@ -38,6 +39,7 @@ pub(super) fn target(
     name: &str,
 ) -> Result<CopyTarget, CommandError> {
     let location = Location::parse(name)?;
+    check_literal("", name)?;
     let own = Location::parse(from)?;
     let progress = &invocation.progress;
     // An image that is asked for without a name or digest may have one name in its place.

@@ -8,10 +8,12 @@ use std::time::Duration;
 use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
+use super::super::outputs::ExpectedImage;
 use super::events;
+use super::output_path::outputs_of_one;
 use crate::artifact;
 use crate::engine::own::{Apart, OutputShape, OwnFiles};
-use crate::engine::{CachePolicy, Request, Target, apps, project_of, untrusted};
+use crate::engine::{CachePolicy, Request, Target, apps, known_tags, project_of, untrusted};
 use crate::project::config::{self, Document, Facts, KeyFlag, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
@@ -32,6 +34,8 @@ pub(super) struct CommandRequest {
     pub request: Request,
     /// Where the lock is kept; `None` without a build file.
     pub lock_path: Option<PathBuf>,
+    /// Where the image goes, with the name of a member filled in.
+    pub outputs: Vec<String>,
 }
 
 /// Resolves everything that decides what is built. `files` are those that the command writes itself, by flag.
@@ -85,7 +89,9 @@ fn request_of(
         let message = "a file with `[workspace]` describes no image itself";
         return Err(CommandError::new(ExitStatus::Input, message).hint(members(&project.directory)));
     }
-    context.request(&project, settings, &args.all_outputs())
+    let member = project.member.as_ref().map(|member| &*member.name);
+    let outputs = outputs_of_one(&args.all_outputs(), member)?;
+    context.request(&project, settings, outputs)
 }
 
 /// The common ground of the requests of a run: flags and variables, where things are written, and answers that are the same
@@ -177,7 +183,7 @@ impl<'a> RequestContext<'a> {
         &mut self,
         project: &Project,
         mut settings: Settings,
-        outputs: &[&str],
+        outputs: Vec<String>,
     ) -> Result<CommandRequest, CommandError> {
         let invocation = self.invocation;
         let version = find_artifacts(&mut settings, project.build_file.is_some())?;
@@ -194,7 +200,7 @@ impl<'a> RequestContext<'a> {
         let lock = self.lock(project.lock_path.as_deref())?;
         let name = name_of(&settings, project);
         let mut written = self.written.clone();
-        written.extend(outputs_apart(invocation, outputs)?);
+        written.extend(outputs_apart(invocation, &outputs)?);
         let own =
             OwnFiles::new(&settings, &project.read, project.lock_path.as_deref(), &written, &self.logins)?;
         let artifact = project.artifact.as_deref().or(first_app(&settings));
@@ -204,7 +210,7 @@ impl<'a> RequestContext<'a> {
             lock,
             project: project_of(project.build_file.as_deref(), artifact),
             allow_retag: false,
-            cache: reading(&settings, &name, outputs),
+            cache: reading(&settings, &name, &outputs),
             reads_base: false,
             plans_refused: false,
             most_findings: crate::engine::FIRST_FINDINGS,
@@ -212,7 +218,7 @@ impl<'a> RequestContext<'a> {
             settings,
             own,
         };
-        Ok(CommandRequest { request, lock_path: project.lock_path.clone() })
+        Ok(CommandRequest { request, lock_path: project.lock_path.clone(), outputs })
     }
 
     /// The lock at `path`, which is read once.
@@ -411,7 +417,7 @@ fn written(invocation: &Invocation, files: &[(&str, &Path)]) -> Vec<Apart> {
 }
 
 /// The files and layouts that the outputs are.
-fn outputs_apart(invocation: &Invocation, outputs: &[&str]) -> Result<Vec<Apart>, CommandError> {
+fn outputs_apart(invocation: &Invocation, outputs: &[String]) -> Result<Vec<Apart>, CommandError> {
     let mut written = Vec::new();
     for output in outputs {
         let (path, shape) = match Location::output(output)? {
@@ -496,7 +502,7 @@ pub(super) fn with_git<T, E>(
 }
 
 /// How the cache in a registry is read: a build that needs a layer's bytes has no use for it.
-fn reading(settings: &Settings, name: &Repository, outputs: &[&str]) -> CachePolicy {
+fn reading(settings: &Settings, name: &Repository, outputs: &[String]) -> CachePolicy {
     let only_pushes = outputs == ["registry"] && !settings.offline;
     let reads = only_pushes && settings.cache.read.unwrap_or(true);
     CachePolicy {
@@ -512,6 +518,13 @@ fn cache_repository(settings: &Settings, name: &Repository) -> Repository {
 }
 
 impl CommandRequest {
+    /// The image, as far as the files about it are known to need it before it is built.
+    pub(super) fn expected_image(&self) -> ExpectedImage {
+        // Some tags are known only after the build.
+        let tag = known_tags(&self.request).ok().and_then(|tags| Some(tags.first()?.to_string()));
+        ExpectedImage { name: self.request.name.to_string(), tag }
+    }
+
     /// Has the build write to the cache in the registry.
     ///
     /// # Errors
@@ -604,7 +617,7 @@ pub(super) fn targets(
     invocation: &Invocation,
     asked: &CommandRequest,
     session: &crate::engine::Session,
-    outputs: &[&str],
+    outputs: &[String],
 ) -> Result<Vec<Target>, CommandError> {
     let name = &asked.request.name;
     let progress = &session.progress;

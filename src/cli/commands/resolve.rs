@@ -126,7 +126,7 @@ fn built(
         let session = invocation.session(settings)?;
         let targets: Vec<Vec<Target>> = group
             .iter()
-            .map(|(asked, _)| request::targets(invocation, asked, &session, &["registry"]))
+            .map(|(asked, _)| request::targets(invocation, asked, &session, &["registry".to_owned()]))
             .collect::<Result<_, _>>()?;
         let jobs: Vec<Job<'_>> = group
             .iter()

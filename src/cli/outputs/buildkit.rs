@@ -1,17 +1,20 @@
 //! `--metadata-file`: the report of `pack`, with the keys that BuildKit's metadata files have.
 //!
-//! One image is an object; several are an object of such objects by name, as `docker buildx bake` writes them by target.
+//! One image is an object; members of a workspace are an object of such objects by name, as `docker buildx bake` writes
+//! them by target.
 
 use serde_json::{Map, Value, json};
 
-use super::OutputImage;
+use super::{OutputImage, OutputSubject};
 
 /// The metadata of images.
 #[must_use]
-pub fn metadata(images: &[OutputImage]) -> Value {
-    match images {
-        [image] => of(image),
-        images => images.iter().map(|image| (image.name.clone(), of(image))).collect::<Map<_, _>>().into(),
+pub fn metadata(images: &[OutputImage], subject: OutputSubject) -> Value {
+    match (subject, images) {
+        (OutputSubject::Image, [image]) => of(image),
+        (_, images) => {
+            images.iter().map(|image| (image.name.clone(), of(image))).collect::<Map<_, _>>().into()
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::types::variable::brace_word;
+
 /// A form that `--ci` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CiForm {
@@ -20,6 +22,11 @@ impl FromStr for CiForm {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(variable) = brace_word(text) {
+            return Err(format!(
+                "it has the variable `{variable}`, and one file is about all images of a run"
+            ));
+        }
         match text.split_once('=') {
             None if text == "github" => Ok(Self::GitHub),
             Some(("gitlab", file)) if !file.is_empty() => Ok(Self::GitLab(file.into())),

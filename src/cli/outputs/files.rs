@@ -10,8 +10,8 @@ use super::super::invocation::Invocation;
 use super::appended::AppendedFile;
 use super::ci::CiForm;
 use super::{
-    OutputError, OutputImage, buildkit, dotenv, github_output, github_summary, iidfile, image_refs, jib,
-    skaffold,
+    ExpectedImage, OutputError, OutputImage, OutputSubject, buildkit, dotenv, github_output, github_summary,
+    iidfile, image_refs, jib, skaffold,
 };
 
 /// The variables of GitHub with the files of a step.
@@ -20,6 +20,8 @@ const GITHUB: [&str; 2] = ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"];
 /// The files that are asked for, by flag.
 #[derive(Clone, Debug, Default)]
 pub struct OutputPaths {
+    /// Whether they are about one image or about members.
+    subject: OutputSubject,
     /// `--metadata-file`.
     metadata: Option<PathBuf>,
     /// `--image-refs`.
@@ -40,12 +42,36 @@ impl OutputPaths {
     /// The files that arguments ask for. A form that needs variables looks for them now.
     ///
     /// # Errors
-    /// When a form is given twice, or GitHub's variables are not set.
-    pub fn of(invocation: &Invocation, args: &FileArgs) -> Result<Self, CommandError> {
+    /// When a form is given twice or is about one image alone, or GitHub's variables are not set.
+    pub fn of(
+        invocation: &Invocation,
+        args: &FileArgs,
+        subject: OutputSubject,
+    ) -> Result<Self, CommandError> {
         let FileArgs { metadata_file, image_refs, iidfile, ci } = args.clone();
-        let mut paths = Self { metadata: metadata_file, image_refs, iidfile, ..Self::default() };
+        let mut paths = Self { subject, metadata: metadata_file, image_refs, iidfile, ..Self::default() };
         paths.add_ci(invocation, &ci)?;
-        Ok(paths)
+        let of_one = [("--iidfile", paths.iidfile.is_some()), ("--ci jib", !paths.jib.is_empty())];
+        match of_one.into_iter().find(|(_, is_given)| *is_given && subject == OutputSubject::Members) {
+            None => Ok(paths),
+            Some((flag, _)) => {
+                let message =
+                    format!("`{flag}` is about one image, and the members of a workspace are several");
+                Err(CommandError::usage(message)
+                    .hint("use `--metadata-file`, or build one member by its path: `pack build PATH`"))
+            }
+        }
+    }
+
+    /// Asks whether the forms can say what a run is to build, as far as that is known before.
+    ///
+    /// # Errors
+    /// When one cannot.
+    pub fn check(&self, images: &[ExpectedImage]) -> Result<(), CommandError> {
+        match &self.dotenv {
+            Some(_) => dotenv::check(images, self.subject).map_err(|error| cannot_say(&error)),
+            None => Ok(()),
+        }
     }
 
     fn add_ci(&mut self, invocation: &Invocation, forms: &[CiForm]) -> Result<(), CommandError> {
@@ -97,6 +123,7 @@ impl OutputPaths {
         let open = |file: &PathBuf| OutputFile::open(invocation, file);
         let optional = |file: &Option<PathBuf>| file.as_ref().map(open).transpose();
         Ok(OutputFiles {
+            subject: self.subject,
             metadata: optional(&self.metadata)?,
             image_refs: optional(&self.image_refs)?,
             iidfile: optional(&self.iidfile)?,
@@ -122,6 +149,7 @@ fn github_file(invocation: &Invocation, name: &str) -> Result<PathBuf, CommandEr
 /// The same files, which can be written.
 #[derive(Debug, Default)]
 pub struct OutputFiles {
+    subject: OutputSubject,
     metadata: Option<OutputFile>,
     image_refs: Option<OutputFile>,
     iidfile: Option<OutputFile>,
@@ -136,37 +164,35 @@ impl OutputFiles {
     pub fn write(self, invocation: &Invocation, images: &[OutputImage]) -> Vec<CommandError> {
         let mut errors = Vec::new();
         let mut keep = |result: Result<(), CommandError>| errors.extend(result.err());
+        let subject = self.subject;
         let write = |file: OutputFile, bytes: &[u8]| file.write(invocation, bytes);
-        let json = [(self.metadata, buildkit::metadata as fn(_) -> _), (self.skaffold, skaffold::builds)];
-        for (file, form) in json {
-            let Some(file) = file else { continue };
+        let json = [
+            self.metadata.map(|file| (file, buildkit::metadata(images, subject))),
+            self.skaffold.map(|file| (file, skaffold::builds(images))),
+        ];
+        for (file, document) in json.into_iter().flatten() {
             let mut bytes = Vec::new();
             // Memory takes it.
-            let _ = format::write_json(&form(images), &mut bytes);
+            let _ = format::write_json(&document, &mut bytes);
             keep(write(file, &bytes));
         }
         if let Some(file) = self.image_refs {
             keep(write(file, &image_refs::references(images)));
         }
-        if let Some(file) = self.iidfile {
-            keep(write(file, &iidfile::ids(images)));
-        }
         if let Some(file) = self.dotenv {
-            let bytes = dotenv::variables(images).map_err(|error| cannot_say(&error));
+            let bytes = dotenv::variables(images, subject).map_err(|error| cannot_say(&error));
             keep(bytes.and_then(|bytes| write(file, &bytes)));
         }
-        if !self.jib.is_empty() {
-            match images {
-                [image] => {
-                    for (file, bytes) in self.jib.into_iter().zip(jib::files(image)) {
-                        keep(write(file, &bytes));
-                    }
-                }
-                _ => keep(Err(CommandError::usage("the files of Jib are about one image")
-                    .hint("use `--metadata-file` for several"))),
+        // Those of members were refused before.
+        if let [image] = images {
+            if let Some(file) = self.iidfile {
+                keep(write(file, &iidfile::id(image)));
+            }
+            for (file, bytes) in self.jib.into_iter().zip(jib::files(image)) {
+                keep(write(file, &bytes));
             }
         }
-        let texts = [github_output::outputs(images), github_summary::table(images)];
+        let texts = [github_output::outputs(images, subject), github_summary::table(images)];
         for (file, text) in self.github.into_iter().zip(texts) {
             keep(file.write(&text));
         }

@@ -7,13 +7,14 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use serde_json::{Value, json};
 
-use super::OutputImage;
+use super::{OutputImage, OutputSubject};
 
-/// The outputs: `image`, `digest`, `name`, `tags` and `id` of one image, and `images` of all as JSON.
+/// The outputs: `image`, `digest`, `name`, `tags` and `id` of the image where the command is about one, and `images` of
+/// all as JSON.
 #[must_use]
-pub fn outputs(images: &[OutputImage]) -> Vec<u8> {
+pub fn outputs(images: &[OutputImage], subject: OutputSubject) -> Vec<u8> {
     let mut text = String::new();
-    if let [image] = images {
+    if let (OutputSubject::Image, [image]) = (subject, images) {
         text.push_str(&output("image", &image.reference()));
         text.push_str(&output("digest", &image.digest.to_string()));
         text.push_str(&output("name", &image.name));

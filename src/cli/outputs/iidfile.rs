@@ -1,10 +1,9 @@
-//! `--iidfile`: the image ID alone, as Docker writes it, without a line end.
+//! `--iidfile`: the image ID alone, as Docker writes it, without a line end. It is about one image.
 
 use super::OutputImage;
 
-/// The IDs of images, a line each; of one image, without a line end.
+/// The ID of an image.
 #[must_use]
-pub fn ids(images: &[OutputImage]) -> Vec<u8> {
-    let ids: Vec<String> = images.iter().map(|image| image.id().to_string()).collect();
-    ids.join("\n").into_bytes()
+pub fn id(image: &OutputImage) -> Vec<u8> {
+    image.id().to_string().into_bytes()
 }

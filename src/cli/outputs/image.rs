@@ -1,5 +1,6 @@
 //! A finished image, as the forms need it.
 
+use super::ExpectedImage;
 use crate::engine::Report;
 use crate::oci::MediaType;
 use crate::project::results::{ImageFacts, MemberRecord};
@@ -68,6 +69,12 @@ impl OutputImage {
             is_pushed: facts.is_pushed,
             report: serde_json::from_str(record.image.as_ref()?.get()).ok()?,
         })
+    }
+
+    /// The same before it was built.
+    #[must_use]
+    pub fn expected(&self) -> ExpectedImage {
+        ExpectedImage { name: self.name.clone(), tag: self.tags.first().cloned() }
     }
 
     /// The facts that the results of a run keep for such files.

@@ -8,6 +8,7 @@ pub mod buildkit;
 pub mod ci;
 pub mod dotenv;
 mod error;
+mod expected;
 mod files;
 pub mod github_output;
 pub mod github_summary;
@@ -16,9 +17,12 @@ pub mod image;
 pub mod image_refs;
 pub mod jib;
 pub mod skaffold;
+mod subject;
 #[cfg(test)]
 mod tests;
 
 pub use error::OutputError;
+pub use expected::ExpectedImage;
 pub use files::{OutputFiles, OutputPaths};
 pub use image::OutputImage;
+pub use subject::OutputSubject;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::OutputSubject::{Image, Members};
 use super::ci::CiForm;
 use super::*;
 use crate::oci::MediaType;
@@ -65,7 +66,7 @@ fn text(bytes: Vec<u8>) -> String {
 
 #[test]
 fn the_metadata_has_what_buildkit_says() {
-    let value = buildkit::metadata(&[image("localhost:5000/shop/app", &["1.0", "dev"])]);
+    let value = buildkit::metadata(&[image("localhost:5000/shop/app", &["1.0", "dev"])], Image);
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).expect("JSON"), @r#"
     {
       "containerimage.config.digest": "sha256:b79606fb3afea5bd1609ed40b622142f1c98125abcfe89a76a661b0e8e343910",
@@ -82,7 +83,7 @@ fn the_metadata_has_what_buildkit_says() {
       ]
     }
     "#);
-    let several = buildkit::metadata(&[image("a/b", &["1"]), image("a/c", &["1"])]);
+    let several = buildkit::metadata(&[image("a/b", &["1"]), image("a/c", &["1"])], Members);
     let names: Vec<&String> = several.as_object().expect("an object").keys().collect();
     assert_eq!(names, ["a/b", "a/c"]);
 }
@@ -109,9 +110,9 @@ fn jib_and_docker_name_the_configuration_and_an_index_names_itself() {
     assert_eq!(json["image"], "localhost:5000/shop/app:1.0");
     assert_eq!((&json["imageId"], &json["imagePushed"]), (&id.into(), &true.into()));
     assert_eq!(json["tags"], serde_json::json!(["1.0"]));
-    assert_eq!(text(iidfile::ids(std::slice::from_ref(&one))), Digest::of(b"config").to_string());
+    assert_eq!(text(iidfile::id(&one)), Digest::of(b"config").to_string());
     one.config = None;
-    assert_eq!(text(iidfile::ids(&[one.clone()])), one.digest.to_string());
+    assert_eq!(text(iidfile::id(&one)), one.digest.to_string());
     assert_eq!(text(image_refs::references(&[one.clone()])), format!("{}\n", one.reference()));
 }
 
@@ -121,26 +122,50 @@ fn a_dotenv_file_has_three_variables_for_each_image() {
     let digest = one.digest;
     let expected =
         format!("PACK_IMAGE=localhost:5000/shop/app@{digest}\nPACK_DIGEST={digest}\nPACK_TAG=1.0\n");
-    assert_eq!(dotenv::variables(std::slice::from_ref(&one)).map(text), Ok(expected));
+    assert_eq!(dotenv::variables(std::slice::from_ref(&one), Image).map(text), Ok(expected));
     let two = [one.clone(), image("localhost:5000/shop/web-ui", &["2"])];
-    let both = dotenv::variables(&two).map(text).expect("fits");
+    let both = dotenv::variables(&two, Members).map(text).expect("fits");
     assert!(both.contains("PACK_TAG_SHOP_APP=1.0\n") && both.contains("PACK_TAG_SHOP_WEB_UI=2\n"), "{both}");
     let same = [one.clone(), image("localhost:5000/shop/app", &["2"])];
-    assert_eq!(dotenv::variables(&same), Err(OutputError::SameName("PACK_IMAGE_SHOP_APP".to_owned())));
+    let twice = OutputError::SameName("PACK_IMAGE_SHOP_APP".to_owned());
+    assert_eq!(dotenv::variables(&same, Members), Err(twice.clone()));
     let many: Vec<OutputImage> = (0..40).map(|number| image(&format!("a/shop/{number}"), &["1"])).collect();
-    assert!(matches!(dotenv::variables(&many), Err(OutputError::TooLong(_))));
+    assert!(matches!(dotenv::variables(&many, Members), Err(OutputError::TooLong(_))));
+    // The same is known before there is an image.
+    let expected = |images: &[OutputImage]| images.iter().map(OutputImage::expected).collect::<Vec<_>>();
+    assert_eq!(dotenv::check(&expected(&two), Members), Ok(()));
+    assert_eq!(dotenv::check(&expected(&same), Members), Err(twice));
+    let known = dotenv::check(&expected(&many), Members);
+    assert_eq!(known, dotenv::variables(&many, Members).map(drop));
 }
 
 #[test]
 fn outputs_of_a_step_are_read_back() {
     let one = image("localhost:5000/shop/app", &["1.0", "dev"]);
-    let found = read(&text(github_output::outputs(std::slice::from_ref(&one)))).expect("read");
+    let found = read(&text(github_output::outputs(std::slice::from_ref(&one), Image))).expect("read");
     assert_eq!(found["image"], one.reference());
     assert_eq!((found["tags"].as_str(), found["id"].clone()), ("1.0\ndev", one.id().to_string()));
-    let several = read(&text(github_output::outputs(&[one.clone(), one.clone()]))).expect("read");
+    let several = read(&text(github_output::outputs(&[one.clone(), one.clone()], Members))).expect("read");
     assert_eq!(several.keys().collect::<Vec<_>>(), ["images"]);
     let images: serde_json::Value = serde_json::from_str(&several["images"]).expect("JSON");
     assert_eq!(images[1]["image"], one.reference());
+}
+
+/// A job that reads a file must find the same names in it, however many images a run finished.
+#[test]
+fn the_names_follow_the_command_and_not_the_number_of_images() {
+    let all = [image("r/shop/api", &["1"]), image("r/shop/web", &["1"])];
+    for finished in [&all[..], &all[..1], &[]] {
+        let keys = |names: Vec<&str>| finished.iter().flat_map(move |_| names.clone()).count();
+        let metadata = buildkit::metadata(finished, Members);
+        let names: Vec<&String> = metadata.as_object().expect("an object").keys().collect();
+        assert_eq!(names, finished.iter().map(|image| &image.name).collect::<Vec<_>>());
+        let dotenv = dotenv::variables(finished, Members).map(text).expect("fits");
+        assert_eq!(dotenv.matches("_SHOP_").count(), keys(vec!["IMAGE", "DIGEST", "TAG"]), "{dotenv}");
+        assert!(!dotenv.contains("PACK_IMAGE="), "{dotenv}");
+        let outputs = read(&text(github_output::outputs(finished, Members))).expect("read");
+        assert_eq!(outputs.keys().collect::<Vec<_>>(), ["images"]);
+    }
 }
 
 #[test]
@@ -160,7 +185,7 @@ fn forms_of_ci_are_named() {
     assert_eq!("github".parse(), Ok(CiForm::GitHub));
     assert_eq!("gitlab=a=b.env".parse(), Ok(CiForm::GitLab("a=b.env".into())));
     assert_eq!("jib=build".parse(), Ok(CiForm::Jib("build".into())));
-    for wrong in ["", "gitlab", "gitlab=", "github=x", "travis"] {
+    for wrong in ["", "gitlab", "gitlab=", "github=x", "travis", "jib=out/{name}"] {
         assert!(wrong.parse::<CiForm>().is_err(), "{wrong}");
     }
 }
@@ -220,7 +245,7 @@ proptest! {
         let [json, ..] = jib::files(&image);
         let json: serde_json::Value = serde_json::from_slice(&json).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(json["tags"][0].as_str(), Some(&*tag));
-        let found = read(&text(github_output::outputs(&[image]))).map_err(TestCaseError::fail)?;
+        let found = read(&text(github_output::outputs(&[image], Image))).map_err(TestCaseError::fail)?;
         let images: serde_json::Value = serde_json::from_str(&found["images"]).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(images[0]["name"].as_str(), Some(&*name));
     }

@@ -5,7 +5,7 @@ use super::super::super::error::{CommandError, ExitStatus};
 use super::super::super::file::OutputFile;
 use super::super::super::format;
 use super::super::super::invocation::Invocation;
-use super::super::super::outputs::{OutputImage, OutputPaths};
+use super::super::super::outputs::{ExpectedImage, OutputImage, OutputPaths, OutputSubject};
 use super::super::super::summary::Summary;
 use super::super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::super::view::explain;
@@ -13,11 +13,11 @@ use super::super::super::view::workspace::{MemberView, RunView};
 use super::super::build::check_lock;
 use super::super::events;
 use super::super::refusal;
-use super::super::request::{self, with_git};
-use super::chosen::{ChosenMembers, MemberRequest};
+use super::super::request::{self, CommandRequest, with_git};
+use super::chosen::ChosenMembers;
 use super::results::{MemberNumbers, run_results};
 use super::told::ToldMessages;
-use crate::engine::{Job, OnFailure, Outcome, RefusedImage, Report, Session, Target};
+use crate::engine::{Job, OnFailure, Outcome, RefusedImage, Report, Target};
 use crate::project::git;
 use crate::project::results::{MemberEnd, RunResults};
 use crate::transport::taken_tag::TakenTag;
@@ -50,19 +50,21 @@ impl MemberResult {
 /// # Errors
 /// Whatever is wrong with the command or the workspace as a whole.
 pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<ExitStatus, CommandError> {
-    let paths = OutputPaths::of(invocation, &args.files)?;
+    let paths = OutputPaths::of(invocation, &args.files, OutputSubject::Members)?;
     let handed_on = args.handed_on.results.as_deref();
     let mut written = paths.all();
     written.extend(handed_on.map(|file| ("--results", file)));
     written.extend(args.timings.as_deref().map(|file| ("--timings", file)));
     let mut chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &written)?;
-    for request in chosen.members.iter_mut().filter_map(|member| member.request.as_mut().ok()) {
-        request.asked.request.allow_retag = args.retag.allow_retag;
-        request.asked.request.settings.refuse_changes &= !args.allow_dirty;
+    for asked in chosen.members.iter_mut().filter_map(|member| member.asked.as_mut().ok()) {
+        asked.request.allow_retag = args.retag.allow_retag;
+        asked.request.settings.refuse_changes &= !args.allow_dirty;
         if args.cache_to {
-            request.asked.write_cache(&args.image)?;
+            asked.write_cache(&args.image)?;
         }
     }
+    let expected: Vec<ExpectedImage> = chosen.requests().map(|(_, asked)| asked.expected_image()).collect();
+    paths.check(&expected)?;
     let files = paths.open(invocation)?;
     let handed_on = handed_on.map(|file| OutputFile::open(invocation, file)).transpose()?;
     let timings = args.timings.as_ref().map(|file| OutputFile::open(invocation, file)).transpose()?;
@@ -113,7 +115,7 @@ impl MemberBuilds<'_> {
             .chosen
             .members
             .iter()
-            .map(|member| match &member.request {
+            .map(|member| match &member.asked {
                 Ok(_) => MemberResult::NotStarted,
                 Err(error) => MemberResult::Failed(error.clone()),
             })
@@ -124,23 +126,21 @@ impl MemberBuilds<'_> {
         if is_wrong(&results) && !self.args.keep_going {
             return Ok(results);
         }
-        self.chosen.requests().try_for_each(|(_, request)| check_lock(&request.asked))?;
-        let session = self.invocation.session(&first.asked.request.settings)?;
-        let mut begun: Vec<(usize, &MemberRequest, Vec<Target>)> = Vec::new();
+        self.chosen.requests().try_for_each(|(_, asked)| check_lock(asked))?;
+        let session = self.invocation.session(&first.request.settings)?;
+        let mut begun: Vec<(usize, &CommandRequest, Vec<Target>)> = Vec::new();
         for (number, member) in self.chosen.members.iter().enumerate() {
-            let Ok(request) = &member.request else { continue };
-            match self.targets(request, &session) {
-                Ok(targets) => begun.push((number, request, targets)),
+            let Ok(asked) = &member.asked else { continue };
+            match request::targets(self.invocation, asked, &session, &asked.outputs) {
+                Ok(targets) => begun.push((number, asked, targets)),
                 Err(error) => results[number] = MemberResult::Failed(error),
             }
         }
         if is_wrong(&results) && !self.args.keep_going {
             return Ok(results);
         }
-        let jobs: Vec<Job<'_>> = begun
-            .iter()
-            .map(|(_, request, targets)| Job { request: &request.asked.request, targets })
-            .collect();
+        let jobs: Vec<Job<'_>> =
+            begun.iter().map(|(_, asked, targets)| Job { request: &asked.request, targets }).collect();
         let on_failure = if self.args.keep_going { OnFailure::GoOn } else { OnFailure::StartNoMore };
         let report = session.run(&jobs, on_failure);
         drop(jobs);
@@ -148,13 +148,13 @@ impl MemberBuilds<'_> {
             FinishedImages::of(begun.iter().zip(&report.images).filter_map(|((number, ..), result)| {
                 Some((&*self.chosen.members[*number].name, result.as_ref().ok()?))
             }));
-        for (((number, request, _), result), has_begun) in begun.iter().zip(report.images).zip(report.begun) {
+        for (((number, asked, _), result), has_begun) in begun.iter().zip(report.images).zip(report.begun) {
             results[*number] = match result {
                 Ok(report) => MemberResult::Ended(Box::new(report)),
                 Err(_) if !has_begun => MemberResult::NotStarted,
                 Err(error) if error.kind() == Kind::Interrupted => MemberResult::Stopped,
                 Err(error) => {
-                    let name = &request.asked.request.name;
+                    let name = &asked.request.name;
                     let hint = finished.hint(name, &error);
                     let error = refusal::explained(self.invocation, &session, name, error);
                     MemberResult::Failed(hint.into_iter().fold(error, CommandError::hint))
@@ -167,11 +167,6 @@ impl MemberBuilds<'_> {
         // To give the memory back piece by piece takes longer than to end.
         std::mem::forget(begun);
         Ok(results)
-    }
-
-    fn targets(&self, request: &MemberRequest, session: &Session) -> Result<Vec<Target>, CommandError> {
-        let outputs: Vec<&str> = request.outputs.iter().map(String::as_str).collect();
-        request::targets(self.invocation, &request.asked, session, &outputs)
     }
 }
 
@@ -233,7 +228,7 @@ fn write_timings(
     file: OutputFile,
 ) -> Result<(), CommandError> {
     let Some(recorder) = &invocation.recorder else { return Ok(()) };
-    let settings = chosen.requests().next().map(|(_, request)| &request.asked.request.settings);
+    let settings = chosen.requests().next().map(|(_, asked)| &asked.request.settings);
     let machine = HostMachine::this(invocation.jobs(settings).get());
     let members = chosen.members.iter().zip(results);
     let reports: Vec<(Option<&str>, &Report)> =
@@ -279,7 +274,7 @@ fn write_lock(
     chosen: &ChosenMembers,
     results: &[MemberResult],
 ) -> Result<(), CommandError> {
-    let is_locked = chosen.requests().any(|(_, request)| request.asked.request.settings.locked);
+    let is_locked = chosen.requests().any(|(_, asked)| asked.request.settings.locked);
     let old = chosen.lock.clone().unwrap_or_default();
     let mut lock = old.clone();
     for result in results {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::super::super::args::{ImageArgs, WorkspaceArgs};
 use super::super::super::error::{CommandError, ExitStatus};
 use super::super::super::invocation::Invocation;
+use super::super::output_path::outputs_of;
 use super::super::request::{CommandRequest, Project, RequestContext, with_git};
-use super::outputs::outputs_of;
 use super::share::RunShare;
 use crate::project::config::{BaseSetting, Settings};
 use crate::project::git::{ChangedFiles, changed_since};
@@ -27,13 +27,7 @@ pub(super) struct ChosenMember {
     /// Why it counts as changed, where that was asked.
     pub(super) why: Option<ChangeReason>,
     /// Its request, or what is wrong with its settings.
-    pub(super) request: Result<MemberRequest, CommandError>,
-}
-
-/// The request of a member, and where its image goes.
-pub(super) struct MemberRequest {
-    pub(super) asked: CommandRequest,
-    pub(super) outputs: Vec<String>,
+    pub(super) asked: Result<CommandRequest, CommandError>,
 }
 
 /// The members that a command is about.
@@ -106,23 +100,22 @@ impl ChosenMembers {
                     continue;
                 }
             }
-            let request = settings.and_then(|settings| {
+            let asked = settings.and_then(|settings| {
                 let outputs = outputs_of(&outputs, member.name())?;
-                let words: Vec<&str> = outputs.iter().map(String::as_str).collect();
-                let asked = context.request(&project, settings, &words)?;
+                let asked = context.request(&project, settings, outputs)?;
                 check_inputs(&asked.request.settings)?;
-                Ok(MemberRequest { asked, outputs })
+                Ok(asked)
             });
             let (name, place) = (member.name().to_owned(), member.place().to_owned());
-            chosen.members.push(ChosenMember { name, place, why, request });
+            chosen.members.push(ChosenMember { name, place, why, asked });
         }
         chosen.check_together()?;
         Ok(chosen)
     }
 
     /// The requests that there are.
-    pub(super) fn requests(&self) -> impl Iterator<Item = (&ChosenMember, &MemberRequest)> {
-        self.members.iter().filter_map(|member| Some((member, member.request.as_ref().ok()?)))
+    pub(super) fn requests(&self) -> impl Iterator<Item = (&ChosenMember, &CommandRequest)> {
+        self.members.iter().filter_map(|member| Some((member, member.asked.as_ref().ok()?)))
     }
 
     /// Checks that members differ in their names, and have the same registries.
@@ -132,7 +125,7 @@ impl ChosenMembers {
         let mut names: BTreeMap<String, &str> = BTreeMap::new();
         let mut bases: BTreeMap<String, (PathBuf, &str)> = BTreeMap::new();
         let mut registries = None;
-        for (ChosenMember { name, .. }, MemberRequest { asked, .. }) in self.requests() {
+        for (ChosenMember { name, .. }, asked) in self.requests() {
             let request = &asked.request;
             if let Some(other) = names.insert(request.name.to_string(), name) {
                 let message =

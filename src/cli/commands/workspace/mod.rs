@@ -2,7 +2,6 @@
 
 mod build;
 mod chosen;
-mod outputs;
 mod plan;
 mod results;
 mod share;

@@ -39,8 +39,8 @@ pub(in super::super) fn plan(invocation: &Invocation, args: &PlanArgs) -> Result
         let why = member.why.as_ref().map(ToString::to_string);
         let place = member.place;
         let name = member.name;
-        let planned = member.request.and_then(|request| {
-            let request = request.asked.request;
+        let planned = member.asked.and_then(|asked| {
+            let request = asked.request;
             let (session, bases) = shared.of(invocation, &request)?;
             let _lease = session.store.lease();
             let json = &mut |view: &plan::PlanView<'_>| {
@@ -80,8 +80,8 @@ pub(in super::super) fn check(invocation: &Invocation, args: &CheckArgs) -> Resu
             .interrupt
             .check()
             .map_err(|error| CommandError::from_error(ExitStatus::Interrupted, &error))?;
-        let report = member.request.and_then(|request| {
-            let mut request = request.asked.request;
+        let report = member.asked.and_then(|asked| {
+            let mut request = asked.request;
             let (session, bases) = shared.of(invocation, &request)?;
             let _lease = session.store.lease();
             check::report(args, session, &mut request, bases)

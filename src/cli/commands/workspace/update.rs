@@ -37,7 +37,7 @@ pub(in super::super) fn run(invocation: &Invocation, args: &UpdateArgs) -> Resul
     let mut unmet = Vec::new();
     for member in chosen.members {
         let of_member = |error: CommandError| error.context(format!("the member `{}` failed", member.name));
-        let mut request = member.request.map_err(of_member)?.asked.request;
+        let mut request = member.asked.map_err(of_member)?.request;
         let (session, bases) = match &shared {
             Some(known) => known,
             None => shared.insert((invocation.session(&request.settings)?, BaseTable::default())),
