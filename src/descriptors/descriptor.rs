@@ -1,18 +1,21 @@
 //! A descriptor that was read.
 
+use std::collections::BTreeSet;
+
 use super::error::DescriptorError;
 use super::format::DescriptorFormat;
+use super::found::FoundImages;
+use super::limits::MAX_DESCRIPTOR;
 use super::lines::positions;
 use super::literals::HclItem;
-use super::place::{ImageParts, ImagePlace, SCHEME, is_name};
+use super::overlooked::{OverlookedImage, OverlookedReason, SelectorUse};
+use super::place::{ImageParts, ImagePlace, SCHEME, WrittenImage, is_written_name};
 use super::selector::ImageSelector;
-use super::shape::{is_image_key, of_document};
+use super::shape::{ShapeContext, is_image_key, of_document};
 use super::slot::{ScalarSlot, ScalarSpelling};
-use super::walk::{self, Found, MAX_IMAGES, MAX_STEPS, Mention};
+use super::tree::ValueTree;
+use super::walk::{self, MAX_STEPS};
 use super::{hcl, json, plain, yaml};
-
-/// The most bytes of a descriptor: 16 MiB.
-pub const MAX_DESCRIPTOR: usize = 16 << 20;
 
 /// The images of a file.
 #[derive(Clone, Debug)]
@@ -25,6 +28,16 @@ pub struct DescriptorText {
     pub images: Vec<ImagePlace>,
     /// The lines of longer texts with `pack://NAME` in them, which stay as they are.
     pub mentions: Vec<usize>,
+    /// The lines of images of this project that stand whole beside a key for a tag, which stays as it is.
+    pub beside_tags: Vec<usize>,
+    /// Values that look like images without a digest, and are left as they are.
+    pub overlooked: Vec<OverlookedImage>,
+    /// The lines at which documents of no known form begin. Only `pack://NAME` counts in these.
+    pub unknown: Vec<usize>,
+    /// What became of each selector.
+    pub selectors: Vec<SelectorUse>,
+    /// The kinds of its objects, as far as a hint may name them.
+    pub kinds: BTreeSet<String>,
 }
 
 impl DescriptorText {
@@ -47,6 +60,7 @@ impl DescriptorText {
         }
         let by_name = format.or_else(|| DescriptorFormat::of_name(name));
         let mut reading = Reading { text, by_name, is_given: format.is_some(), ..Reading::default() };
+        reading.found.selectors = vec![SelectorUse::default(); selectors.len()];
         reading.read(name, selectors)?;
         Ok(reading.finish())
     }
@@ -67,8 +81,7 @@ struct Reading<'a> {
     is_given: bool,
     is_yaml: bool,
     formats: Vec<DescriptorFormat>,
-    found: Found,
-    mentions: Vec<Mention>,
+    found: FoundImages,
 }
 
 /// The syntax of a file.
@@ -89,26 +102,84 @@ impl Reading<'_> {
             Syntax::Json => {
                 self.is_yaml = true;
                 let tree = json::document(self.text)?;
-                let root = of_document(&tree, format, self.is_given);
-                self.formats.extend(root.map(|(format, _)| format));
-                walk::document(&tree, root, selectors, &mut self.found, &mut self.mentions)
+                self.document(&tree, format, selectors)
             }
             Syntax::Yaml => {
                 self.is_yaml = true;
-                let Self { formats, found, mentions, is_given, text, .. } = self;
-                yaml::documents(text, |tree| {
-                    let root = of_document(tree, format, *is_given);
-                    let format = root.map(|(format, _)| format);
-                    formats.extend(format.filter(|format| !formats.contains(format)));
-                    walk::document(tree, root, selectors, found, mentions)
-                })
+                yaml::documents(self.text, |tree| self.document(tree, format, selectors))
             }
+        }
+    }
+
+    fn document(
+        &mut self,
+        tree: &ValueTree<'_>,
+        by_name: DescriptorFormat,
+        selectors: &[ImageSelector],
+    ) -> Result<(), DescriptorError> {
+        let Some(root) = tree.root().filter(|root| !tree.is_null(*root)) else { return Ok(()) };
+        let (context, why) = match of_document(tree, by_name, self.is_given) {
+            Some((format, context)) => {
+                self.add_format(format);
+                let is_open = format == DescriptorFormat::Kubernetes;
+                (Some(context), is_open.then_some(OverlookedReason::OtherPlace))
+            }
+            // The name says the format: nothing else is meant.
+            None if self.is_given => (None, None),
+            None => (Some(ShapeContext::Kubernetes), Some(OverlookedReason::UnknownForm)),
+        };
+        let before = self.found.places.len();
+        if let Some(context) = context {
+            walk::places(tree, context, selectors, &mut self.found)?;
+        }
+        match why {
+            // A patch of a kustomization may have neither `apiVersion` nor `kind`; its containers say what it is.
+            Some(OverlookedReason::UnknownForm) if self.found.places.len() > before => {
+                self.add_format(DescriptorFormat::Kubernetes);
+                self.overlook(tree, OverlookedReason::OtherPlace)?;
+            }
+            Some(OverlookedReason::UnknownForm) => {
+                self.found.unknown.push(tree.range(root).start);
+                self.overlook(tree, OverlookedReason::UnknownForm)?;
+            }
+            Some(why) => self.overlook(tree, why)?,
+            None => {}
+        }
+        walk::members(tree, &mut self.found)
+    }
+
+    /// Notes the values that would be images in the values of a chart and have a tag.
+    fn overlook(&mut self, tree: &ValueTree<'_>, why: OverlookedReason) -> Result<(), DescriptorError> {
+        let mut guessed = FoundImages::default();
+        match walk::places(tree, ShapeContext::Values, &[], &mut guessed) {
+            Err(DescriptorError::TwoUses { .. }) => return Ok(()),
+            done => done?,
+        }
+        for (offset, place) in guessed.places {
+            let has_tag = matches!(
+                place.image(),
+                WrittenImage::Foreign { digest: None, reference, .. } if reference.tag().is_some()
+            );
+            if has_tag && !self.found.places.contains_key(&offset) {
+                self.found.overlook(place, why)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_format(&mut self, format: DescriptorFormat) {
+        if !self.formats.contains(&format) {
+            self.formats.push(format);
         }
     }
 
     fn plain(&mut self) -> Result<(), DescriptorError> {
         self.formats.push(DescriptorFormat::Text);
-        for range in plain::mentions(self.text) {
+        for (range, is_name) in plain::mentions(self.text) {
+            if !is_name {
+                self.found.mentions.push(range.start);
+                continue;
+            }
             let value = self.text[range.clone()].to_owned();
             self.add(ImageParts::Whole(ScalarSlot { range, value, spelling: ScalarSpelling::Bare }))?;
         }
@@ -123,7 +194,7 @@ impl Reading<'_> {
         };
         hcl::items(self.text, |item| match item {
             HclItem::Literal(literal) => {
-                let is_member = literal.text.strip_prefix(SCHEME).is_some_and(is_name);
+                let is_member = is_written_name(literal.text);
                 let is_foreign = literal.is_alone
                     && is_image(literal.block, literal.key)
                     && (format == DescriptorFormat::Nomad || has_tag(literal.text));
@@ -132,7 +203,7 @@ impl Reading<'_> {
                     let slot = ScalarSlot { range: literal.range, value, spelling: ScalarSpelling::Quoted };
                     self.add(ImageParts::Whole(slot))?;
                 } else if literal.text.contains(SCHEME) {
-                    self.mentions.push(literal.range.start);
+                    self.found.mentions.push(literal.range.start);
                 }
                 Ok(())
             }
@@ -148,30 +219,45 @@ impl Reading<'_> {
     }
 
     fn add(&mut self, parts: ImageParts) -> Result<(), DescriptorError> {
-        if self.found.len() >= MAX_IMAGES {
-            return Err(DescriptorError::TooMuch { most: MAX_IMAGES, what: "images" });
-        }
-        let place = ImagePlace::new(parts);
-        self.found.insert(place.offset(), place);
-        Ok(())
+        self.found.add(ImagePlace::new(parts), self.text)
     }
 
     /// Gives all places their lines.
-    fn finish(mut self) -> DescriptorText {
-        self.mentions.sort_unstable();
-        let own = self.found.keys().copied();
-        let shared = self.found.values().flat_map(|place| place.shared.iter().copied());
-        let offsets: Vec<usize> = own.chain(shared).chain(self.mentions.iter().copied()).collect();
-        let positions = positions(self.text, &offsets);
-        let mut shared = positions[self.found.len()..].iter().map(|(line, _)| *line);
-        let mut images: Vec<ImagePlace> = self.found.into_values().collect();
-        for (place, (line, column)) in images.iter_mut().zip(&positions) {
-            (place.line, place.column) = (*line, *column);
-            place.shared = place.shared.iter().filter_map(|_| shared.next()).collect();
+    fn finish(self) -> DescriptorText {
+        let FoundImages { places, mentions, beside_tags, overlooked, unknown, selectors, kinds, .. } =
+            self.found;
+        let mut images: Vec<ImagePlace> = places.into_values().collect();
+        let mut overlooked: Vec<OverlookedImage> =
+            overlooked.into_values().map(|(place, why)| OverlookedImage { place, why }).collect();
+        let mut all: Vec<&mut ImagePlace> = images.iter_mut().collect();
+        all.extend(overlooked.iter_mut().map(|image| &mut image.place));
+        let offsets: Vec<usize> = all.iter().map(|place| place.offset()).collect();
+        for (place, (line, column)) in all.iter_mut().zip(positions(self.text, &offsets)) {
+            (place.line, place.column) = (line, column);
         }
-        let mut mentions: Vec<usize> = shared.collect();
-        mentions.dedup();
-        DescriptorText { formats: self.formats, is_yaml: self.is_yaml, images, mentions }
+        let shared: Vec<usize> = all.iter().flat_map(|place| place.shared.iter().copied()).collect();
+        let mut lines = positions(self.text, &shared).into_iter().map(|(line, _)| line);
+        for place in &mut all {
+            place.shared.iter_mut().zip(&mut lines).for_each(|(shared, line)| *shared = line);
+        }
+        let lines_of = |offsets: &[usize]| {
+            let mut lines: Vec<usize> =
+                positions(self.text, offsets).into_iter().map(|(line, _)| line).collect();
+            lines.sort_unstable();
+            lines.dedup();
+            lines
+        };
+        DescriptorText {
+            formats: self.formats,
+            is_yaml: self.is_yaml,
+            images,
+            mentions: lines_of(&mentions),
+            beside_tags: lines_of(&beside_tags),
+            overlooked,
+            unknown: lines_of(&unknown),
+            selectors,
+            kinds,
+        }
     }
 }
 

@@ -43,6 +43,14 @@ pub enum DescriptorError {
         /// From 1.
         line: usize,
     },
+    /// One key twice in a map, with an image of this project.
+    #[error("line {line}: the key `{key}` occurs twice in one map")]
+    TwoKeys {
+        /// From 1, of the second.
+        line: usize,
+        /// The key.
+        key: &'static str,
+    },
 }
 
 impl Explain for DescriptorError {
@@ -56,6 +64,7 @@ impl Explain for DescriptorError {
                 Some("YAML is indented with spaces, never with tabs".to_owned())
             }
             Self::TwoUses { .. } => Some("write the value out where the alias stands".to_owned()),
+            Self::TwoKeys { .. } => Some("leave out one of them".to_owned()),
             _ => None,
         }
     }

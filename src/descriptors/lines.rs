@@ -6,23 +6,20 @@ pub(super) fn positions(text: &str, offsets: &[usize]) -> Vec<(usize, usize)> {
     order.sort_by_key(|at| offsets[*at]);
     let bytes = text.as_bytes();
     let mut found = vec![(1, 1); offsets.len()];
-    let (mut at, mut line, mut start) = (0, 1, 0);
+    // The place before, with its line and column.
+    let (mut at, mut line, mut column) = (0, 1, 1);
     for number in order {
-        let offset = text.floor_char_boundary(offsets[number]);
-        for newline in memchr::memchr_iter(b'\n', &bytes[at.min(offset)..offset]) {
-            line += 1;
-            start = at + newline + 1;
+        let offset = text.floor_char_boundary(offsets[number]).max(at);
+        let mut start = at;
+        for newline in memchr::memchr_iter(b'\n', &bytes[at..offset]) {
+            (line, column, start) = (line + 1, 1, at + newline + 1);
         }
-        at = at.max(offset);
-        // A line may be as long as the text: its columns are counted as far as a person would look.
-        let line_start = start.max(text.floor_char_boundary(offset.saturating_sub(MAX_COLUMNS)));
-        found[number] = (line, text[line_start.min(offset)..offset].chars().count() + 1);
+        column += text[start..offset].chars().count();
+        at = offset;
+        found[number] = (line, column);
     }
     found
 }
-
-/// The bytes before a place that its column is counted from, at most.
-const MAX_COLUMNS: usize = 4_096;
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,14 @@ use crate::types::shown::Foreign;
 /// The beginning of a name that stands for an image of this project.
 pub(super) const SCHEME: &str = "pack://";
 
+/// The keys of charts that mean the same as `repository`.
+pub(super) const NAME_KEYS: [&str; 2] = ["repo", "name"];
+
+/// Whether all of `text` is meant as a name: one word behind `pack://`, if only an empty one.
+pub(super) fn is_written_name(text: &str) -> bool {
+    text.trim().strip_prefix(SCHEME).is_some_and(|name| !name.contains(char::is_whitespace))
+}
+
 /// Whether `text` is a name behind `pack://`: a member, or a repository.
 pub(super) fn is_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':');
@@ -152,6 +160,18 @@ impl ImagePlace {
             ImageParts::Whole(slot) => slot.range.start,
             ImageParts::Split(split) => split.repository.range.start,
             ImageParts::Expression { offset, .. } => *offset,
+        }
+    }
+
+    /// The bytes of the values that it keeps.
+    pub(super) fn kept_bytes(&self) -> usize {
+        match &self.parts {
+            ImageParts::Whole(slot) => slot.value.len(),
+            ImageParts::Split(split) => {
+                let slots = [&split.registry, &split.tag, &split.digest].into_iter().flatten();
+                split.repository.value.len() + slots.map(|slot| slot.value.len()).sum::<usize>()
+            }
+            ImageParts::Expression { text, .. } => text.len(),
         }
     }
 

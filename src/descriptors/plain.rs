@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::place::{SCHEME, is_name};
 
-/// The places of `pack://NAME` in a text. Text before it makes it a part of another word.
-pub(super) fn mentions(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+/// The places of `pack://` in a text, with the name behind it; the second value says whether there is a name. Text
+/// before it makes it a part of another word.
+pub(super) fn mentions(text: &str) -> impl Iterator<Item = (Range<usize>, bool)> + '_ {
     let finder = memchr::memmem::Finder::new(SCHEME);
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -18,8 +19,8 @@ pub(super) fn mentions(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
             let end = start + SCHEME.len() + name.len();
             from = end.max(start + SCHEME.len());
             let before = text[..start].bytes().next_back();
-            if is_name(name) && !before.is_some_and(|byte| byte.is_ascii_alphanumeric()) {
-                return Some(start..end);
+            if !before.is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+                return Some((start..end, is_name(name)));
             }
         }
     })
@@ -36,7 +37,9 @@ mod tests {
     #[test]
     fn names_end_before_punctuation() {
         let text = "run pack://shop/app. Or (pack://a), xpack://b pack:// pack://c:\n'pack://d'";
-        let found: Vec<&str> = mentions(text).map(|range| &text[range]).collect();
-        assert_eq!(found, ["pack://shop/app", "pack://a", "pack://c", "pack://d"]);
+        let found: Vec<(&str, bool)> =
+            mentions(text).map(|(range, is_name)| (&text[range], is_name)).collect();
+        let names = ["pack://shop/app", "pack://a", "pack://", "pack://c", "pack://d"];
+        assert_eq!(found, names.map(|name| (name, name != "pack://")));
     }
 }

@@ -22,6 +22,14 @@ pub(super) enum SelectorStep {
 /// The most steps of a path.
 const MAX_STEPS: usize = 32;
 
+impl ImageSelector {
+    /// The kind of its objects.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+}
+
 impl FromStr for ImageSelector {
     type Err = String;
 

@@ -3,6 +3,8 @@
 //! A [`ShapeContext`] is the meaning of a collection; [`next`] says what a key of it leads to. A list has the context of its
 //! items. Keys that are not here lead nowhere, or on in the same context where a format nests freely.
 
+use std::collections::BTreeSet;
+
 use super::format::DescriptorFormat;
 use super::tree::{NodeId, ValueTree};
 
@@ -27,6 +29,10 @@ pub(super) enum ShapeContext {
     Kustomization,
     /// An entry of its `images`.
     KustomizedImage,
+    /// A chart that a kustomization renders.
+    KustomizedChart,
+    /// Operations of a JSON patch.
+    Patch,
     /// A Compose file.
     Compose,
     /// The map of its services.
@@ -54,7 +60,7 @@ pub(super) enum ShapeContext {
 }
 
 /// The contexts before [`ShapeContext::Selected`].
-pub(super) const FIXED: u32 = 20;
+pub(super) const FIXED: u32 = 22;
 
 impl ShapeContext {
     /// A number below 64 for a set of bits.
@@ -80,6 +86,8 @@ impl ShapeContext {
             Self::Job => 17,
             Self::TaskConfig => 18,
             Self::Variables => 19,
+            Self::KustomizedChart => 20,
+            Self::Patch => 21,
             Self::Selected(step) => FIXED + step as u32,
         }
     }
@@ -115,6 +123,8 @@ pub(super) fn next(context: ShapeContext, key: &str) -> Lead {
         (C::Values | C::ImageValues, _) if is_image_key(key) => Lead::PerhapsImage,
         (C::Values | C::ImageValues, _) => Lead::To(C::Values),
         (C::Kustomization, "images") => Lead::Items(C::KustomizedImage),
+        (C::Kustomization, "helmCharts") => Lead::Items(C::KustomizedChart),
+        (C::KustomizedChart, "valuesInline") => Lead::To(C::Values),
         (C::Compose, "services") => Lead::To(C::Services),
         (C::Services, _) => Lead::To(C::Service),
         (C::Service, "image") => Lead::Image,
@@ -155,6 +165,7 @@ pub(super) fn of_document(
     let root = tree.root()?;
     let format = if is_given { by_name } else { by_content(tree, root, by_name) };
     let context = match format {
+        F::Kubernetes if is_patch(tree, root) => ShapeContext::Patch,
         F::Kubernetes => ShapeContext::Kubernetes,
         F::Kustomization => ShapeContext::Kustomization,
         F::Helm => ShapeContext::Values,
@@ -184,8 +195,11 @@ fn by_content(tree: &ValueTree<'_>, root: NodeId, by_name: DescriptorFormat) -> 
     }
     let services = tree.get(root, "services").filter(|services| tree.is_map(*services));
     let is_service = |value: NodeId| tree.get(value, "image").is_some() || tree.get(value, "build").is_some();
+    // Many aliases may lead to one service.
+    let mut asked = BTreeSet::new();
     let has_service = services.is_some_and(|services| {
-        tree.entries(services).any(|(_, value)| tree.resolved(value).is_some_and(is_service))
+        let mut values = tree.entries(services).filter_map(|(_, value)| tree.resolved(value));
+        values.any(|value| asked.insert(value) && is_service(value))
     });
     if has_service {
         return F::Compose;
@@ -197,5 +211,18 @@ fn by_content(tree: &ValueTree<'_>, root: NodeId, by_name: DescriptorFormat) -> 
     if is_app(first) {
         return F::Marathon;
     }
-    if has("Job") || has("TaskGroups") { F::Nomad } else { by_name }
+    match (has("Job") || has("TaskGroups"), is_patch(tree, root)) {
+        (true, _) => F::Nomad,
+        (_, true) => F::Kubernetes,
+        _ => by_name,
+    }
+}
+
+/// Whether a document is a JSON patch (RFC 6902) of an object.
+fn is_patch(tree: &ValueTree<'_>, root: NodeId) -> bool {
+    let first = tree.children(root).next().filter(|_| tree.is_list(root));
+    first.is_some_and(|first| {
+        tree.get(first, "op").is_some()
+            && tree.get_text(first, "path").is_some_and(|path| path.starts_with('/'))
+    })
 }

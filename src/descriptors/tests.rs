@@ -328,6 +328,120 @@ fn large_and_deep_texts_are_bounded() {
     assert_eq!(error, DescriptorError::TooMuch { most, what: "bytes" });
 }
 
+/// `image.name` and `image.tag` are the keys of Argo CD Image Updater; other charts write `repo`.
+#[test]
+fn a_name_beside_a_tag_is_a_part_of_an_image() {
+    for key in ["name", "repo"] {
+        let text = format!("image:\n  {key}: pack://api\n  tag: a\n");
+        let expected = format!("image:\n  {key}: localhost:5000/shop/api\n  tag: \"1.20@sha256:D\"\n");
+        assert_eq!(resolved("values.yaml", &text), expected);
+        // Also where no key says that it is about an image, since nothing else is `pack://NAME`.
+        assert_eq!(
+            resolved("values.yaml", &text.replace("image:", "api:")),
+            expected.replace("image:", "api:")
+        );
+        let other =
+            format!("image: {{{key}: quay.io/a/b, tag: '1'}}\nsource: {{{key}: quay.io/a/b, tag: '1'}}\n");
+        assert_eq!(images("values.yaml", &other), [(1, "quay.io/a/b:1".to_owned())]);
+        let named = format!("images:\n- {{{key}: web, image: caddy, tag: '2'}}\n");
+        assert_eq!(images("values.yaml", &named), [(2, "caddy:2".to_owned())]);
+    }
+    let whole = read("values.yaml", "web: pack://api\ntag: a\n");
+    assert_eq!((whole.images.len(), whole.beside_tags), (1, vec![1]));
+}
+
+#[test]
+fn a_name_that_is_empty_is_no_longer_text() {
+    for (name, text) in
+        [("a.yaml", "image: pack://\n"), ("a.tf", "image = \"pack://\"\n"), ("a.json", "[\"pack://${A}\"]")]
+    {
+        let read = read(name, text);
+        assert_eq!((read.images.len(), read.mentions.len()), (1, 0), "{name}");
+        assert!(matches!(read.images[0].image(), WrittenImage::Unknown(text) if text.starts_with("pack://")));
+    }
+    assert_eq!(read("a.txt", "image=pack://\n").mentions, [1]);
+}
+
+#[test]
+fn patches_without_a_kind_are_read_as_objects() {
+    let merge = "spec:\n  template:\n    spec:\n      containers:\n      - image: nginx:1\n";
+    let operations = "- op: replace\n  path: /spec/template/spec/containers/0/image\n  value: nginx:1\n- op: add\n  path: \
+        /spec/containers/-\n  value: {name: a, image: redis:7}\n- {op: remove, path: /a}\n";
+    assert_eq!(images("patch.yaml", merge), [(5, "nginx:1".to_owned())]);
+    assert_eq!(images("patch.yaml", operations), [(3, "nginx:1".to_owned()), (6, "redis:7".to_owned())]);
+    for text in [merge, operations] {
+        let read = read("patch.yaml", text);
+        assert_eq!((read.formats, read.unknown), (vec![DescriptorFormat::Kubernetes], vec![]));
+    }
+}
+
+#[test]
+fn what_looks_like_an_image_elsewhere_is_told() {
+    let overlooked = |name: &str, text: &str| {
+        let found = read(name, text).overlooked.into_iter();
+        found.map(|image| (image.place.line, image.place.image().to_string(), image.why)).collect::<Vec<_>>()
+    };
+    let object = "apiVersion: x/v1\nkind: Database\nspec: {image: 'jre:1'}\n";
+    assert_eq!(overlooked("a.yaml", object), [(3, "jre:1".to_owned(), OverlookedReason::OtherPlace)]);
+    let unknown = "step: {image: 'node:18'}\nlogo: {image: logo.png}\n";
+    assert_eq!(overlooked("a.yaml", unknown), [(1, "node:18".to_owned(), OverlookedReason::UnknownForm)]);
+    assert_eq!(read("a.yaml", unknown).unknown, [1]);
+    assert!(read("a.yaml", "---\n# nothing\n---\n").unknown.is_empty());
+    let compose = "services:\n  a: {image: 'own:1', build: .}\n  b: &b {build: .}\n  c: {<<: *b, image: 'own:2'}\n  d: {image: \
+        'redis:7', build: }\n";
+    assert_eq!(images("compose.yaml", compose), [(5, "redis:7".to_owned())]);
+    let built =
+        [(2, "own:1"), (4, "own:2")].map(|(line, image)| (line, image.to_owned(), OverlookedReason::Built));
+    assert_eq!(overlooked("compose.yaml", compose), built);
+    let chart = "helmCharts:\n- name: a\n  valuesInline: {image: {repository: a, tag: '1'}}\n";
+    assert_eq!(images("kustomization.yaml", chart), [(3, "a:1".to_owned())]);
+}
+
+#[test]
+fn selectors_say_whether_they_found_something() {
+    let selectors = ["Database=spec.image", "Database=spec.nope", "Databse=spec.image"]
+        .map(|text| text.parse().expect(text));
+    let text = b"apiVersion: x/v1\nkind: Database\nspec: {image: 'jre:1'}\n";
+    let read = DescriptorText::read("a.yaml", text, None, &selectors).expect("read");
+    let used = read.selectors.iter().map(|used| (used.has_kind, used.has_image)).collect::<Vec<_>>();
+    assert_eq!(used, [(true, true), (true, false), (false, false)]);
+    assert_eq!(read.overlooked, []);
+}
+
+/// Keys that occur many times in one map, and aliases that lead to one large value, are looked at once.
+#[test]
+fn what_is_named_many_times_takes_time_once() {
+    let large: String = (0..60_000).map(|number| format!("  k{number}: v\n")).collect();
+    let long = "x".repeat(4 << 20);
+    let aliases = |of: &str| format!("- {of}\n").repeat(60_000);
+    let services: String = (0..60_000).map(|number| format!("  s{number}: *a\n")).collect();
+    let cases = [
+        ("a.yaml", format!("a:\n{}", "  repository: pack://p\n".repeat(60_000)), false),
+        (
+            "kustomization.yaml",
+            format!("images:\n- name: x\n{}", "  newName: pack://p\n".repeat(60_000)),
+            false,
+        ),
+        ("a.yaml", format!("kind: Any\napiVersion: v1\na: &a\n{large}list:\n{}", aliases("*a")), true),
+        ("stack.yaml", format!("a: &a\n{large}services:\n{services}"), true),
+        ("values.yaml", format!("a: &a {long}\nlist:\n{}", aliases("image: *a")), true),
+        ("values.yaml", format!("a: &a {long}\nlist:\n{}", aliases("{repository: b, tag: *a}")), false),
+        ("values.yaml", format!("a: &a {long} pack://a\nlist:\n{}", aliases("repository: *a")), true),
+        (
+            "a.yaml",
+            format!("a:\n{}", (0..60_000).map(|n| format!("  k{n}: pack://p\n")).collect::<String>()),
+            true,
+        ),
+    ];
+    let selectors = ["Any=list[].image".parse().expect("a path"), "Any=list[]".parse().expect("a path")];
+    for (number, (name, text, is_read)) in cases.iter().enumerate() {
+        let start = std::time::Instant::now();
+        let read = DescriptorText::read(name, text.as_bytes(), None, &selectors);
+        assert_eq!(read.is_ok(), *is_read, "{number}: {:?}", read.err());
+        assert!(start.elapsed().as_secs() < 20, "{number}: {:?}", start.elapsed());
+    }
+}
+
 /// A value of YAML with its text, in block or flow style.
 fn yaml_text() -> impl Strategy<Value = String> {
     let name = "[a-zé]{1,5}";

@@ -95,6 +95,16 @@ impl<'a> ValueTree<'a> {
         self.scalar(at).map(|(_, value)| value)
     }
 
+    /// Whether a value is none.
+    pub(super) fn is_null(&self, at: NodeId) -> bool {
+        match self.scalar(at) {
+            Some((ScalarSpelling::Plain | ScalarSpelling::Word, text)) => {
+                matches!(&*text, "" | "~" | "null" | "Null" | "NULL")
+            }
+            _ => false,
+        }
+    }
+
     /// The children of a collection: items, or keys and values in turn.
     pub(super) fn children(&self, at: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         let end = self.node(at).map_or(0, |node| node.after);

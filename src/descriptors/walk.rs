@@ -6,49 +6,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::DescriptorError;
-use super::format::DescriptorFormat;
+use super::found::FoundImages;
+use super::limits::MAX_PART;
 use super::lines::positions;
-use super::place::{ImageParts, ImagePlace, SCHEME, SplitImage, WrittenImage, is_name, written};
+use super::overlooked::OverlookedReason;
+use super::place::{
+    ImageParts, ImagePlace, NAME_KEYS, SCHEME, SplitImage, WrittenImage, is_written_name, written,
+};
 use super::selector::{ImageSelector, SelectorStep};
 use super::shape::{FIXED, Lead, ShapeContext, is_image_key, names_images, next};
 use super::slot::ScalarSlot;
 use super::tree::{NodeId, NodeKind, ValueTree};
 
-/// The most images of one file.
-pub(super) const MAX_IMAGES: usize = 100_000;
-
-/// The images of a file, by their place.
-pub(super) type Found = BTreeMap<usize, ImagePlace>;
-
-/// A longer text that has `pack://NAME` in it: its place in bytes.
-pub(super) type Mention = usize;
-
-/// Adds the images of a document.
+/// Adds the images of the places that the format of a document has.
 ///
 /// # Errors
 /// When there are too many, or one is a part of another.
-pub(super) fn document(
+pub(super) fn places(
     tree: &ValueTree<'_>,
-    root: Option<(DescriptorFormat, ShapeContext)>,
+    context: ShapeContext,
     selectors: &[ImageSelector],
-    found: &mut Found,
-    mentions: &mut Vec<Mention>,
+    found: &mut FoundImages,
 ) -> Result<(), DescriptorError> {
-    let mut walk = DescriptorWalk {
-        tree,
-        steps: selectors.iter().flat_map(Selected::steps).collect(),
-        seen: vec![0; tree.nodes.len()],
-        waiting: Vec::new(),
-        asked: BTreeSet::new(),
-        found,
-    };
-    if let (Some((_, context)), Some(root)) = (root, tree.root()) {
-        walk.waiting.push((root, context, false));
-        while let Some((at, context, is_image)) = walk.waiting.pop() {
-            walk.collection(at, context, is_image)?;
-        }
+    let mut walk = DescriptorWalk::new(tree, selectors, found);
+    walk.waiting.extend(tree.root().map(|root| (root, context, false)));
+    while let Some((at, context, is_image)) = walk.waiting.pop() {
+        walk.collection(at, context, is_image)?;
     }
-    walk.members(mentions)?;
+    Ok(())
+}
+
+/// Adds all values that are `pack://NAME`, and says which aliases take an image.
+///
+/// # Errors
+/// As for [`places`], and when one map has two such values of one key.
+pub(super) fn members(tree: &ValueTree<'_>, found: &mut FoundImages) -> Result<(), DescriptorError> {
+    let mut walk = DescriptorWalk::new(tree, &[], found);
+    walk.members()?;
     if walk.has_aliases() {
         walk.name_aliases();
     }
@@ -57,6 +51,8 @@ pub(super) fn document(
 
 /// A step of a selector.
 struct Selected<'s> {
+    /// The number of the selector.
+    selector: usize,
     /// The kind, at the first step.
     kind: Option<&'s str>,
     step: &'s SelectorStep,
@@ -64,9 +60,10 @@ struct Selected<'s> {
 }
 
 impl<'s> Selected<'s> {
-    fn steps(selector: &'s ImageSelector) -> impl Iterator<Item = Self> {
+    fn steps((at, selector): (usize, &'s ImageSelector)) -> impl Iterator<Item = Self> {
         let last = selector.steps.len().saturating_sub(1);
         selector.steps.iter().enumerate().map(move |(number, step)| Self {
+            selector: at,
             kind: (number == 0).then_some(selector.kind.as_str()),
             step,
             is_last: number == last,
@@ -81,12 +78,38 @@ struct DescriptorWalk<'t> {
     seen: Vec<u64>,
     /// Collections to walk, their contexts, and whether a key with `image` leads there.
     waiting: Vec<(NodeId, ShapeContext, bool)>,
-    /// The maps that were asked for the parts of an image because of a key, by the name of the key.
-    asked: BTreeSet<(NodeId, bool)>,
-    found: &'t mut Found,
+    /// The values that a selector was asked about, by its step.
+    selected: BTreeSet<(NodeId, u8)>,
+    /// The keys of maps whose values are names of images of this project, as parts of an image.
+    named: BTreeSet<(NodeId, &'static str)>,
+    /// Whether a scalar that aliases take is `pack://NAME`.
+    aliased: BTreeMap<NodeId, bool>,
+    /// Whether a map has a key for a tag.
+    tagged: BTreeMap<NodeId, bool>,
+    /// Whether a map says how Compose builds its image, and the maps that are merged into it.
+    builds: BTreeMap<NodeId, (bool, Vec<NodeId>)>,
+    found: &'t mut FoundImages,
 }
 
+/// The maps that are looked at for what is merged into one.
+const MAX_MERGES: usize = 64;
+
 impl<'t> DescriptorWalk<'t> {
+    fn new(tree: &'t ValueTree<'t>, selectors: &'t [ImageSelector], found: &'t mut FoundImages) -> Self {
+        Self {
+            tree,
+            steps: selectors.iter().enumerate().flat_map(Selected::steps).collect(),
+            seen: vec![0; tree.nodes.len()],
+            waiting: Vec::new(),
+            selected: BTreeSet::new(),
+            named: BTreeSet::new(),
+            aliased: BTreeMap::new(),
+            tagged: BTreeMap::new(),
+            builds: BTreeMap::new(),
+            found,
+        }
+    }
+
     fn collection(
         &mut self,
         at: NodeId,
@@ -118,6 +141,7 @@ impl<'t> DescriptorWalk<'t> {
         }
         match context {
             ShapeContext::Kubernetes => self.object(at),
+            ShapeContext::Patch => return self.patch(at),
             ShapeContext::KustomizedImage => return self.kustomized(at),
             ShapeContext::Values | ShapeContext::ImageValues => {
                 if let Some(split) = self.split_values(at, context == ShapeContext::ImageValues) {
@@ -127,6 +151,7 @@ impl<'t> DescriptorWalk<'t> {
             }
             _ => {}
         }
+        let is_built = context == ShapeContext::Service && self.is_built(at);
         for (key, value) in tree.entries(at) {
             let Some(key) = tree.text_of(key) else { continue };
             let Some(target) = tree.resolved(value) else { continue };
@@ -151,8 +176,9 @@ impl<'t> DescriptorWalk<'t> {
                         if context == ShapeContext::Variables { context } else { ShapeContext::Values };
                     self.waiting.push((target, inner, true));
                 }
-                Lead::Image => self.whole(target)?,
-                Lead::PerhapsImage if self.looks_like_image(target, context) => self.whole(target)?,
+                Lead::Image if is_built => self.built(target)?,
+                Lead::Image => drop(self.whole(target)?),
+                Lead::PerhapsImage if self.looks_like_image(target, context) => drop(self.whole(target)?),
                 _ => {}
             }
         }
@@ -163,6 +189,7 @@ impl<'t> DescriptorWalk<'t> {
     fn object(&mut self, at: NodeId) {
         let tree = self.tree;
         let Some(kind) = tree.get_text(at, "kind") else { return };
+        self.found.add_kind(&kind);
         if kind == "HelmRelease"
             && let Some(spec) = tree.get(at, "spec")
         {
@@ -172,6 +199,9 @@ impl<'t> DescriptorWalk<'t> {
             if step.kind == Some(&*kind)
                 && let Ok(number) = u8::try_from(number)
             {
+                if let Some(used) = self.found.selectors.get_mut(step.selector) {
+                    used.has_kind = true;
+                }
                 self.waiting.push((at, ShapeContext::Selected(number), false));
             }
         }
@@ -180,8 +210,10 @@ impl<'t> DescriptorWalk<'t> {
     /// One step of a selector.
     fn select(&mut self, at: NodeId, number: u8) -> Result<(), DescriptorError> {
         let tree = self.tree;
-        let Some(Selected { step, is_last, .. }) = self.steps.get(usize::from(number)) else { return Ok(()) };
-        let is_last = *is_last;
+        let Some(Selected { selector, step, is_last, .. }) = self.steps.get(usize::from(number)) else {
+            return Ok(());
+        };
+        let (selector, is_last) = (*selector, *is_last);
         let targets: Vec<NodeId> = match step {
             SelectorStep::Key(key) => tree.get(at, key).into_iter().collect(),
             SelectorStep::Each if tree.is_map(at) => {
@@ -190,13 +222,83 @@ impl<'t> DescriptorWalk<'t> {
             SelectorStep::Each => tree.children(at).filter_map(|item| tree.resolved(item)).collect(),
         };
         for target in targets {
-            match self.split_values(target, true) {
-                _ if !is_last => self.waiting.push((target, ShapeContext::Selected(number + 1), false)),
-                Some(split) => self.add(ImageParts::Split(split))?,
+            // Many aliases may lead to one value.
+            if !self.selected.insert((target, number)) {
+                continue;
+            }
+            if !is_last {
+                self.waiting.push((target, ShapeContext::Selected(number + 1), false));
+                continue;
+            }
+            let has_image = match self.split_values(target, true) {
+                Some(split) => {
+                    self.add(ImageParts::Split(split))?;
+                    true
+                }
                 None => self.whole(target)?,
+            };
+            if let Some(used) = self.found.selectors.get_mut(selector) {
+                used.has_image |= has_image;
             }
         }
         Ok(())
+    }
+
+    /// An operation of a JSON patch (RFC 6902), as kustomizations have them.
+    fn patch(&mut self, at: NodeId) -> Result<(), DescriptorError> {
+        let tree = self.tree;
+        let (Some(path), Some(value)) = (tree.get_text(at, "path"), tree.get(at, "value")) else {
+            return Ok(());
+        };
+        let mut names = path.rsplit('/').filter(|name| *name != "-" && name.parse::<u32>().is_err());
+        match names.next() {
+            Some("image") if !tree.is_map(value) => self.whole(value).map(drop),
+            Some(name) => {
+                match next(ShapeContext::Kubernetes, name) {
+                    Lead::To(inner) | Lead::Items(inner) => self.waiting.push((value, inner, false)),
+                    _ => {}
+                }
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether Compose builds the image of a service.
+    fn is_built(&mut self, service: NodeId) -> bool {
+        let tree = self.tree;
+        let mut left = vec![service];
+        for _ in 0..MAX_MERGES {
+            let Some(at) = left.pop() else { break };
+            let (builds, merged) = self.builds.entry(at).or_insert_with(|| {
+                let is_given = |value: NodeId| !tree.is_null(value);
+                let mut merged = Vec::new();
+                if let Some(target) = tree.get(at, "<<") {
+                    merged.push(target);
+                    if tree.is_list(target) {
+                        let items = tree.children(target).filter_map(|item| tree.resolved(item));
+                        merged = items.take(MAX_MERGES).collect();
+                    }
+                }
+                (tree.get(at, "build").is_some_and(is_given), merged)
+            });
+            if *builds {
+                return true;
+            }
+            left.extend(merged.iter());
+        }
+        false
+    }
+
+    /// The image of a service that Compose builds: a name for it, which can have no digest.
+    fn built(&mut self, at: NodeId) -> Result<(), DescriptorError> {
+        let Some(slot) = self.slot(at) else { return Ok(()) };
+        match written(slot.value.trim()) {
+            WrittenImage::Foreign { digest: None, .. } => {
+                self.found.overlook(ImagePlace::new(ImageParts::Whole(slot)), OverlookedReason::Built)
+            }
+            _ => self.whole(at).map(drop),
+        }
     }
 
     /// A map of Helm's values with the parts of an image.
@@ -217,21 +319,42 @@ impl<'t> DescriptorWalk<'t> {
                 digest_key: "digest",
             });
         }
+        let Some(image) = slot("image") else {
+            return self.named_values(at, is_image, tag.as_ref(), digest.as_ref());
+        };
         // Older charts: `image: nginx` and `tag: "1"`, or `imageTag: "1"`.
         let tag = tag.or_else(|| slot("imageTag"));
-        let image = slot("image").filter(|_| tag.is_some())?;
-        let is_bare = match written(image.value.trim()) {
-            WrittenImage::Foreign { reference, .. } => {
-                reference.tag().is_none() && reference.digest().is_none()
-            }
-            WrittenImage::Member(_) => true,
-            WrittenImage::Unknown(_) => false,
-        };
-        is_bare.then(|| SplitImage {
+        (tag.is_some() && is_bare(&image)).then(|| SplitImage {
             registry: slot("registry").or_else(|| slot("imageRegistry")),
             repository: image,
             tag,
             digest,
+            digest_key: "digest",
+        })
+    }
+
+    /// A map with `name` or `repo` in the place of `repository`. Much has a name and a tag: below a key that is about
+    /// images it is one, and where the name is `pack://NAME`.
+    fn named_values(
+        &self,
+        at: NodeId,
+        is_image: bool,
+        tag: Option<&ScalarSlot>,
+        digest: Option<&ScalarSlot>,
+    ) -> Option<SplitImage> {
+        if tag.is_none() && digest.is_none() {
+            return None;
+        }
+        let tree = self.tree;
+        let slot = |key: &str| self.slot(tree.get(at, key)?);
+        let is_known = |name: &ScalarSlot| is_image || name.value.trim().starts_with(SCHEME);
+        let mut names = NAME_KEYS.iter().filter_map(|key| slot(key));
+        let repository = names.find(|name| is_known(name) && is_bare(name))?;
+        Some(SplitImage {
+            registry: slot("registry"),
+            repository,
+            tag: tag.cloned(),
+            digest: digest.cloned(),
             digest_key: "digest",
         })
     }
@@ -258,7 +381,7 @@ impl<'t> DescriptorWalk<'t> {
 
     /// Whether a scalar where an image may stand is one.
     fn looks_like_image(&self, at: NodeId, context: ShapeContext) -> bool {
-        let Some(text) = self.tree.text_of(at) else { return false };
+        let Some(text) = self.tree.text_of(at).filter(|text| text.len() <= MAX_PART) else { return false };
         match written(text.trim()) {
             WrittenImage::Member(_) => true,
             WrittenImage::Foreign { reference, .. } => {
@@ -273,37 +396,31 @@ impl<'t> DescriptorWalk<'t> {
 
     fn slot(&self, at: NodeId) -> Option<ScalarSlot> {
         let (spelling, value) = self.tree.scalar(at)?;
-        Some(ScalarSlot { range: self.tree.range(at), value: value.into_owned(), spelling })
+        let value = match value.len() <= MAX_PART {
+            true => value.into_owned(),
+            // No reference, and with its end no beginning of one either.
+            false => format!("{}…", &value[..value.floor_char_boundary(MAX_PART)]),
+        };
+        Some(ScalarSlot { range: self.tree.range(at), value, spelling })
     }
 
-    /// A scalar that is an image, unless it is empty.
-    fn whole(&mut self, at: NodeId) -> Result<(), DescriptorError> {
+    /// A scalar that is an image, unless it is empty; whether it is one.
+    fn whole(&mut self, at: NodeId) -> Result<bool, DescriptorError> {
         match self.slot(at) {
             Some(slot) if !slot.value.trim().is_empty() && slot.range.start < slot.range.end => {
-                self.add(ImageParts::Whole(slot))
+                self.add(ImageParts::Whole(slot))?;
+                Ok(true)
             }
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 
     fn add(&mut self, parts: ImageParts) -> Result<(), DescriptorError> {
-        let place = ImagePlace::new(parts);
-        let offset = place.offset();
-        if let Some(before) = self.found.get(&offset)
-            && before.parts != place.parts
-        {
-            let line = positions(self.tree.text, &[offset]).first().map_or(1, |(line, _)| *line);
-            return Err(DescriptorError::TwoUses { line });
-        }
-        if self.found.len() >= MAX_IMAGES {
-            return Err(DescriptorError::TooMuch { most: MAX_IMAGES, what: "images" });
-        }
-        self.found.insert(offset, place);
-        Ok(())
+        self.found.add(ImagePlace::new(parts), self.tree.text)
     }
 
     /// All values that are `pack://NAME`, wherever they stand.
-    fn members(&mut self, mentions: &mut Vec<Mention>) -> Result<(), DescriptorError> {
+    fn members(&mut self) -> Result<(), DescriptorError> {
         let tree = self.tree;
         // The maps and lists around a value, and for a map whether a key comes next.
         let mut around: Vec<(NodeId, Option<NodeId>)> = Vec::new();
@@ -329,17 +446,24 @@ impl<'t> DescriptorWalk<'t> {
                     continue;
                 }
             }
+            let of = key.and_then(|key| Some((around.last()?.0, key)));
             match node.kind {
                 NodeKind::Map | NodeKind::List => around.push((at, None)),
                 NodeKind::Scalar(..) => {
-                    let map = around.last().map(|(outer, _)| *outer);
-                    self.member(at, key.and_then(|key| Some((map?, key))), mentions)?;
+                    if self.is_member(at, true) {
+                        self.member(at, of)?;
+                    }
                 }
                 // The scalar itself is looked at where it stands; only as a part of an image it is more than that.
                 NodeKind::Alias(Some(target)) => {
-                    let Some(map) = key.and_then(|key| Some((around.last()?.0, key))) else { continue };
-                    if self.has_parts(map.1) {
-                        self.member(target, Some(map), mentions)?;
+                    let Some(of) = of.filter(|(_, key)| self.part_key(*key).is_some()) else { continue };
+                    let is_member = match self.aliased.get(&target) {
+                        Some(is_member) => *is_member,
+                        None => self.is_member(target, false),
+                    };
+                    self.aliased.insert(target, is_member);
+                    if is_member {
+                        self.member(target, Some(of))?;
                     }
                 }
                 NodeKind::Alias(None) | NodeKind::Opaque => {}
@@ -348,50 +472,63 @@ impl<'t> DescriptorWalk<'t> {
         Ok(())
     }
 
-    /// Whether a key has the name of an image without its tag.
-    fn has_parts(&self, key: NodeId) -> bool {
-        self.tree.text_of(key).is_some_and(|key| matches!(&*key, "repository" | "newName"))
+    /// Whether a scalar is `pack://` and one word. `mention` notes a longer text with that in it.
+    fn is_member(&mut self, at: NodeId, mention: bool) -> bool {
+        let Some(text) = self.tree.text_of(at).filter(|text| text.contains(SCHEME)) else { return false };
+        let is_member = is_written_name(&text);
+        if !is_member && mention {
+            self.found.mentions.push(self.tree.range(at).start);
+        }
+        is_member
     }
 
-    /// A scalar that may be `pack://NAME`, with the map and the key that it is the value of.
-    fn member(
-        &mut self,
-        at: NodeId,
-        of: Option<(NodeId, NodeId)>,
-        mentions: &mut Vec<Mention>,
-    ) -> Result<(), DescriptorError> {
-        let Some(text) = self.tree.text_of(at) else { return Ok(()) };
-        if !text.contains(SCHEME) {
-            return Ok(());
-        }
+    /// The key, if it is one for the name of an image without its tag.
+    fn part_key(&self, key: NodeId) -> Option<&'static str> {
+        let key = self.tree.text_of(key)?;
+        ["repository", "newName"].iter().chain(&NAME_KEYS).find(|known| **known == key).copied()
+    }
+
+    /// A scalar that is `pack://NAME`, with the map and the key that it is the value of.
+    fn member(&mut self, at: NodeId, of: Option<(NodeId, NodeId)>) -> Result<(), DescriptorError> {
+        let Some((map, key)) = of else { return self.whole(at).map(drop) };
         let offset = self.tree.range(at).start;
-        let is_whole = text.trim().strip_prefix(SCHEME).is_some_and(is_name);
-        if !is_whole {
-            mentions.push(offset);
-            return Ok(());
-        }
-        let key = of.and_then(|(map, key)| Some((map, self.tree.text_of(key)?)));
-        // A map that has the key several times is asked once, so that the time stays bounded.
-        if let Some((map, name)) = &key
-            && matches!(&**name, "repository" | "newName")
-            && !self.asked.insert((*map, name == "newName"))
-        {
-            mentions.push(offset);
-            return Ok(());
-        }
-        let parts = match &key {
-            Some((map, key)) if key == "repository" => self.split_values(*map, true),
-            Some((map, key)) if key == "newName" => return self.kustomized(*map),
-            _ => None,
-        };
-        match parts {
-            Some(split) => self.add(ImageParts::Split(split)),
-            // A format has found it already, with a tag beside it.
-            None if key.is_some_and(|(_, key)| is_image_key(&key)) && self.found.contains_key(&offset) => {
-                Ok(())
+        if let Some(part) = self.part_key(key) {
+            // One name cannot have two values, and looking for the parts of each would take long.
+            if !self.named.insert((map, part)) {
+                let start = self.tree.range(key).start;
+                let line = positions(self.tree.text, &[start]).first().map_or(1, |(line, _)| *line);
+                return Err(DescriptorError::TwoKeys { line, key: part });
             }
-            None => self.whole(at),
+            let split = match part {
+                "newName" => return self.kustomized(map),
+                "repository" => self.split_values(map, true),
+                _ if self.found.places.contains_key(&offset) => return Ok(()),
+                _ => self.split_values(map, false),
+            };
+            if let Some(split) = split.filter(|split| split.repository.range.start == offset) {
+                return self.add(ImageParts::Split(split));
+            }
         }
+        // A format may have found it already, with a tag beside it.
+        let is_image = self.tree.text_of(key).is_some_and(|key| is_image_key(&key));
+        if is_image && self.found.places.contains_key(&offset) {
+            return Ok(());
+        }
+        if self.has_tag(map) {
+            self.found.beside_tags.push(offset);
+        }
+        self.whole(at).map(drop)
+    }
+
+    /// Whether a map has a tag or a digest of its own.
+    fn has_tag(&mut self, map: NodeId) -> bool {
+        let tree = self.tree;
+        *self.tagged.entry(map).or_insert_with(|| {
+            ["tag", "digest", "newTag"].iter().any(|key| {
+                let value = tree.get(map, key).and_then(|value| tree.text_of(value));
+                value.is_some_and(|value| !value.trim().is_empty())
+            })
+        })
     }
 
     fn has_aliases(&self) -> bool {
@@ -402,7 +539,7 @@ impl<'t> DescriptorWalk<'t> {
     fn name_aliases(&mut self) {
         for node in &self.tree.nodes {
             let NodeKind::Alias(Some(target)) = node.kind else { continue };
-            if let Some(place) = self.found.get_mut(&self.tree.range(target).start)
+            if let Some(place) = self.found.places.get_mut(&self.tree.range(target).start)
                 && matches!(self.tree.node(target).map(|node| &node.kind), Some(NodeKind::Scalar(..)))
             {
                 place.shared.push(node.start as usize);
@@ -413,3 +550,12 @@ impl<'t> DescriptorWalk<'t> {
 
 /// The most steps of all selectors.
 pub(super) const MAX_STEPS: usize = 64 - FIXED as usize;
+
+/// Whether a name is one without a tag and a digest.
+fn is_bare(name: &ScalarSlot) -> bool {
+    match written(name.value.trim()) {
+        WrittenImage::Foreign { reference, .. } => reference.tag().is_none() && reference.digest().is_none(),
+        WrittenImage::Member(_) => true,
+        WrittenImage::Unknown(text) => text.starts_with(SCHEME),
+    }
+}

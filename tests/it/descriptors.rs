@@ -92,10 +92,11 @@ fn an_image_is_built_once_however_often_it_is_named() {
 fn names_that_mean_nothing_are_refused_with_what_was_meant() {
     let (project, fake) = project();
     project.write("a.yaml", POD.replace("pack://app", "pack://ap"));
-    project
-        .pack("resolve -f a.yaml")
-        .fails(1)
-        .says(&["`a.yaml`, line 8: `pack://ap` is not the image of", "did you mean `pack://app`?"]);
+    project.pack("resolve -f a.yaml").fails(1).says(&[
+        "`a.yaml`, line 8: cannot resolve `pack://ap`",
+        "`ap` is not the image of",
+        "did you mean `pack://app`?",
+    ]);
     project.write("a.yaml", POD.replace("pack://app", "pack://"));
     project.pack("resolve -f a.yaml").fails(1).says(&["`a.yaml`, line 8", "has no name of an image"]).hints();
     project.write("a.yaml", POD).write("sub/x", "");
@@ -121,6 +122,73 @@ fn without_a_build_the_image_must_be_there() {
     project.pack("build --push").ok();
     let said = project.pack("resolve -f a.yaml --no-build").ok();
     assert!(said.stdout.contains(&digest(&fake, "shop/app", "1.20")), "{said:?}");
+}
+
+/// Without a commit, or with changes, only a build knows the tag.
+#[test]
+fn a_tag_that_only_a_build_knows_is_said_to_be_that() {
+    let (project, fake) = project();
+    project.write("a.yaml", POD);
+    let text = build_file(&format!("{}/shop/app", fake.address()));
+    for tags in ["", "tags = [\"{content}\"]\n"] {
+        project.write("build.toml", text.replace("tags = [\"1.20\"]\n", tags));
+        let said = project.pack("resolve -f a.yaml --no-build").fails(1);
+        said.says(&["`a.yaml`, line 8", "cannot tell the tag of `app` without a build", "{content}"]).hints();
+    }
+}
+
+/// A gate that looked at nothing says so.
+#[test]
+fn a_check_tells_what_it_did_not_look_at() {
+    let (project, fake) = project();
+    let object = "apiVersion: x/v1\nkind: Database\nspec: {image: \"jre:1\"}\n";
+    project.write("cr.yaml", object);
+    let check = |line: &str| project.pack(&format!("resolve --check --no-build {line}"));
+    check("-f cr.yaml").ok().says(&["`cr.yaml`, line 3: this looks like an image", "--image-path KIND=PATH"]);
+    check("-f cr.yaml --image-path Database=spec.image").run().has_code(4);
+    check("-f cr.yaml --image-path Databse=spec.image")
+        .ok()
+        .says(&["finds no image", "did you mean `Database`?"]);
+    check("-f cr.yaml --image-path Database=spec.nope").ok().says(&["no value is at the path"]);
+    project.write("d/ci.yaml", "step: {image: \"node:18\"}\n").write("d/none.yaml", "a: b\n");
+    for line in ["-f d/ci.yaml", "-f d"] {
+        let said = check(line).run().has_code(4);
+        assert_eq!(said.stdout, "d/ci.yaml:1:15: node:18: the form of its file is not known\n");
+        said.says(&["`--as FORMAT`"]);
+    }
+    check("-f d --exclude node*").ok().says(&["`d/none.yaml`"]);
+    check("-f d/none.yaml").ok().says(&["line 1: a document of no known form"]);
+    project.write("empty.yaml", "").write("notes", "FROM nginx\n");
+    check("-f empty.yaml").ok().says(&["`empty.yaml` is empty"]);
+    check("-f notes").ok().says(&["`notes` is read as plain text"]);
+    project.write("patch.yaml", "containers:\n- image: jre:1\n");
+    assert_eq!(check("-f patch.yaml").run().has_code(4).stdout, "patch.yaml:2:10: jre:1: it has no digest\n");
+    project.write("compose.yaml", "services: {a: {image: \"own:1\", build: .}}\n");
+    let said = project.pack("resolve -f compose.yaml --pin").ok().says(&["Compose builds this image"]);
+    assert_eq!(said.stdout, "services: {a: {image: \"own:1\", build: .}}\n");
+    assert!(fake.take_log().is_empty(), "nothing was asked");
+}
+
+/// All names that mean nothing are told, each with its place.
+#[test]
+fn each_name_that_means_nothing_is_told_with_its_place() {
+    let (project, fake) = project();
+    let text = build_file(&format!("{}/shop/api", fake.address()));
+    project.write("build.toml", "[workspace]\nmembers = [\"api\"]\n").write("api/build.toml", text);
+    project.write("api/files/a.txt", "a\n");
+    project
+        .write("d/a.yaml", "image: pack://nope\n")
+        .write("d/b.yaml", "\nimage: pack://\nother: pack://api:1.0\n");
+    project.pack("resolve -f d --no-build").fails(1).says(&[
+        "`d/a.yaml`, line 1",
+        "called `nope`",
+        "`d/b.yaml`, line 2",
+        "has no name of an image",
+        "`d/b.yaml`, line 3",
+        "has no tag, and this one has `1.0`",
+        "write `pack://api`",
+    ]);
+    assert!(fake.take_log().is_empty());
 }
 
 #[test]

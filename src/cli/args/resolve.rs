@@ -64,12 +64,13 @@ pub struct ResolveArgs {
 
     /// Only check that each image has a digest, and fail if one has none; write and ask nothing
     ///
-    /// With `--pin`, a digest in images.lock counts.
+    /// With `--pin`, a digest in images.lock counts. A value that looks like an image in a file of no known form counts as
+    /// one without a digest.
     #[arg(long, conflicts_with_all = ["update", "output", "in_place"])]
     pub check: bool,
 
     /// Build nothing: the images must be in their registries
-    #[arg(long, conflicts_with = "check")]
+    #[arg(long)]
     pub no_build: bool,
 
     /// Fail if build.lock would have to change

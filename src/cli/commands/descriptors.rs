@@ -16,20 +16,19 @@ use crate::descriptors::{MAX_DESCRIPTOR, ReferenceForm};
 use crate::project::config::ConfigError;
 use crate::project::workspace::{Workspace, WorkspaceRoot};
 use crate::release::resolve::{
-    DescriptorFile, DescriptorLine, DescriptorSource, ImageChange, MemberImage, Pins, ResolveError,
-    ResolvedDescriptor, Rewrite, read, replace_all, resolve,
+    DescriptorFile, DescriptorSource, ImageChange, MemberImage, NamedMembers, Overlooked, Pins,
+    ReadDescriptors, ResolveError, ResolvedDescriptor, Rewrite, overlooked, read, replace_all, resolve,
+    unused_selectors,
 };
 use crate::types::error::nearest;
+use crate::types::reference::Repository;
 use crate::types::shown::shown_path;
 
 /// Reads the descriptors.
 ///
 /// # Errors
 /// When one cannot be read.
-pub(super) fn files(
-    invocation: &Invocation,
-    args: &DescriptorArgs,
-) -> Result<Vec<DescriptorFile>, CommandError> {
+pub(super) fn files(invocation: &Invocation, args: &DescriptorArgs) -> Result<ReadDescriptors, CommandError> {
     let mut sources = Vec::new();
     for given in &args.files {
         if given != Path::new("-") {
@@ -50,7 +49,33 @@ pub(super) fn files(
     for note in &found.notes {
         invocation.printer.note(note);
     }
-    Ok(found.files)
+    for warning in unused_selectors(&found, &args.image_paths) {
+        invocation.printer.warning(warning);
+    }
+    Ok(found)
+}
+
+/// Tells what is not looked at, where images of others count.
+pub(super) fn tell_overlooked(invocation: &Invocation, args: &DescriptorArgs, read: &ReadDescriptors) {
+    let Overlooked { warnings, notes } = overlooked(read, args.format_of_files.is_some());
+    for warning in warnings {
+        invocation.printer.warning(warning);
+    }
+    for note in notes {
+        invocation.printer.note(note);
+    }
+}
+
+/// The errors about names that are told one by one.
+const MOST_ERRORS: usize = 20;
+
+/// Tells all errors but the last, which it gives back.
+fn last_of(invocation: &Invocation, mut errors: Vec<CommandError>) -> Option<CommandError> {
+    let has_more = errors.len() > MOST_ERRORS;
+    errors.truncate(MOST_ERRORS);
+    let last = errors.pop()?;
+    errors.iter().for_each(|error| invocation.printer.late(error));
+    Some(if has_more { last.hint("there are more of them, which are not shown") } else { last })
 }
 
 /// The directory of the project.
@@ -60,53 +85,90 @@ pub(super) fn project_directory(invocation: &Invocation, args: &DescriptorArgs) 
         .map_or_else(|| invocation.environment.cwd.clone(), |path| invocation.absolute(path))
 }
 
-/// The directory of each image that `names` mean.
+/// The directory of each image that is named.
 ///
 /// # Errors
-/// When one means none.
+/// When a name means none; each of them is told.
 pub(super) fn projects(
     invocation: &Invocation,
     args: &DescriptorArgs,
-    names: &BTreeMap<String, DescriptorLine>,
+    named: NamedMembers,
 ) -> Result<BTreeMap<String, PathBuf>, CommandError> {
+    let NamedMembers { names, wrong } = named;
+    let mut errors: Vec<CommandError> =
+        wrong.into_iter().take(MOST_ERRORS + 1).map(CommandError::from).collect();
     let directory = project_directory(invocation, args);
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
+    let mut found = BTreeMap::new();
+    if !names.is_empty() {
+        let finder = ProjectFinder::open(invocation, &directory)?;
+        for (name, place) in &names {
+            match finder.find(name) {
+                Ok(directory) => drop(found.insert(name.clone(), directory)),
+                // What is wrong with the others is not asked for: a hint takes a look at all members.
+                Err(_) if errors.len() > MOST_ERRORS => break,
+                Err(error) => errors.push(error.context(format!("{place}: cannot resolve `pack://{name}`"))),
+            }
+        }
     }
-    if WorkspaceRoot::around(&directory)?.is_some() {
-        let workspace = Workspace::open(&directory)?;
-        let member = |(name, line): (&String, &DescriptorLine)| {
-            let member = workspace.member(name);
-            let context = || format!("{line}: cannot resolve `pack://{name}`");
-            let member = member.map_err(|error| CommandError::from(error).context(context()))?;
-            Ok((name.clone(), member.directory().to_owned()))
+    last_of(invocation, errors).map_or(Ok(found), Err)
+}
+
+/// Finds the directory of an image by its name.
+enum ProjectFinder {
+    Workspace(Box<Workspace>),
+    Project { directory: PathBuf, name: Repository },
+}
+
+impl ProjectFinder {
+    fn open(invocation: &Invocation, directory: &Path) -> Result<Self, CommandError> {
+        if WorkspaceRoot::around(directory)?.is_some() {
+            return Ok(Self::Workspace(Box::new(Workspace::open(directory)?)));
+        }
+        if !directory.join(BUILD_FILE).is_file() {
+            return Err(CommandError::from(ConfigError::NotFound(directory.join(BUILD_FILE)))
+                .hint("`--project DIR` names the directory of the project"));
+        }
+        let asked = request(invocation, directory, &RegistryArgs::default(), false)?;
+        Ok(Self::Project { directory: directory.to_owned(), name: asked.request.name })
+    }
+
+    fn find(&self, name: &str) -> Result<PathBuf, CommandError> {
+        let error = match self.directory_of(name) {
+            Ok(directory) => return Ok(directory),
+            Err(error) => error,
         };
-        return names.iter().map(member).collect();
+        // A colon may also be that of a port.
+        match name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+            Some((bare, tag)) if self.directory_of(bare).is_ok() => {
+                let message = format!("a name behind `pack://` has no tag, and this one has `{tag}`");
+                Err(CommandError::new(ExitStatus::Input, message)
+                    .hint(format!("write `pack://{bare}`; its build says the tag")))
+            }
+            _ => Err(error),
+        }
     }
-    if !directory.join(BUILD_FILE).is_file() {
-        return Err(CommandError::from(ConfigError::NotFound(directory.join(BUILD_FILE)))
-            .hint("`--project DIR` names the directory of the project"));
-    }
-    let asked = request(invocation, &directory, &RegistryArgs::default(), false)?;
-    let repository = &asked.request.name;
-    let last = repository.path().rsplit('/').next().unwrap_or_default();
-    let full = repository.to_string();
-    let of_directory =
-        directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let known = [last, repository.path(), &full, &of_directory];
-    let project = |(name, line): (&String, &DescriptorLine)| {
-        if known.contains(&name.as_str()) {
-            return Ok((name.clone(), directory.clone()));
+
+    fn directory_of(&self, name: &str) -> Result<PathBuf, CommandError> {
+        let (directory, repository) = match self {
+            Self::Workspace(workspace) => return Ok(workspace.member(name)?.directory().to_owned()),
+            Self::Project { directory, name } => (directory, name),
+        };
+        let last = repository.path().rsplit('/').next().unwrap_or_default();
+        let full = repository.to_string();
+        let of_directory =
+            directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let known = [last, repository.path(), &full, &of_directory];
+        if known.contains(&name) {
+            return Ok(directory.clone());
         }
         let hint = match nearest(name, known) {
             Some(near) => format!("did you mean `pack://{near}`?"),
             None => format!("it is `pack://{last}`; many images are the members of a `[workspace]`"),
         };
         let path = shown_path(&directory.join(BUILD_FILE));
-        let message = format!("{line}: `pack://{name}` is not the image of `{path}`");
+        let message = format!("`{name}` is not the image of `{path}`");
         Err(CommandError::new(ExitStatus::Input, message).hint(hint))
-    };
-    names.iter().map(project).collect()
+    }
 }
 
 /// The request to build the image of a directory, and to push it.

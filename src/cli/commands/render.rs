@@ -14,9 +14,10 @@ use crate::release::resolve::{MemberImage, members};
 /// # Errors
 /// When an image has no release there, or its record is not sound; no descriptor is then written.
 pub(super) fn run(invocation: &Invocation, args: &RenderArgs) -> Result<(), CommandError> {
-    let files = descriptors::files(invocation, &args.descriptors)?;
-    let names = members(&files)?;
-    let projects = descriptors::projects(invocation, &args.descriptors, &names)?;
+    let files = descriptors::files(invocation, &args.descriptors)?.files;
+    let named = members(&files);
+    let places = named.names.clone();
+    let projects = descriptors::projects(invocation, &args.descriptors, named)?;
     let mut images = BTreeMap::new();
     for (name, directory) in projects {
         let asked = descriptors::request(invocation, &directory, &args.registries, false)?;
@@ -25,7 +26,13 @@ pub(super) fn run(invocation: &Invocation, args: &RenderArgs) -> Result<(), Comm
         let repository = settings.and_then(|settings| settings.name.as_ref());
         let repository = repository.map_or_else(|| asked.request.name.clone(), |name| name.value.clone());
         let ledger = Ledger::to_read(session.client.clone(), repository);
-        let release = ledger.find(&ledger.releases()?, &args.environment, None)?;
+        let at = |error: CommandError| match places.get(&name) {
+            Some(place) => error.context(format!("{place}: cannot resolve `pack://{name}`")),
+            None => error,
+        };
+        let releases = ledger.releases().map_err(|error| at(error.into()))?;
+        let found = ledger.find(&releases, &args.environment, None);
+        let release = found.map_err(|error| at(error.into()))?;
         let image = MemberImage {
             repository: release.record.image.clone(),
             tag: Some(release.tag()),

@@ -19,9 +19,11 @@ use super::request::{self, CommandRequest};
 use crate::engine::{Job, OnFailure, Target, known_tags};
 use crate::project::lock::Lock;
 use crate::release::resolve::{
-    ImageLock, LOCK_NAME, MemberImage, Pins, Unpinned, check, exclusions, members,
+    DescriptorLine, ImageLock, LOCK_NAME, MemberImage, Pins, UNKNOWN_FORM, Unpinned, check, exclusions,
+    members,
 };
 use crate::runtime::workers::Workers;
+use crate::types::finding::Finding;
 
 /// Questions to registries at a time: they wait, and need no processor.
 const QUESTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -35,22 +37,30 @@ pub(super) fn run(invocation: &Invocation, args: &ResolveArgs) -> Result<(), Com
         descriptors::check_form(&args.descriptors)?;
     }
     let exclude = exclusions(&args.exclude)?;
-    let files = descriptors::files(invocation, &args.descriptors)?;
+    let read = descriptors::files(invocation, &args.descriptors)?;
     let lock_path = match &args.lock_file {
         Some(file) => invocation.absolute(file),
         None => descriptors::project_directory(invocation, &args.descriptors).join(LOCK_NAME),
     };
     let mut lock = if args.pin { ImageLock::read(&lock_path)? } else { ImageLock::default() };
-    if args.check {
-        return checked(invocation, args, &check(&files, &exclude, args.pin.then_some(&lock)));
+    if args.check || args.pin {
+        descriptors::tell_overlooked(invocation, &args.descriptors, &read);
     }
+    if args.check {
+        return checked(invocation, args, &check(&read, &exclude, args.pin.then_some(&lock)));
+    }
+    let files = read.files;
     if args.pin {
         check_replaceable(&lock_path)?;
     }
-    let names = members(&files)?;
-    let projects = descriptors::projects(invocation, &args.descriptors, &names)?;
-    let images =
-        if args.no_build { found(invocation, args, &projects)? } else { built(invocation, args, &projects)? };
+    let named = members(&files);
+    let places = named.names.clone();
+    let projects = descriptors::projects(invocation, &args.descriptors, named)?;
+    let images = if args.no_build {
+        found(invocation, args, &projects, &places)?
+    } else {
+        built(invocation, args, &projects)?
+    };
     let pins = match args.pin {
         true => {
             let (client, workers) = (invocation.client()?, Workers::new(QUESTIONS));
@@ -86,8 +96,13 @@ fn checked(invocation: &Invocation, args: &ResolveArgs, found: &[Unpinned]) -> R
     }
     let count = format::count(found.len() as u64, "image");
     let has = if found.len() == 1 { "has" } else { "have" };
-    Err(CommandError::new(ExitStatus::Policy, format!("{count} {has} no digest"))
-        .hint("`pack resolve --pin --in-place` gives them one; `--exclude PATTERN` leaves images out"))
+    let mut error = CommandError::new(ExitStatus::Policy, format!("{count} {has} no digest"))
+        .hint("`pack resolve --pin --in-place` gives them one; `--exclude PATTERN` leaves images out");
+    if found.iter().any(|unpinned| unpinned.why == UNKNOWN_FORM) {
+        error =
+            error.hint("`--as FORMAT`, such as `--as kubernetes` or `--as helm`, says how a file is read");
+    }
+    Err(error)
 }
 
 /// Each directory once, with its names.
@@ -159,10 +174,14 @@ fn built(
                 let before = || asked.request.lock.clone().unwrap_or_default();
                 locks.entry(path).or_insert_with(before).update(found.clone());
             }
+            let shown = names.iter().copied().collect::<Vec<_>>().join(", ");
             for warning in &report.warnings {
-                invocation.printer.warning(warning);
+                invocation.printer.warning(format!("{shown}: {warning}"));
             }
-            findings(&invocation.printer, &report.findings, ToldNotes::Important);
+            for finding in &report.findings {
+                let named = Finding { message: format!("{shown}: {}", finding.message), ..finding.clone() };
+                findings(&invocation.printer, &[named], ToldNotes::Important);
+            }
             let repository = asked.request.name.clone();
             let Some(digest) = report.digest else { continue };
             invocation.printer.note(format!("{repository}@{digest}"));
@@ -188,15 +207,18 @@ fn found(
     invocation: &Invocation,
     args: &ResolveArgs,
     projects: &BTreeMap<String, PathBuf>,
+    places: &BTreeMap<String, DescriptorLine>,
 ) -> Result<BTreeMap<String, MemberImage>, CommandError> {
     let mut images = BTreeMap::new();
     for (directory, names) in by_directory(projects) {
         let CommandRequest { request, .. } =
             descriptors::request(invocation, directory, &args.registries, args.locked)?;
         let shown = names.iter().copied().collect::<Vec<_>>().join(", ");
+        let place = names.iter().find_map(|name| places.get(*name));
+        let at = place.map(|place| format!("{place}: ")).unwrap_or_default();
         let tags = known_tags(&request).map_err(|error| {
             CommandError::from(error)
-                .context(format!("cannot tell the tag of `{shown}` without a build"))
+                .context(format!("{at}cannot tell the tag of `{shown}` without a build"))
                 .hint("leave out `--no-build`")
         })?;
         let Some(tag) = tags.first() else { continue };
@@ -205,7 +227,7 @@ fn found(
         let Some(found) = session.client.resolve(&reference)? else {
             return Err(CommandError::new(
                 ExitStatus::Registry,
-                format!("`{reference}` is not in its registry"),
+                format!("{at}`{reference}` is not in its registry"),
             )
             .hint("leave out `--no-build`, or push it with `pack build --push`"));
         };

@@ -9,14 +9,21 @@ pub fn change(change: &ImageChange) -> String {
     format!("{file}:{line}:{column}: {before} → {after}")
 }
 
+/// How many lines a note names.
+const MOST_LINES: usize = 10;
+
 /// A note on aliases that take a value that was replaced.
 #[must_use]
 pub fn shared(change: &ImageChange) -> Option<String> {
-    let lines: Vec<String> = change.shared.iter().map(ToString::to_string).collect();
-    let noun = if lines.len() == 1 { "line" } else { "lines" };
-    (!lines.is_empty()).then(|| {
+    let (shown, left) = change.shared.split_at(change.shared.len().min(MOST_LINES));
+    let mut lines = shown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if !left.is_empty() {
+        lines.push_str(&format!(" and {} more", left.len()));
+    }
+    let (noun, verb) = if change.shared.len() == 1 { ("line", "shares") } else { ("lines", "share") };
+    (!change.shared.is_empty()).then(|| {
         let (file, line) = (&change.file, change.line);
-        format!("`{file}`, line {line}: {noun} {} share this image by an alias", lines.join(", "))
+        format!("`{file}`, line {line}: {noun} {lines} {verb} this image by an alias")
     })
 }
 

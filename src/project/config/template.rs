@@ -96,8 +96,13 @@ pub enum TemplateError {
         name: String,
     },
     /// `{content}` before it is known.
-    #[error("the template `{0}` is known only when the image is built")]
-    ContentUnknown(String),
+    #[error("the template `{template}` is known only when the image is built{}", because(*is_dirty))]
+    ContentUnknown {
+        /// The template.
+        template: String,
+        /// Whether it has the content in it because of uncommitted changes.
+        is_dirty: bool,
+    },
     /// Its value is not a tag.
     #[error("the template `{template}` gives `{value}`, which is not a tag")]
     NotATag {
@@ -134,8 +139,19 @@ impl Explain for TemplateError {
                     .to_owned()
             }
             Self::Latest(_) => "write `\"latest\"` into `tags`".to_owned(),
-            Self::ContentUnknown(_) => return None,
+            Self::ContentUnknown { is_dirty: true, .. } => {
+                "commit the changes that `git status` shows, or have git ignore the files".to_owned()
+            }
+            Self::ContentUnknown { is_dirty: false, .. } => "use a tag without `{content}`".to_owned(),
         })
+    }
+}
+
+/// Why a template has the content in it.
+fn because(is_dirty: bool) -> &'static str {
+    match is_dirty {
+        true => ": the working tree has uncommitted changes, so it has the content of the image in it",
+        false => ": it has the content of the image in it",
     }
 }
 
@@ -301,7 +317,10 @@ impl Template {
                     let filling = self.value(variable, facts)?;
                     filled.push_str(&fit(filling.text));
                     if filling.with_content {
-                        let unknown = || TemplateError::ContentUnknown(self.written.clone());
+                        let unknown = || TemplateError::ContentUnknown {
+                            template: self.written.clone(),
+                            is_dirty: *variable != Variable::Content,
+                        };
                         filled.push_str(content.ok_or_else(unknown)?);
                     }
                 }
@@ -486,7 +505,10 @@ mod tests {
         let early = short.resolve_tag(&facts).expect_err("unknown");
         assert_eq!(
             (early.kind(), early),
-            (Kind::Input, TemplateError::ContentUnknown("{git.short}".to_owned()))
+            (
+                Kind::Input,
+                TemplateError::ContentUnknown { template: "{git.short}".to_owned(), is_dirty: true }
+            )
         );
         facts.content = Some("ba5eba11".to_owned());
         assert_eq!(short.resolve_tag(&facts).expect("tag").as_str(), "0123456789ab-dirty-ba5eba11");

@@ -1,12 +1,12 @@
 //! The files that have descriptors: those that are named, and in directories those whose names say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::error::ResolveError;
-use crate::descriptors::{DescriptorFormat, DescriptorText, ImageSelector, MAX_DESCRIPTOR};
+use crate::descriptors::{DescriptorFormat, DescriptorText, ImageSelector, MAX_DESCRIPTOR, SelectorUse};
 use crate::runtime::input;
 use crate::runtime::interrupt::Interrupt;
 use crate::types::shown::shown_path;
@@ -48,8 +48,14 @@ pub struct DescriptorFile {
 pub struct ReadDescriptors {
     /// The files.
     pub files: Vec<DescriptorFile>,
+    /// Files of directories that have no known form and name no image of this project.
+    pub others: Vec<DescriptorFile>,
     /// Files that were left out, and why.
     pub notes: Vec<String>,
+    /// What became of each selector.
+    pub selectors: Vec<SelectorUse>,
+    /// The kinds of objects, as far as a hint may name them.
+    pub kinds: BTreeSet<String>,
     size: usize,
 }
 
@@ -63,7 +69,9 @@ pub fn read(
     selectors: &[ImageSelector],
     interrupt: &Interrupt,
 ) -> Result<ReadDescriptors, ResolveError> {
-    let mut reader = FileReader { format, selectors, read: ReadDescriptors::default() };
+    let selected = vec![SelectorUse::default(); selectors.len()];
+    let read = ReadDescriptors { selectors: selected, ..ReadDescriptors::default() };
+    let mut reader = FileReader { format, selectors, read };
     for source in sources {
         match source {
             DescriptorSource::Stdin(bytes) => {
@@ -119,7 +127,8 @@ impl FileReader<'_> {
             let place = entry.path().strip_prefix(path).unwrap_or(entry.path()).to_owned();
             self.add(shown_path(&given.join(&place)), Some(entry.path().to_owned()), place, bytes, true)?;
         }
-        match self.read.files.len() > before || !self.read.notes.is_empty() {
+        let has_others = !self.read.others.is_empty() || !self.read.notes.is_empty();
+        match self.read.files.len() > before || has_others {
             true => Ok(()),
             false => Err(ResolveError::Empty(given.to_owned())),
         }
@@ -154,7 +163,13 @@ impl FileReader<'_> {
                 return Err(ResolveError::Descriptor { name, is_template, source });
             }
         };
+        self.read.selectors.iter_mut().zip(&text.selectors).for_each(|(all, used)| all.add(*used));
+        self.read.kinds.extend(text.kinds.iter().cloned());
         if was_found && text.formats.is_empty() && text.images.is_empty() {
+            // Its text is not needed, only what is said of it.
+            if !text.unknown.is_empty() {
+                self.read.others.push(DescriptorFile { name, path, place, bytes: Vec::new(), text });
+            }
             return Ok(());
         }
         self.read.size += bytes.len();

@@ -7,15 +7,18 @@
 mod error;
 mod files;
 mod image_lock;
+mod overlooked;
 mod pins;
 mod resolution;
 mod rewrite;
 
 pub use error::ResolveError;
-pub use files::{DescriptorFile, DescriptorSource, read};
+pub use files::{DescriptorFile, DescriptorSource, ReadDescriptors, read};
 pub use image_lock::{ImageLock, LOCK_NAME};
+pub use overlooked::{Overlooked, overlooked, unused_selectors};
 pub use pins::{Pins, exclusions};
 pub use resolution::{
-    DescriptorLine, ImageChange, MemberImage, ResolvedDescriptor, Unpinned, check, members, resolve,
+    DescriptorLine, ImageChange, MemberImage, NamedMembers, ResolvedDescriptor, UNKNOWN_FORM, Unpinned,
+    check, members, resolve,
 };
 pub use rewrite::{Rewrite, replace_all};

@@ -7,8 +7,9 @@ use globset::GlobSet;
 use serde::Serialize;
 
 use super::error::ResolveError;
-use super::files::DescriptorFile;
+use super::files::{DescriptorFile, ReadDescriptors};
 use super::image_lock::ImageLock;
+use super::overlooked::counts;
 use super::pins::{Pins, is_excluded, tagged};
 use crate::descriptors::{ImagePlace, ReferenceForm, Replacement, WrittenImage, splice};
 use crate::types::digest::Digest;
@@ -71,7 +72,7 @@ pub struct Unpinned {
 }
 
 /// A line of a descriptor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DescriptorLine {
     /// The name of the file.
     pub file: String,
@@ -85,27 +86,35 @@ impl fmt::Display for DescriptorLine {
     }
 }
 
-/// The names behind `pack://` in `files`, each with the first place of it.
-///
-/// # Errors
-/// When something else stands behind it.
-pub fn members(files: &[DescriptorFile]) -> Result<BTreeMap<String, DescriptorLine>, ResolveError> {
-    let mut names = BTreeMap::new();
+/// The names behind `pack://`.
+#[derive(Debug, Default)]
+pub struct NamedMembers {
+    /// Each once, with the first place that has it.
+    pub names: BTreeMap<String, DescriptorLine>,
+    /// Places that have something else behind `pack://`.
+    pub wrong: Vec<ResolveError>,
+}
+
+/// The names behind `pack://` in `files`.
+#[must_use]
+pub fn members(files: &[DescriptorFile]) -> NamedMembers {
+    let mut named = NamedMembers::default();
     for file in files {
         for place in &file.text.images {
             match place.image() {
                 WrittenImage::Member(name) => {
-                    let line = DescriptorLine { file: file.name.clone(), line: place.line };
-                    names.entry(name).or_insert(line);
+                    let here = || DescriptorLine { file: file.name.clone(), line: place.line };
+                    named.names.entry(name).or_insert_with(here);
                 }
                 WrittenImage::Unknown(text) if text.starts_with("pack://") => {
-                    return Err(ResolveError::NoName { name: file.name.clone(), line: place.line, text });
+                    let (name, line) = (file.name.clone(), place.line);
+                    named.wrong.push(ResolveError::NoName { name, line, text });
                 }
                 _ => {}
             }
         }
     }
-    Ok(names)
+    named
 }
 
 /// Makes the new text of a descriptor. Without `pins`, images of others stay as they are.
@@ -166,6 +175,12 @@ pub fn resolve(
             .notes
             .push(format!("`{}`, line {line}: `pack://` in a longer text stays as it is", file.name));
     }
+    for line in &file.text.beside_tags {
+        resolution.notes.push(format!(
+            "`{}`, line {line}: the whole image stands here, and the tag or digest beside it stays as it is",
+            file.name
+        ));
+    }
     if !edits.is_empty() {
         let bytes =
             splice(&file.bytes, edits).ok_or_else(|| ResolveError::Shared { name: file.name.clone() })?;
@@ -195,9 +210,9 @@ fn shown(name: &str, tag: Option<&Tag>, digest: &Digest, form: ReferenceForm) ->
 
 /// The images of `files` without a digest. An entry of the lock counts, where there is one.
 #[must_use]
-pub fn check(files: &[DescriptorFile], exclude: &GlobSet, lock: Option<&ImageLock>) -> Vec<Unpinned> {
+pub fn check(read: &ReadDescriptors, exclude: &GlobSet, lock: Option<&ImageLock>) -> Vec<Unpinned> {
     let mut found = Vec::new();
-    for file in files {
+    for file in read.files.iter().chain(&read.others) {
         for place in &file.text.images {
             let image = place.image();
             let why = match &image {
@@ -223,6 +238,25 @@ pub fn check(files: &[DescriptorFile], exclude: &GlobSet, lock: Option<&ImageLoc
                 why,
             });
         }
+        for overlooked in &file.text.overlooked {
+            let image = overlooked.place.image();
+            let is_left = matches!(
+                &image,
+                WrittenImage::Foreign { name, reference, .. } if is_excluded(exclude, name, reference)
+            );
+            if counts(overlooked.why, &image) && !is_left {
+                found.push(Unpinned {
+                    file: file.name.clone(),
+                    line: overlooked.place.line,
+                    column: overlooked.place.column,
+                    image: image.to_string(),
+                    why: UNKNOWN_FORM,
+                });
+            }
+        }
     }
     found
 }
+
+/// Why a value that looks like an image fails a check.
+pub const UNKNOWN_FORM: &str = "the form of its file is not known";
