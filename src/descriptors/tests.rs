@@ -333,7 +333,7 @@ fn large_and_deep_texts_are_bounded() {
 fn a_name_beside_a_tag_is_a_part_of_an_image() {
     for key in ["name", "repo"] {
         let text = format!("image:\n  {key}: pack://api\n  tag: a\n");
-        let expected = format!("image:\n  {key}: localhost:5000/shop/api\n  tag: \"1.20@sha256:D\"\n");
+        let expected = format!("image:\n  {key}: localhost:5000/shop/api\n  tag: 1.20@sha256:D\n");
         assert_eq!(resolved("values.yaml", &text), expected);
         // Also where no key says that it is about an image, since nothing else is `pack://NAME`.
         assert_eq!(
