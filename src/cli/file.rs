@@ -6,6 +6,8 @@
 //!   no other file, as with one that is mounted by itself, it is written in place.
 //! - A pipe or a device is written into and never replaced. Our own standard output or error, under any name, is
 //!   written to as such, so that nothing overwrites the result.
+//! - A file in a directory that the user named, under a name that the user did not type, is written through no link
+//!   ([`OutputFile::open_below`]): a checkout of others may hold a link to a file of the user.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
@@ -56,6 +58,25 @@ impl OutputFile {
             Ok(sink) => Ok(Self { path, sink }),
             Err(error) => Err(failed(&path, &error)),
         }
+    }
+
+    /// Asks whether `place` below `directory` can be written. The directory may be a link; nothing below it may.
+    ///
+    /// # Errors
+    /// When it cannot, or when `place` or a directory on the way to it is a link.
+    pub fn open_below(invocation: &Invocation, directory: &Path, place: &Path) -> Result<Self, CommandError> {
+        let path = directory.join(place);
+        let mut part = invocation.absolute(directory);
+        for name in place {
+            part.push(name);
+            if part.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
+                let cause = format!("`{}` is a link inside of the output directory", shown_path(&part));
+                return Err(CommandError::new(ExitStatus::Input, cause)
+                    .context(format!("cannot write `{}`", shown_path(&path)))
+                    .hint("remove the link, or name another directory"));
+            }
+        }
+        Self::open(invocation, &path)
     }
 
     fn sink(invocation: &Invocation, path: &Path) -> io::Result<FileSink> {

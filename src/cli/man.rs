@@ -1,6 +1,7 @@
 //! `pack man`: manual pages from the one definition of the arguments.
 
 use std::io;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 
@@ -50,7 +51,8 @@ pub fn run(invocation: &Invocation, args: &ManArgs) -> Result<(), CommandError> 
     if let Some(dir) = &args.dir {
         let dir = invocation.absolute(dir);
         for page in pages().map_err(failed)? {
-            OutputFile::open(invocation, &dir.join(&page.file_name))?.write(invocation, &page.text)?;
+            OutputFile::open_below(invocation, &dir, Path::new(&page.file_name))?
+                .write(invocation, &page.text)?;
         }
         return Ok(());
     }

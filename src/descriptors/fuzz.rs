@@ -50,7 +50,7 @@ pub fn check(name: &str, bytes: &[u8]) {
         }
     }
     // Two images may share a scalar by an alias and want different things of it.
-    let Some(changed) = splice(bytes, edits) else { return };
+    let Ok(changed) = splice(bytes, edits) else { return };
     let format = match read.formats.as_slice() {
         [DescriptorFormat::Text] => return,
         _ => None,

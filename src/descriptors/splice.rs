@@ -11,10 +11,11 @@ pub struct TextEdit {
     pub text: String,
 }
 
-/// `text` with all of the changes, which may come in any order and more than once. `None` where two of them touch the same
-/// bytes and differ, or one lies outside.
-#[must_use]
-pub fn splice(text: &[u8], mut edits: Vec<TextEdit>) -> Option<Vec<u8>> {
+/// `text` with all of the changes, which may come in any order and more than once.
+///
+/// # Errors
+/// Where two of them touch the same bytes and differ, or one lies outside: the offset of the second.
+pub fn splice(text: &[u8], mut edits: Vec<TextEdit>) -> Result<Vec<u8>, usize> {
     edits.sort_by(|one, other| {
         let key = |edit: &TextEdit| (edit.range.start, edit.range.end);
         key(one).cmp(&key(other)).then_with(|| one.text.cmp(&other.text))
@@ -27,12 +28,12 @@ pub fn splice(text: &[u8], mut edits: Vec<TextEdit>) -> Option<Vec<u8>> {
         let is_after = edit.range.start >= at && edit.range.start <= edit.range.end;
         let is_twice = number > 0 && edits[number - 1].range == edit.range;
         if !is_after || is_twice || edit.range.end > text.len() {
-            return None;
+            return Err(edit.range.start);
         }
         out.extend_from_slice(&text[at..edit.range.start]);
         out.extend_from_slice(edit.text.as_bytes());
         at = edit.range.end;
     }
     out.extend_from_slice(&text[at..]);
-    Some(out)
+    Ok(out)
 }

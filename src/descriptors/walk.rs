@@ -293,11 +293,14 @@ impl<'t> DescriptorWalk<'t> {
     /// The image of a service that Compose builds: a name for it, which can have no digest.
     fn built(&mut self, at: NodeId) -> Result<(), DescriptorError> {
         let Some(slot) = self.slot(at) else { return Ok(()) };
-        match written(slot.value.trim()) {
-            WrittenImage::Foreign { digest: None, .. } => {
-                self.found.overlook(ImagePlace::new(ImageParts::Whole(slot)), OverlookedReason::Built)
-            }
-            _ => self.whole(at).map(drop),
+        let is_left = match written(slot.value.trim()) {
+            WrittenImage::Foreign { digest, .. } => digest.is_none(),
+            WrittenImage::Unknown(text) => !text.is_empty() && !text.starts_with(SCHEME),
+            WrittenImage::Member(_) => false,
+        };
+        match is_left {
+            true => self.found.overlook(ImagePlace::new(ImageParts::Whole(slot)), OverlookedReason::Built),
+            false => self.whole(at).map(drop),
         }
     }
 

@@ -4,8 +4,8 @@ prepare SOURCE TARGET: copies each YAML file of SOURCE that is no template, with
     files and images there are.
 compare BEFORE AFTER IMAGE: the same files, byte for byte and event for event, but for `pack://app`, which is IMAGE; prints how
     many files and scalars agree, and of how many files ruamel.yaml reads the same values.
-images SOURCE [KIND=PATH...]: each image without a digest in the objects of Kubernetes, in Compose files and at the PATHs of
-    objects of a KIND, as FILE:LINE:COLUMN; a column counts characters.
+images SOURCE [KIND=PATH...]: each image without a digest in the objects of Kubernetes, in Compose files, but for those that
+    Compose builds, and at the PATHs of objects of a KIND, as FILE:LINE:COLUMN; a column counts characters.
 """
 
 import os
@@ -179,7 +179,8 @@ def images(source, *selectors):
                 images = of_object(document, paths)
             else:
                 services = get(document, "services")
-                images = (get(service, "image") for _, service in keys(services))
+                # Compose builds the image of a service with `build`.
+                images = (get(service, "image") for _, service in keys(services) if get(service, "build") is None)
             for image in images:
                 if isinstance(image, yaml.ScalarNode) and image.value and "@sha256:" not in image.value:
                     found.add((image.start_mark.line + 1, image.start_mark.column + 1))

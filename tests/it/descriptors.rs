@@ -163,6 +163,8 @@ fn a_check_tells_what_it_did_not_look_at() {
     check("-f notes").ok().says(&["`notes` is read as plain text"]);
     project.write("patch.yaml", "containers:\n- image: jre:1\n");
     assert_eq!(check("-f patch.yaml").run().has_code(4).stdout, "patch.yaml:2:10: jre:1: it has no digest\n");
+    project.write("compose.yaml", "services: {a: {image: \"own:${TAG}\", build: .}}\n");
+    check("-f compose.yaml").ok().says(&["Compose builds this image"]);
     project.write("compose.yaml", "services: {a: {image: \"own:1\", build: .}}\n");
     let said = project.pack("resolve -f compose.yaml --pin").ok().says(&["Compose builds this image"]);
     assert_eq!(said.stdout, "services: {a: {image: \"own:1\", build: .}}\n");
@@ -424,6 +426,12 @@ fn members_of_a_workspace_are_resolved_by_their_names() {
             format!("{}/shop/{name}:1.20@{}", fake.address(), digest(&fake, &format!("shop/{name}"), "1.20"));
         assert_eq!(said.stdout.matches(&image).count(), count, "{said:?}");
     }
+    // An alias has one value for both.
+    let shared = "one:\n  image: {repository: pack://cart, tag: x, digest: &d ''}\ntwo:\n  image: {repository: pack://pay, \
+        tag: x, digest: *d}\n";
+    project.write("values.yaml", shared);
+    let said = project.pack("resolve -f values.yaml").fails(1).hints();
+    said.says(&["`values.yaml`, line 2: two images share this value by an alias"]);
     project.write("compose.yaml", "services: {a: {image: pack://crat}}\n");
     let said = project.pack("resolve -f compose.yaml").fails(1);
     said.says(&["`compose.yaml`, line 1: cannot resolve `pack://crat`", "is called `crat`", "`cart`"])

@@ -433,18 +433,55 @@ fn devices_pipes_and_links_are_written_into_and_not_replaced() {
     open.read_to_string(&mut before).unwrap();
     assert_eq!(before, "old", "whoever had it open reads the old one");
 
-    // The same for pages and build files.
-    fs::create_dir(project.path("man")).unwrap();
-    symlink("/dev/null", project.path("man/pack.1")).unwrap();
-    project.pack("man --dir man").ok();
-    assert!(fs::symlink_metadata(project.path("man/pack.1")).unwrap().is_symlink());
-    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    // The same for build files.
     let new = Project::new();
     new.write("site/index.html", "<p>").write("elsewhere", "");
     symlink("elsewhere", new.path("build.toml")).unwrap();
     new.pack("init site --force").ok();
     assert!(fs::symlink_metadata(new.path("build.toml")).unwrap().is_symlink());
     assert!(fs::read_to_string(new.path("elsewhere")).unwrap().contains("[app]"));
+}
+
+/// The user names a directory, and a checkout of others may hold links in it.
+#[test]
+fn nothing_is_written_through_links_inside_of_an_output_directory() {
+    let project = Project::small();
+    project.write("target/file", "theirs");
+    let theirs = || fs::read_to_string(project.path("target/file")).unwrap();
+    let linked = |place: &str, target: &str| {
+        let place = project.path(place);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        symlink(target, place).unwrap();
+    };
+    let text = "services: {a: {image: nginx}}\n";
+    project.write("in/x.yaml", text).write("in/sub/file.yaml", text);
+    linked("flat/x.yaml", "../target/file");
+    linked("nested/sub", "../target");
+    for (directory, link) in [("flat", "flat/x.yaml"), ("nested", "nested/sub")] {
+        let said = project.pack(&format!("resolve -f in -o {directory}")).fails(1).hints();
+        said.says(&["cannot write", &format!("{link}` is a link inside of the output directory")]);
+    }
+    assert!(!project.path("flat/sub").exists(), "all are asked before one is written");
+    assert_eq!(fs::read_dir(project.path("target")).unwrap().count(), 1, "nothing is new there");
+
+    linked("man/pack.1", "../target/file");
+    project.pack("man --dir man").fails(1).says(&["man/pack.1` is a link inside of the output directory"]);
+    linked("jib/jib-image.id", "../target/new");
+    let said = project.pack("build --ci jib=jib").fails(1).hints();
+    said.says(&["jib/jib-image.id` is a link inside of the output directory"]);
+    assert!(!project.path("target/new").exists());
+
+    project.pack("build -o oci:layout").ok();
+    fs::rename(project.path("layout/blobs/sha256"), project.path("away")).unwrap();
+    linked("layout/blobs/sha256", "../../away");
+    let said = project.pack("build -o oci:layout").fails(1).hints();
+    said.says(&["layout/blobs/sha256` is a link, and blobs are written through none"]);
+    // The directory itself is the user's own word, and so is a link to it.
+    linked("one", "two");
+    fs::create_dir(project.path("two")).unwrap();
+    project.pack("resolve -f in -o one").ok();
+    assert!(project.path("two/sub/file.yaml").is_file());
+    assert_eq!(theirs(), "theirs");
 }
 
 #[test]

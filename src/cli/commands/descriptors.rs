@@ -280,7 +280,7 @@ fn stream(texts: &[(&DescriptorFile, &ResolvedDescriptor)]) -> Result<Vec<u8>, C
     Ok(out)
 }
 
-/// Writes each descriptor under its name below a directory.
+/// Writes each descriptor under its name below a directory, through no link.
 fn write_below(
     invocation: &Invocation,
     directory: &Path,
@@ -299,7 +299,7 @@ fn write_below(
     }
     let opened: Vec<OutputFile> = texts
         .iter()
-        .map(|(file, _)| OutputFile::open(invocation, &directory.join(&file.place)))
+        .map(|(file, _)| OutputFile::open_below(invocation, directory, &file.place))
         .collect::<Result<_, _>>()?;
     for (file, pair) in opened.into_iter().zip(texts) {
         file.write(invocation, text(pair))?;

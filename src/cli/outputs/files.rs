@@ -13,6 +13,7 @@ use super::{
     ExpectedImage, OutputError, OutputImage, OutputSubject, buildkit, dotenv, github_output, github_summary,
     iidfile, image_refs, jib, skaffold,
 };
+use crate::runtime::atomic;
 
 /// The variables of GitHub with the files of a step.
 const GITHUB: [&str; 2] = ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"];
@@ -121,6 +122,10 @@ impl OutputPaths {
     /// When one cannot be written.
     pub fn open(&self, invocation: &Invocation) -> Result<OutputFiles, CommandError> {
         let open = |file: &PathBuf| OutputFile::open(invocation, file);
+        let below_directory = |file: &PathBuf| {
+            let name = Path::new(file.file_name().unwrap_or_default());
+            OutputFile::open_below(invocation, atomic::directory_of(file), name)
+        };
         let optional = |file: &Option<PathBuf>| file.as_ref().map(open).transpose();
         Ok(OutputFiles {
             subject: self.subject,
@@ -129,7 +134,7 @@ impl OutputPaths {
             iidfile: optional(&self.iidfile)?,
             dotenv: optional(&self.dotenv)?,
             skaffold: optional(&self.skaffold)?,
-            jib: self.jib.iter().map(open).collect::<Result<_, _>>()?,
+            jib: self.jib.iter().map(below_directory).collect::<Result<_, _>>()?,
             github: self.github.iter().map(|file| AppendedFile::open(file)).collect::<Result<_, _>>()?,
         })
     }

@@ -57,10 +57,12 @@ pub enum ResolveError {
         text: String,
     },
     /// Two places that share a scalar by an alias, and need different values.
-    #[error("`{name}`: two images share a value by an alias, and need different ones")]
+    #[error("`{name}`, line {line}: two images share this value by an alias, and need different ones")]
     Shared {
         /// The name of the file.
         name: String,
+        /// That of the shared value, from 1.
+        line: usize,
     },
     /// Two files with one name in the output.
     #[error("`{one}` and `{other}` would both be written to `{}`", shown_path(place))]

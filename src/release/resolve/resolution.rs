@@ -182,8 +182,11 @@ pub fn resolve(
         ));
     }
     if !edits.is_empty() {
-        let bytes =
-            splice(&file.bytes, edits).ok_or_else(|| ResolveError::Shared { name: file.name.clone() })?;
+        let shared = |offset: usize| ResolveError::Shared {
+            name: file.name.clone(),
+            line: 1 + memchr::memchr_iter(b'\n', &file.bytes[..offset.min(file.bytes.len())]).count(),
+        };
+        let bytes = splice(&file.bytes, edits).map_err(shared)?;
         resolution.bytes = (bytes != file.bytes).then_some(bytes);
     }
     Ok(resolution)

@@ -90,23 +90,28 @@ impl Layout {
     /// A layout that is there or can be made: in a directory that is missing or empty. Nothing is made yet.
     ///
     /// # Errors
-    /// When the directory holds something else, or cannot be written.
+    /// When the directory holds something else, or cannot be written, or when its directories of blobs are links: a
+    /// checkout of others may hold a link to a directory of the user.
     pub fn to_write(root: &Path) -> Result<Self, LayoutError> {
         match Self::open(root) {
             Err(LayoutError::NotALayout { .. }) if is_barely_begun(root)? => {}
             Err(LayoutError::NotALayout { .. }) => {
                 // Unless what is there now is a layout that somebody else was making just then.
-                return Self::open(root).map_err(|_| LayoutError::NotEmpty(root.to_owned()));
+                let layout = Self::open(root).map_err(|_| LayoutError::NotEmpty(root.to_owned()))?;
+                layout.check_unlinked()?;
+                return Ok(layout);
             }
             Err(LayoutError::NoDirectory(_)) => {}
             result => {
                 let layout = result?;
+                layout.check_unlinked()?;
                 layout.check_writable(layout.blobs.dir())?;
                 layout.check_writable(root)?;
                 return Ok(layout);
             }
         }
         let layout = Self::at(root, Durability::Fsync);
+        layout.check_unlinked()?;
         layout.check_writable(root)?;
         Ok(layout)
     }
@@ -131,6 +136,14 @@ impl Layout {
             Self::create_among(&self.root, self.durability)?;
         }
         Ok(())
+    }
+
+    fn check_unlinked(&self) -> Result<(), LayoutError> {
+        let blobs = self.root.join("blobs");
+        let linked = [blobs.as_path(), self.blobs.dir()]
+            .into_iter()
+            .find(|dir| dir.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()));
+        linked.map_or(Ok(()), |dir| Err(LayoutError::Linked(dir.to_owned())))
     }
 
     /// Asks whether the nearest directory that there is above `dir`, or itself, takes files.

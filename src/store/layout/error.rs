@@ -35,6 +35,9 @@ pub enum LayoutError {
     /// There is something else in the directory that was to become a layout.
     #[error("`{}` is not empty and not an OCI image layout", shown_path(.0))]
     NotEmpty(PathBuf),
+    /// A directory of a layout that is to be written is elsewhere.
+    #[error("`{}` is a link, and blobs are written through none", shown_path(.0))]
+    Linked(PathBuf),
     /// The index is damaged.
     #[error("`{}`: {source}", shown_path(.path))]
     Index {
@@ -94,6 +97,7 @@ impl Explain for LayoutError {
             Self::NotEmpty(_) => {
                 Some("name a new or empty directory, or one that already is an OCI layout".to_owned())
             }
+            Self::Linked(_) => Some("remove the link, or name another directory".to_owned()),
             Self::File(path) => {
                 let path = shown_path(path);
                 Some(format!("write `oci-archive:{path}`, or `docker-archive:{path}` for what `docker save` wrote"))
