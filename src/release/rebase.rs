@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::bases::{
-    Base, BaseLayers, FileTree as _, LayerIndex, Overlay, PlatformBase, Reach, SharedIndexes, soci_config,
+    Base, BaseLayers, FileTree as _, LayerIndex, Mounted, Overlay, PlatformBase, Reach, SharedIndexes,
+    Volumes, soci_config,
 };
 use crate::engine::BuildError;
 use crate::engine::check::{CandidateImage, PathLookups, check, check_all};
@@ -468,6 +469,11 @@ impl RebaseScene<'_> {
         let (old_config, new_config) = (self.old.image.config(), self.new.image.config());
         let settings =
             CheckedSettings::new(self.image.config(), old_config, new_config, why_unknown(request));
+        let volumes = |config: &ConfigFile| -> Vec<String> {
+            config.config.iter().flat_map(|run| run.volumes.keys().cloned()).collect()
+        };
+        let volumes = [volumes(self.image.config()), volumes(new_config)].concat();
+        let volumes: Volumes = volumes.iter().map(String::as_str).collect();
         let mut started =
             requirements::started(self.image.config(), old_config, new_config, request.image.name());
         let are_own_known = own.iter().all(Option::is_some);
@@ -477,7 +483,8 @@ impl RebaseScene<'_> {
         // Without the image's own layers, the new base alone may lack the program.
         let mut lacks_alone = false;
         if let Some(started) = started.as_ref().filter(|_| !are_own_known) {
-            let mut alone = settings.image(&mut new, &self.new.platform, new_config, &request.interrupt);
+            let mut mounted = Mounted { tree: &mut new, volumes: &volumes };
+            let mut alone = settings.image(&mut mounted, &self.new.platform, new_config, &request.interrupt);
             let found = check_all(started, |_| true, &mut alone)?;
             lacks_alone = found.iter().any(|finding| finding.answer == Answer::NotMet);
         }
@@ -486,7 +493,9 @@ impl RebaseScene<'_> {
         let mut stated = requirements::stated(self.image.config(), &before, &self.new.platform);
         let of_settings = stated.len();
         stated.extend(started);
+        let mut before = Mounted { tree: &mut before, volumes: &volumes };
         let mut after = Overlay { base: &mut new, layers: &own };
+        let mut after = Mounted { tree: &mut after, volumes: &volumes };
         let mut new_image = settings.image(&mut after, &self.new.platform, new_config, &request.interrupt);
         let mut findings = Vec::new();
         for requirement in kept {

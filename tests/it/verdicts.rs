@@ -701,6 +701,27 @@ fn a_rebase_needs_the_program_that_starts_the_image() {
 }
 
 #[test]
+fn a_rebase_knows_the_volumes_of_the_image() {
+    let old = base(&["linux/amd64"], "", &[("usr/share/a", "")]);
+    let new = base(&["linux/amd64"], "", &[("usr/share/b", "")]);
+    let bases = [&old, &new].map(|base| crate::artifacts::layout(base));
+    let app = Project::with(&crate::support::tree_on(&bases[0]));
+    app.write("files/a.txt", "a\n");
+    for (volumes, says) in [
+        ("[\"/data\"]", "a container has in the volume `/data` what is mounted there"),
+        ("[\"/other\"]", "lacks `/data/run`, which starts"),
+    ] {
+        let build = app.pack("build -o oci:image --allow").arg("entrypoint-missing=a test");
+        let build = build.arg("--set").arg("config.entrypoint=[\"/data/run\"]");
+        build.arg("--set").arg(format!("config.volumes={volumes}")).ok();
+        let rebase = app.pack("rebase oci:image:1 -t 2 --strict");
+        let said = rebase.arg("--base").arg(&bases[1]).arg("--old-base").arg(&bases[0]).ok();
+        assert!(said.stderr.contains(says), "{volumes}: {said:?}");
+        assert_eq!(said.stderr.contains("lacks `/data/run`"), volumes.contains("other"), "{said:?}");
+    }
+}
+
+#[test]
 fn libraries_are_found_where_a_loader_looks() {
     let own = "\n[[layer]]\nname = \"libraries\"\nfiles = [{ from = \"lib/\", to = \"/opt/shop/lib/\" }]\n";
     let variable = format!("{own}\n[config]\nenv = {{ LD_LIBRARY_PATH = \"/opt/shop/lib\" }}\n");
