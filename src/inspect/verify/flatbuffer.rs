@@ -49,6 +49,16 @@ impl<'a> FlatTable<'a> {
         Ok(Self { bytes, at: follow(bytes, 0)? })
     }
 
+    /// The table at a [`position`](Self::position) in the same buffer.
+    pub(super) const fn at(bytes: &'a [u8], position: usize) -> Self {
+        Self { bytes, at: position }
+    }
+
+    /// Where in its buffer it is.
+    pub(super) const fn position(&self) -> usize {
+        self.at
+    }
+
     /// Where a field is; `None` if it has its default.
     fn field(&self, number: usize) -> Result<Option<usize>, Broken> {
         let distance = i64::from(i32::from_le_bytes(read(self.bytes, self.at)?));

@@ -31,6 +31,8 @@ const CHECKPOINT: usize = 8 + 8 + 1 + WINDOW;
 const END: [u8; 2] = [3, 0];
 /// The cost of a record of an entry in a map.
 const RECORD: usize = 64;
+/// An entry with more records is not looked into.
+const MAX_RECORDS: usize = 100_000;
 /// Bytes of a text that a message shows.
 const SHOWN: usize = 200;
 const XATTR: &[u8] = b"SCHILY.xattr.";
@@ -62,10 +64,15 @@ impl From<Broken> for TableFault {
     }
 }
 
-/// The memory for the parsed form of a table of so many bytes: an honest one of many small files takes three times
-/// its size.
+/// The memory for the places of all entries of a table of so many bytes: an entry of an honest one has four times as many
+/// bytes as its place. Entries are read one by one.
 const fn room(bytes: u64) -> u64 {
-    (1 << 20) + 4 * bytes
+    (1 << 20) + bytes
+}
+
+/// The work for reading all entries. Records may share their names.
+const fn work(bytes: u64) -> u64 {
+    (1 << 20) + 8 * bytes
 }
 
 /// The most memory for comparing a table, in bytes.
@@ -112,8 +119,7 @@ fn compare(
             format!("the table of contents is of a layer of {found} bytes, this one has {size}").into()
         );
     }
-    contents.compare(blob, budget)?;
-    Ok(())
+    contents.compare(blob, budget)
 }
 
 /// The statements of a zTOC.
@@ -122,7 +128,19 @@ struct TableOfContents<'a> {
     tar: u64,
     spans: Vec<TableSpan<'a>>,
     /// In the order of the tar.
-    files: Vec<File<'a>>,
+    files: Vec<FilePlace>,
+    /// The whole table.
+    bytes: &'a [u8],
+    /// For what is read of the entries.
+    budget: Budget,
+}
+
+/// The statements about an entry, which are read when the walk is there.
+struct FilePlace {
+    /// Where its payload begins in the tar.
+    offset: u64,
+    /// Where in the table they are.
+    at: u32,
 }
 
 struct TableSpan<'a> {
@@ -150,7 +168,8 @@ struct File<'a> {
 impl<'a> TableOfContents<'a> {
     /// Reads a table. Its parts may be named many times over, so what is made of them is bounded by its size.
     fn parse(bytes: &'a [u8]) -> Result<Self, TableFault> {
-        let budget = Budget::new("the table of contents", room(bytes.len() as u64), room(bytes.len() as u64));
+        let size = bytes.len() as u64;
+        let budget = Budget::new("the table of contents", room(size), work(size));
         let root = FlatTable::root(bytes)?;
         let compression = root.table(5)?;
         if root.text(0)? != b"0.9" {
@@ -188,34 +207,47 @@ impl<'a> TableOfContents<'a> {
             spans.push(TableSpan { blob, tar, digest });
         }
         let entries = root.table(4)?.vector(0)?;
-        let mut files: Vec<File<'_>> =
-            entries.tables().map(|file| File::parse(&file?, &budget)).collect::<Result<_, _>>()?;
-        files.sort_by_key(|file| file.offset);
+        budget.keep(entries.len().saturating_mul(size_of::<FilePlace>()))?;
+        let mut files: Vec<FilePlace> = Vec::with_capacity(entries.len());
+        for entry in entries.tables() {
+            let entry = entry?;
+            let at = u32::try_from(entry.position()).map_err(|_| Broken)?;
+            files.push(FilePlace { offset: File::offset(&entry)?, at });
+        }
+        if !files.is_sorted_by_key(|file| file.offset) {
+            files.sort_by_key(|file| file.offset);
+        }
         let (blob, tar) = (root.long(2)?.try_into(), root.long(3)?.try_into());
         let (Ok(blob), Ok(tar)) = (blob, tar) else { return Err(Broken.into()) };
-        Ok(Self { blob, tar, spans, files })
+        Ok(Self { blob, tar, spans, files, bytes, budget })
+    }
+
+    /// The statements at a place.
+    fn file(&self, place: &FilePlace) -> Result<File<'a>, TableFault> {
+        File::parse(&FlatTable::at(self.bytes, place.at as usize), &self.budget)
     }
 
     /// Reads the layer by its spans.
-    fn compare(&self, blob: impl Read, budget: &Budget) -> Result<(), String> {
+    fn compare(&self, blob: impl Read, budget: &Budget) -> Result<(), TableFault> {
         let mut plain = SpanReader::new(blob, self)?;
         let walked = self.walk(MeteredReader::new(&mut plain, budget));
         let rest = io::copy(&mut MeteredReader::new(&mut plain, budget), &mut io::sink());
         // A fault below explains a fault above.
         match (plain.failure, walked, rest) {
-            (Some(why), ..) => Err(why),
+            (Some(why), ..) => Err(why.into()),
             (None, Err(why), _) => Err(why),
-            (None, Ok(()), Err(error)) => Err(error.to_string()),
+            (None, Ok(()), Err(error)) => Err(error.to_string().into()),
             (None, Ok(()), Ok(_)) => Ok(()),
         }
     }
 
-    fn walk(&self, plain: impl Read) -> Result<(), String> {
+    fn walk(&self, plain: impl Read) -> Result<(), TableFault> {
         let mut walk = TarWalk::new(ReadThrough(plain), LAYER);
         let mut files = self.files.iter();
         while let Some(entry) = walk.next().map_err(|error| error.to_string())? {
             let shown = String::from_utf8_lossy(&entry.path).into_owned();
-            let file = files.next().ok_or_else(|| format!("`{shown}` is not in the table of contents"))?;
+            let place = files.next().ok_or_else(|| format!("`{shown}` is not in the table of contents"))?;
+            let file = self.file(place)?;
             let times = entry.records.contains_key(&b"mtime"[..]);
             let mut expected = File::of(&entry);
             // Another module finds times that are invalid.
@@ -225,17 +257,22 @@ impl<'a> TableOfContents<'a> {
             // Another tool's may have parts of seconds.
             expected.modified = if times { file.modified } else { modified.as_bytes() };
             if let Some(difference) = file.difference(&expected) {
-                return Err(format!("`{shown}` is not what the table of contents says: {difference}"));
+                let message = format!("`{shown}` is not what the table of contents says: {difference}");
+                return Err(message.into());
             }
         }
         match files.next() {
-            Some(file) => {
-                let name = shown_start(file.name, SHOWN);
-                Err(format!("the table of contents has `{name}`, and the layer has not"))
+            Some(place) => {
+                let name = shown_start(self.file(place)?.name, SHOWN);
+                Err(format!("the table of contents has `{name}`, and the layer has not").into())
             }
             None => Ok(()),
         }
     }
+}
+
+fn natural(number: i64) -> Result<u64, Broken> {
+    u64::try_from(number).map_err(|_| Broken)
 }
 
 fn number(bytes: &[u8], at: usize) -> Result<u64, Broken> {
@@ -245,14 +282,18 @@ fn number(bytes: &[u8], at: usize) -> Result<u64, Broken> {
 
 impl<'a> File<'a> {
     fn parse(table: &FlatTable<'a>, budget: &Budget) -> Result<Self, TableFault> {
-        budget.keep(size_of::<Self>())?;
-        let natural = |number: i64| u64::try_from(number).map_err(|_| Broken);
+        let records = table.vector(13)?;
+        if records.len() > MAX_RECORDS {
+            let count = records.len();
+            return Err(TableFault::NotChecked(format!(
+                "an entry of the table of contents has {count} records"
+            )));
+        }
         let mut xattrs = BTreeMap::new();
-        for record in table.vector(13)?.tables() {
+        for record in records.tables() {
             let record = record?;
             let name = record.text(0)?;
-            budget.keep(RECORD)?;
-            budget.step(name.len())?;
+            budget.step(RECORD + name.len())?;
             if name.starts_with(XATTR) {
                 xattrs.insert(name, record.text(1)?);
             }
@@ -260,7 +301,7 @@ impl<'a> File<'a> {
         Ok(Self {
             name: table.text(0)?,
             kind: table.text(1)?,
-            offset: natural(table.long(2)?)?,
+            offset: Self::offset(table)?,
             size: natural(table.long(3)?)?,
             link: table.text(4)?,
             mode: natural(table.long(5)?)? & 0o7777,
@@ -268,6 +309,11 @@ impl<'a> File<'a> {
             modified: table.text(10)?,
             xattrs,
         })
+    }
+
+    /// Where its payload begins in the tar.
+    fn offset(table: &FlatTable<'_>) -> Result<u64, Broken> {
+        natural(table.long(2)?)
     }
 
     /// The first field that is another in `expected`.
@@ -482,11 +528,19 @@ mod tests {
         (0..64).for_each(|_| encoder.write_all(&[0; 1 << 20]).expect("encodes"));
         let bomb = encoder.finish().expect("encodes");
         let span = TableSpan { blob: 0, tar: 0, digest: b"" };
-        let contents =
-            TableOfContents { blob: bomb.len() as u64, tar: 1024, spans: vec![span], files: Vec::new() };
+        let contents = TableOfContents {
+            blob: bomb.len() as u64,
+            tar: 1024,
+            spans: vec![span],
+            files: Vec::new(),
+            bytes: &[],
+            budget: Budget::new("the table", 0, 0),
+        };
         let taken = std::cell::Cell::new(0);
         let budget = Budget::new("the test", 0, u64::MAX);
-        let why = contents.compare(Counting(&bomb, &taken), &budget).expect_err("is longer");
+        let Err(TableFault::Wrong(why)) = contents.compare(Counting(&bomb, &taken), &budget) else {
+            panic!("it is longer");
+        };
         assert!(why.contains("span 0 is more bytes of tar"), "{why}");
         assert!(taken.get() < bomb.len(), "{} of {} bytes were read", taken.get(), bomb.len());
     }
