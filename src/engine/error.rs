@@ -1,7 +1,7 @@
 //! Why nothing can be built.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::layer::scan::ScanError;
 use crate::layer::{ContentError, EntryPathError, SpecError};
@@ -28,8 +28,8 @@ pub enum BuildError {
     #[error("`build.lock` does not pin the base `{0}`, and `--locked` forbids to change it")]
     NotLocked(String),
     /// A tree with changes that no commit has, where these are refused.
-    #[error("the working tree has uncommitted changes, and a strict build refuses them")]
-    UncommittedChanges,
+    #[error("the working tree has uncommitted changes{}, and a strict build refuses them", first_of(.0.as_deref()))]
+    UncommittedChanges(Option<PathBuf>),
     /// A level that the encoder does not have.
     #[error("`{0}` is not a compression that can be written")]
     Level(String),
@@ -106,7 +106,7 @@ pub enum BuildError {
 impl Explain for BuildError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotLocked(_) | Self::UncommittedChanges => Kind::Policy,
+            Self::NotLocked(_) | Self::UncommittedChanges(_) => Kind::Policy,
             Self::Interrupted(_)
             | Self::Stopped
             | Self::NotStarted
@@ -128,7 +128,7 @@ impl Explain for BuildError {
             Self::NotLocked(_) => {
                 "run `pack build` without `--locked`, or `pack update`, and commit build.lock".into()
             }
-            Self::UncommittedChanges => {
+            Self::UncommittedChanges(_) => {
                 "commit them, or add them to .gitignore; `--allow-dirty` builds all the same, and so does `strict = \
                  false` in `[image]`, which is `true` by default where a CI system sets CI"
                     .into()
@@ -162,6 +162,11 @@ impl Explain for BuildError {
             _ => return None,
         })
     }
+}
+
+/// The first of many paths, where it is known.
+fn first_of(path: Option<&Path>) -> String {
+    path.map(|path| format!(" (the first is `{}`)", shown_path(path))).unwrap_or_default()
 }
 
 fn list(platforms: &[Platform]) -> String {

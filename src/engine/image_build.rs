@@ -147,8 +147,10 @@ impl<'r> ImageBuild<'r> {
     /// Asks the targets, and looks at the inputs from outside meanwhile. Whether the outcome of a build of them is known.
     pub(super) fn scan(&mut self) -> Result<bool, BoxedError> {
         let (session, request) = (self.session, self.request);
-        if request.settings.refuse_changes && request.facts.git.as_ref().is_some_and(|git| git.dirty) {
-            return Err(BuildError::UncommittedChanges.into());
+        if let Some(git) =
+            request.facts.git.as_ref().filter(|git| git.dirty && request.settings.refuse_changes)
+        {
+            return Err(BuildError::UncommittedChanges(git.first_change.clone()).into());
         }
         derive::check(request, &derive::early(&request.facts))?;
         // A tag that is wrong is reported where it is used.

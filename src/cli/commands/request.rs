@@ -246,6 +246,10 @@ impl<'a> RequestContext<'a> {
             && facts.dirty
         {
             facts.dirty = self.is_changed(project, member, settings)?;
+            // One elsewhere may be that of another member.
+            let top = git::top_of(&project.directory)?.unwrap_or_default();
+            let is_own = |path: &PathBuf| top.join(path).starts_with(&project.directory);
+            facts.first_change = facts.first_change.take().filter(is_own);
         }
         Ok(facts)
     }

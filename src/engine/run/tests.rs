@@ -859,12 +859,17 @@ fn a_strict_build_refuses_uncommitted_changes() {
         branch: None,
         time: 1,
         dirty: true,
+        first_change: Some("src/a.rs".into()),
         origin: None,
     };
     town.requests[0].facts.git = Some(facts);
     town.requests[0].settings.refuse_changes = true;
     let error = push_to(&town, store.path(), &["shop/0"]).expect_err("refused");
-    assert!(error.kind() == Kind::Policy && error.to_string().contains("uncommitted"), "{error}");
+    assert!(
+        error.kind() == Kind::Policy
+            && error.to_string().contains("uncommitted changes (the first is `src/a.rs`)"),
+        "{error}"
+    );
     assert_eq!(town.fake.take_log().len(), 0);
     town.requests[0].settings.refuse_changes = false;
     push_to(&town, store.path(), &["shop/0"]).expect("built");

@@ -123,7 +123,7 @@ impl Fingerprint for BaseSetting {
 
 // Where a version was looked for is for messages, and the content follows from the layers.
 fingerprint_fields!(Facts { git, version, env } without { version_sought, content });
-fingerprint_fields!(GitFacts { commit, branch, time, dirty, origin });
+fingerprint_fields!(GitFacts { commit, branch, time, dirty, origin } without { first_change });
 
 #[cfg(test)]
 mod tests {

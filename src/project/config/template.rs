@@ -9,12 +9,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::decode::{FromText, Wrong, list};
 use crate::project::git::GitFacts;
 use crate::types::error::{Explain, Kind, nearest};
 use crate::types::reference::Tag;
+use crate::types::shown::shown_path;
 use crate::types::time;
 
 /// Text with variables.
@@ -96,12 +98,14 @@ pub enum TemplateError {
         name: String,
     },
     /// `{content}` before it is known.
-    #[error("the template `{template}` is known only when the image is built{}", because(*is_dirty))]
+    #[error("the template `{template}` is known only when the image is built{}", because(*is_dirty, first_change.as_deref()))]
     ContentUnknown {
         /// The template.
         template: String,
         /// Whether it has the content in it because of uncommitted changes.
         is_dirty: bool,
+        /// The first of them, where it is known.
+        first_change: Option<PathBuf>,
     },
     /// Its value is not a tag.
     #[error("the template `{template}` gives `{value}`, which is not a tag")]
@@ -148,10 +152,13 @@ impl Explain for TemplateError {
 }
 
 /// Why a template has the content in it.
-fn because(is_dirty: bool) -> &'static str {
+fn because(is_dirty: bool, first_change: Option<&Path>) -> String {
+    const CONTENT: &str = "it has the content of the image in it";
+    let first =
+        first_change.map(|path| format!(" (the first is `{}`)", shown_path(path))).unwrap_or_default();
     match is_dirty {
-        true => ": the working tree has uncommitted changes, so it has the content of the image in it",
-        false => ": it has the content of the image in it",
+        true => format!(": the working tree has uncommitted changes{first}, so {CONTENT}"),
+        false => format!(": {CONTENT}"),
     }
 }
 
@@ -320,6 +327,7 @@ impl Template {
                         let unknown = || TemplateError::ContentUnknown {
                             template: self.written.clone(),
                             is_dirty: *variable != Variable::Content,
+                            first_change: facts.git.as_ref().and_then(|git| git.first_change.clone()),
                         };
                         filled.push_str(content.ok_or_else(unknown)?);
                     }
@@ -464,6 +472,7 @@ mod tests {
                 branch: Some("feat/Größe".to_owned()),
                 time: 1_706_702_400,
                 dirty,
+                first_change: dirty.then(|| PathBuf::from("src/a.rs")),
                 origin: None,
             }),
             version: Some("1.2+build".to_owned()),
@@ -503,13 +512,8 @@ mod tests {
         let short = template("{git.short}");
         assert!(short.needs_content(&facts) && !template("{git.branch}").needs_content(&facts));
         let early = short.resolve_tag(&facts).expect_err("unknown");
-        assert_eq!(
-            (early.kind(), early),
-            (
-                Kind::Input,
-                TemplateError::ContentUnknown { template: "{git.short}".to_owned(), is_dirty: true }
-            )
-        );
+        assert_eq!(early.kind(), Kind::Input);
+        assert!(early.to_string().contains("uncommitted changes (the first is `src/a.rs`)"), "{early}");
         facts.content = Some("ba5eba11".to_owned());
         assert_eq!(short.resolve_tag(&facts).expect("tag").as_str(), "0123456789ab-dirty-ba5eba11");
     }

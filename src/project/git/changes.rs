@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use super::confine;
 use super::error::GitError;
@@ -43,11 +44,14 @@ pub(super) enum Changes {
     /// Nothing.
     #[default]
     None,
-    /// Something.
-    Some,
+    /// Something: the first path, as far as it is known.
+    Some(ChangedPath),
     /// Something, unless a filter makes of these files what was committed.
     Perhaps(Vec<Candidate>),
 }
+
+/// A path that is not as committed, from the top of the repository; `None` where only that something changed is known.
+pub(super) type ChangedPath = Option<PathBuf>;
 
 /// A file whose content is not that of its object.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,27 +90,27 @@ pub(super) fn status(
     let mut status = Status::default();
     let mut candidates = Vec::new();
     while let Some(record) = running.record(0)? {
-        let is_change = match StatusRecord::parse(&record) {
+        let is_others = |path: &[u8]| !(around.is_ours)(&repository.place.top.join(path_of(path)));
+        let change: Option<ChangedPath> = match StatusRecord::parse(&record) {
             StatusRecord::Commit(commit) => {
                 status.commit = (commit != "(initial)").then_some(commit);
-                false
+                None
             }
             StatusRecord::Branch(branch) => {
                 status.branch = (branch != "(detached)").then_some(branch);
-                false
+                None
             }
-            StatusRecord::Other => false,
-            StatusRecord::Change(path) => !(around.is_ours)(&repository.place.top.join(path_of(path))),
+            StatusRecord::Other => None,
+            StatusRecord::Change(path) => is_others(path).then(|| changed_path(path)),
             StatusRecord::Content(candidate) => {
-                let is_ours = (around.is_ours)(&repository.place.top.join(path_of(&candidate.path)));
-                candidates.extend((!is_ours).then_some(candidate));
-                candidates.len() > MOST_CANDIDATES
+                candidates.extend(is_others(&candidate.path).then_some(candidate));
+                (candidates.len() > MOST_CANDIDATES).then_some(None)
             }
         };
-        if is_change {
+        if let Some(path) = change {
             // Headers come first, and one change is enough.
             running.stop();
-            status.changes = Changes::Some;
+            status.changes = Changes::Some(path);
             return Ok(status);
         }
     }
@@ -115,6 +119,10 @@ pub(super) fn status(
         status.changes = Changes::Perhaps(candidates);
     }
     Ok(status)
+}
+
+fn changed_path(path: &[u8]) -> ChangedPath {
+    (!path.is_empty()).then(|| path_of(path).to_owned())
 }
 
 /// One record of `git status --porcelain=v2 -z`.
@@ -158,50 +166,56 @@ impl<'a> StatusRecord<'a> {
     }
 }
 
-/// Whether something is changed, where the status alone does not say.
+/// The first path that is changed, where the status alone does not say; `None` where nothing is.
 ///
 /// # Errors
 /// When git cannot say.
-pub(super) fn is_changed(
+pub(super) fn first_change(
     git: &Git<'_>,
     repository: &GitRepository,
     asker: &GitQuery<'_>,
     changes: &Changes,
     warnings: &mut Vec<String>,
-) -> Result<bool, GitError> {
-    let is_changed = match changes {
-        Changes::Some => true,
-        Changes::None => false,
-        Changes::Perhaps(candidates) => are_changed(git, repository, candidates, warnings)?,
+) -> Result<Option<ChangedPath>, GitError> {
+    let changed = match changes {
+        Changes::Some(path) => Some(path.clone()),
+        Changes::None => None,
+        Changes::Perhaps(candidates) => changed_of(git, repository, candidates, warnings)?,
     };
-    Ok(is_changed || has_changed_submodule(git, repository, asker, &mut StatusBudget::new(), warnings)?)
+    Ok(match changed {
+        Some(path) => Some(path),
+        None => changed_submodule(git, repository, asker, &mut StatusBudget::new(), warnings)?.map(|top| {
+            let below = top.strip_prefix(&repository.place.top).ok();
+            below.map(Path::to_owned)
+        }),
+    })
 }
 
-/// Whether any of the candidates is certainly changed, or cannot be told not to be.
-fn are_changed(
+/// The first of the candidates that is certainly changed, or cannot be told not to be.
+fn changed_of(
     git: &Git<'_>,
     repository: &GitRepository,
     candidates: &[Candidate],
     warnings: &mut Vec<String>,
-) -> Result<bool, GitError> {
+) -> Result<Option<ChangedPath>, GitError> {
     let filters = filters(git, candidates)?;
     let (mut of_lfs, mut unknown) = (Vec::new(), Vec::new());
     for (candidate, filter) in candidates.iter().zip(&filters) {
         match filter.as_deref() {
-            None => return Ok(true),
+            None => return Ok(Some(changed_path(&candidate.path))),
             Some(b"lfs") => of_lfs.push(candidate),
             Some(filter) => unknown.push((candidate, filter)),
         }
     }
     if has_changed_pointer(git, repository, &of_lfs)? {
-        return Ok(true);
+        return Ok(Some(None));
     }
     if unknown.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     let as_noted = as_noted(git, repository)?;
     let moved = unknown.into_iter().find(|(candidate, _)| !as_noted.contains(&candidate.path));
-    let Some((candidate, filter)) = moved else { return Ok(false) };
+    let Some((candidate, filter)) = moved else { return Ok(None) };
     let path = repository.place.top.join(path_of(&candidate.path));
     warnings.push(format!(
         "`{}` counts as changed: only its filter `{}` could tell, and no filter of a repository is run; \
@@ -209,7 +223,7 @@ fn are_changed(
         path.display(),
         String::from_utf8_lossy(filter)
     ));
-    Ok(true)
+    Ok(Some(changed_path(&candidate.path)))
 }
 
 /// The files whose size, times and inode are those that the index says.
@@ -367,17 +381,17 @@ impl StatusBudget {
     }
 }
 
-/// Whether the working tree of a submodule is not as its commit says. That its commit is the right one is part of
+/// The first submodule whose working tree is not as its commit says. That its commit is the right one is part of
 /// the status of the tree that it lies in.
-fn has_changed_submodule(
+fn changed_submodule(
     git: &Git<'_>,
     repository: &GitRepository,
     asker: &GitQuery<'_>,
     budget: &mut StatusBudget,
     warnings: &mut Vec<String>,
-) -> Result<bool, GitError> {
+) -> Result<Option<PathBuf>, GitError> {
     if !may_have_submodules(repository).map_err(GitError::Run)? {
-        return Ok(false);
+        return Ok(None);
     }
     let mut running = git.start(&["ls-files", "--stage", "-z"], &[])?;
     let mut tops = Vec::new();
@@ -405,16 +419,16 @@ fn has_changed_submodule(
         }
         let git = Git::new(asker, &inner)?;
         let changed = match status(&git, &inner, asker.around)?.changes {
-            Changes::Some => true,
+            Changes::Some(_) => true,
             Changes::None => false,
-            Changes::Perhaps(candidates) => are_changed(&git, &inner, &candidates, warnings)?,
+            Changes::Perhaps(candidates) => changed_of(&git, &inner, &candidates, warnings)?.is_some(),
         };
-        if changed || has_changed_submodule(&git, &inner, asker, budget, warnings)? {
-            return Ok(true);
+        if changed || changed_submodule(&git, &inner, asker, budget, warnings)?.is_some() {
+            return Ok(Some(top));
         }
         budget.depth += 1;
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Whether the index has the mode of a submodule anywhere. It mostly has not, which saves a process.

@@ -1,6 +1,6 @@
 //! The facts of a commit, and how they are asked for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::changes;
 use super::confine;
@@ -23,6 +23,8 @@ pub struct GitFacts {
     pub time: u64,
     /// Whether anything is changed or untracked, ignored files aside.
     pub dirty: bool,
+    /// The first such path, from the top of the repository, where it is known. It is for messages alone.
+    pub first_change: Option<PathBuf>,
     /// Where the repository came from, as an address without credentials.
     pub origin: Option<String>,
 }
@@ -94,9 +96,16 @@ pub fn facts(directory: &Path, around: &Surroundings<'_>) -> Result<GitAnswer, G
     if time > LAST_SECOND {
         return Err(refused("its commit is of a time after the year 9999"));
     }
-    let dirty = changes::is_changed(&git, &repository, &asker, &status.changes, &mut warnings)?;
+    let change = changes::first_change(&git, &repository, &asker, &status.changes, &mut warnings)?;
     let origin = repository.origin().and_then(|url| origin::public_url(&url));
-    let facts = GitFacts { commit, branch: status.branch, time, dirty, origin };
+    let facts = GitFacts {
+        commit,
+        branch: status.branch,
+        time,
+        dirty: change.is_some(),
+        first_change: change.flatten(),
+        origin,
+    };
     Ok(GitAnswer { facts: Some(facts), warnings })
 }
 

@@ -111,7 +111,8 @@ fn a_repository_gives_its_facts() {
     assert_eq!(clean.origin.as_deref(), Some("https://example.com/shop/bookstore"));
 
     write(&path.join("sub/file"), "x");
-    assert!(facts_of(&path.join("sub")).dirty);
+    let dirty = facts_of(&path.join("sub"));
+    assert!(dirty.dirty && dirty.first_change == Some("sub/".into()), "{dirty:?}");
     write(&path.join(".gitignore"), "sub/");
     commit(path);
     git(path, &["checkout", "-q", "--detach"]);
