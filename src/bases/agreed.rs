@@ -55,7 +55,7 @@ pub(super) struct AgreedStatements {
 impl AgreedStatements {
     /// Those that the store remembers of an image with these layers.
     pub(super) fn load(store: &Store, layers: &[Descriptor]) -> Self {
-        let mut key = KeyBuilder::new("pack lock agrees 4");
+        let mut key = KeyBuilder::new("pack lock agrees 5");
         for layer in layers {
             key = key.part(layer.digest.as_bytes());
         }

@@ -19,7 +19,7 @@ use crate::oci::media_type::LayerCompression;
 use crate::runtime::budget::{Budget, MeteredReader};
 
 /// The cost of an entry beside its path and link target: its share of a map and of allocations.
-const ENTRY_COST: usize = 136;
+const ENTRY_COST: usize = 152;
 /// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
 const WINDOW_LOG: u32 = 25;
 
@@ -50,6 +50,22 @@ pub struct FileFacts {
     pub size: Option<u64>,
     /// Of a library: what it was compiled for. `None` for what is no ELF file, or was not looked into.
     pub machine: Option<Machine>,
+    /// Its user and group. Of a file of a base they are kept only where they decide who may execute it: its mode lets
+    /// some and not others.
+    pub owner: Option<(u32, u32)>,
+}
+
+impl FileFacts {
+    /// The user and group that are kept of a file of a base.
+    fn kept_owner(mode: u32, uid: u64, gid: u64) -> Option<(u32, u32)> {
+        let is_for_some = !matches!(mode & 0o111, 0 | 0o111);
+        owner_of(uid, gid).filter(|_| is_for_some)
+    }
+}
+
+/// A user and a group, if they are numbers that a kernel has.
+pub(super) fn owner_of(uid: u64, gid: u64) -> Option<(u32, u32)> {
+    u32::try_from(uid).ok().zip(u32::try_from(gid).ok())
 }
 
 /// The paths of one layer.
@@ -182,6 +198,7 @@ impl LayerIndex {
                 mode: Some(entry.mode),
                 size: Some(entry.sparse.unwrap_or(entry.size)),
                 machine: content.machine,
+                owner: FileFacts::kept_owner(entry.mode, entry.uid, entry.gid),
             }),
         };
         self.insert(path.clone(), node);
@@ -379,6 +396,19 @@ mod tests {
     }
 
     #[test]
+    fn owners_are_kept_where_they_decide_who_may_execute() {
+        use tar::EntryType as T;
+        let index =
+            layer(&[("all", T::Regular, 0o755), ("none", T::Regular, 0o640), ("some", T::Regular, 0o700)]);
+        let owner = |name: &str| match index.lookup(&path(name)) {
+            Lookup::Here(BaseNode::File(facts)) => facts.owner,
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!((owner("all"), owner("none"), owner("some")), (None, None, Some((0, 0))));
+        assert_eq!(owner_of(1 << 32, 0), None);
+    }
+
+    #[test]
     fn a_tar_without_its_last_padding_is_read() {
         let mut builder = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
@@ -478,7 +508,11 @@ mod tests {
         assert_eq!(root.lookup(&path("old")), Lookup::Hidden);
         assert_eq!(
             root.lookup(&path("new")),
-            Lookup::Here(&BaseNode::File(FileFacts { mode: Some(0o644), size: Some(0), machine: None }))
+            Lookup::Here(&BaseNode::File(FileFacts {
+                mode: Some(0o644),
+                size: Some(0),
+                ..FileFacts::default()
+            }))
         );
     }
 

@@ -693,7 +693,7 @@ fn index_budget(reference: &str, layers: &[Descriptor]) -> Budget {
 }
 
 fn index_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack layer index 9").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack layer index 10").part(layer.as_bytes()).finish()
 }
 
 /// Tells a task how many bytes were read, until the user interrupts.

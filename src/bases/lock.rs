@@ -46,11 +46,11 @@ impl LockMatch {
             // An older lock says no more than that it is a file.
             (
                 Self::Here(_, BaseNode::File(_), _),
-                Ancestor::File { mode: None, machine: None, dynamic: None, content: None },
+                Ancestor::File { mode: None, owner: None, machine: None, dynamic: None, content: None },
             ) => true,
             (
                 Self::Here(_, BaseNode::File(facts), found),
-                Ancestor::File { mode, machine, dynamic, content },
+                Ancestor::File { mode, owner, machine, dynamic, content },
             ) => {
                 let found = found.as_deref();
                 let is_loaded_so = match (dynamic, found) {
@@ -63,7 +63,9 @@ impl LockMatch {
                     }
                     (content, _) => content.is_none(),
                 };
-                (facts.mode, facts.machine) == (*mode, *machine) && is_loaded_so && has_content
+                // A lock of an older version has no owners of files.
+                let is_owned_so = owner.is_none() || facts.owner == *owner;
+                (facts.mode, facts.machine) == (*mode, *machine) && is_owned_so && is_loaded_so && has_content
             }
             (Self::Nothing, said) => *said == Ancestor::Missing,
             (Self::Here(..), _) => false,
@@ -99,13 +101,14 @@ fn words(said: &Ancestor) -> String {
         }
         Ancestor::Symlink { target } => format!("a link to `{}`", crate::types::shown::shown(target)),
         Ancestor::File { mode: None, machine: None, .. } => "a file".to_owned(),
-        Ancestor::File { mode, machine, dynamic, content } => {
+        Ancestor::File { mode, owner, machine, dynamic, content } => {
             let mode = mode.map(|mode| format!(" {mode:04o}")).unwrap_or_default();
+            let owner = owner.map(|(uid, gid)| format!(" of {uid}:{gid}")).unwrap_or_default();
             let machine = machine.map(|machine| format!(" for {machine}")).unwrap_or_default();
             let with = |dynamic: &Dynamic| format!(" that is loaded with {}", dynamic.needed.join(", "));
             let dynamic = dynamic.as_ref().map(with).unwrap_or_default();
             let content = content.as_ref().map(|content| format!(" of {} bytes", content.len()));
-            format!("a file{mode}{machine}{dynamic}{}", content.unwrap_or_default())
+            format!("a file{mode}{owner}{machine}{dynamic}{}", content.unwrap_or_default())
         }
         Ancestor::Missing => "missing".to_owned(),
     }

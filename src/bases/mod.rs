@@ -42,4 +42,4 @@ pub use probes::java_major;
 pub use probes::{LoaderLine, ProbeResult};
 pub use seen::BaseAnswer;
 pub use server::{Container, ContainerKind, Servlet, WebServer, container, program, web_server};
-pub use tree::{Empty, FileTree, Stack, follow, follow_directory};
+pub use tree::{Empty, FileTree, Stack, follow, follow_directory, follow_through};

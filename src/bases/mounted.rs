@@ -93,10 +93,6 @@ impl<T: FileTree> FileTree for Mounted<'_, T> {
         self.tree.own_loader_directories()
     }
 
-    fn owner(&self, path: &EntryPath) -> Option<(u64, u64)> {
-        self.tree.owner(path)
-    }
-
     fn head(&self, path: &EntryPath) -> Result<Option<Vec<u8>>, BoxedError> {
         self.tree.head(path)
     }

@@ -10,7 +10,9 @@ pub(super) fn node(said: &Ancestor) -> Option<BaseNode> {
             Some(BaseNode::Directory { mode, uid, gid })
         }
         Ancestor::Symlink { target } => Some(BaseNode::Symlink(target)),
-        Ancestor::File { mode, machine, .. } => Some(BaseNode::File(FileFacts { mode, size: None, machine })),
+        Ancestor::File { mode, owner, machine, .. } => {
+            Some(BaseNode::File(FileFacts { mode, size: None, machine, owner }))
+        }
         Ancestor::Missing => None,
     }
 }
@@ -23,7 +25,8 @@ pub(super) fn ancestor(found: Option<&BaseNode>) -> Ancestor {
         }
         Some(BaseNode::Symlink(target)) => Ancestor::Symlink { target: target.clone() },
         Some(BaseNode::File(facts)) => {
-            Ancestor::File { mode: facts.mode, machine: facts.machine, dynamic: None, content: None }
+            let FileFacts { mode, owner, machine, .. } = *facts;
+            Ancestor::File { mode, owner, machine, dynamic: None, content: None }
         }
         None => Ancestor::Missing,
     }

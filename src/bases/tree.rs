@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::classes;
 use super::content;
-use super::index::{BaseNode, FileFacts};
+use super::index::{BaseNode, FileFacts, owner_of};
 use super::seen::BaseAnswer;
 use crate::formats::elf::Dynamic;
 use crate::layer::{Account, AccountFile, AccountKind, Entry, EntryKind, EntryPath, LayerSpec, Metadata};
@@ -103,11 +103,6 @@ pub trait FileTree {
     /// When a file of them cannot be read.
     fn own_loader_directories(&self) -> Result<Vec<String>, BoxedError> {
         Ok(Vec::new())
-    }
-
-    /// The user and group of the file at `path`, where a planned layer has it.
-    fn owner(&self, _path: &EntryPath) -> Option<(u64, u64)> {
-        None
     }
 
     /// The first bytes of the file at `path`, where a planned layer has it and they are at hand.
@@ -218,7 +213,12 @@ fn node_of(entry: &Entry) -> BaseNode {
     match &entry.kind {
         EntryKind::Directory => BaseNode::Directory { mode, uid, gid },
         EntryKind::Symlink(target) => BaseNode::Symlink(target.clone()),
-        _ => BaseNode::File(FileFacts { mode: Some(mode), size: Some(entry.payload_size()), machine: None }),
+        _ => BaseNode::File(FileFacts {
+            mode: Some(mode),
+            size: Some(entry.payload_size()),
+            machine: None,
+            owner: owner_of(uid, gid),
+        }),
     }
 }
 
@@ -308,10 +308,6 @@ impl<B: FileTree> FileTree for Stack<'_, B> {
         entries.filter(|entry| is_like(&entry.path)).map(|entry| entry.path.clone()).collect()
     }
 
-    fn owner(&self, path: &EntryPath) -> Option<(u64, u64)> {
-        self.ours(path).map(|(_, entry)| (entry.metadata.uid, entry.metadata.gid))
-    }
-
     fn head(&self, path: &EntryPath) -> Result<Option<Vec<u8>>, BoxedError> {
         self.ours(path).map_or(Ok(None), |(_, entry)| content::head(entry))
     }
@@ -371,7 +367,19 @@ pub fn follow<T: FileTree>(
     tree: &mut T,
     path: &[u8],
 ) -> Result<BaseAnswer<(EntryPath, BaseNode)>, BoxedError> {
-    Ok(match walk(tree, path)? {
+    follow_through(tree, path, |_, _| {})
+}
+
+/// The same, which shows `pass` each directory that lies on the way.
+///
+/// # Errors
+/// When a layer cannot be read.
+pub fn follow_through<T: FileTree>(
+    tree: &mut T,
+    path: &[u8],
+    pass: impl FnMut(&EntryPath, &BaseNode),
+) -> Result<BaseAnswer<(EntryPath, BaseNode)>, BoxedError> {
+    Ok(match walk(tree, path, pass)? {
         BaseAnswer::Here(Some(node)) => BaseAnswer::Here(node),
         BaseAnswer::Here(None) | BaseAnswer::Nothing => BaseAnswer::Nothing,
         BaseAnswer::Unknown => BaseAnswer::Unknown,
@@ -383,7 +391,7 @@ pub fn follow<T: FileTree>(
 /// # Errors
 /// When a layer cannot be read.
 pub fn follow_directory<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<BaseAnswer<()>, BoxedError> {
-    Ok(match walk(tree, path)? {
+    Ok(match walk(tree, path, |_, _| {})? {
         BaseAnswer::Here(None | Some((_, BaseNode::Directory { .. }))) => BaseAnswer::Here(()),
         BaseAnswer::Here(Some(_)) | BaseAnswer::Nothing => BaseAnswer::Nothing,
         BaseAnswer::Unknown => BaseAnswer::Unknown,
@@ -393,7 +401,11 @@ pub fn follow_directory<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<BaseAn
 /// A node with its path; `None` for the root.
 type WalkEnd = Option<(EntryPath, BaseNode)>;
 
-fn walk<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<BaseAnswer<WalkEnd>, BoxedError> {
+fn walk<T: FileTree>(
+    tree: &mut T,
+    path: &[u8],
+    mut pass: impl FnMut(&EntryPath, &BaseNode),
+) -> Result<BaseAnswer<WalkEnd>, BoxedError> {
     let parts =
         |bytes: &[u8]| -> Vec<Vec<u8>> { bytes.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect() };
     let mut at: Option<(EntryPath, BaseNode)> = None;
@@ -413,7 +425,10 @@ fn walk<T: FileTree>(tree: &mut T, path: &[u8]) -> Result<BaseAnswer<WalkEnd>, B
         }
         let next = match &at {
             None => EntryPath::new(&part),
-            Some((path, BaseNode::Directory { .. })) => path.join(&part),
+            Some((path, node @ BaseNode::Directory { .. })) => {
+                pass(path, node);
+                path.join(&part)
+            }
             Some(_) => return Ok(BaseAnswer::Nothing),
         };
         let Ok(next) = next else { return Ok(BaseAnswer::Nothing) };
@@ -494,5 +509,9 @@ mod tests {
             assert_eq!(is_directory(nothing), BaseAnswer::Nothing, "{nothing}");
         }
         assert_eq!(is_directory("/far"), BaseAnswer::Unknown);
+        let mut passed = Vec::new();
+        let found = follow_through(&mut files, b"/lib/libfoo.so", |path, _| passed.push(path.to_string()));
+        assert!(matches!(found, Ok(BaseAnswer::Here(_))));
+        assert_eq!(passed, ["/usr", "/usr/lib", "/usr", "/usr/lib"], "the link leads through `..`");
     }
 }

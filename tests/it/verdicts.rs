@@ -1138,6 +1138,87 @@ fn a_base_without_entries_for_its_directories_has_what_is_in_them() {
     }
 }
 
+/// A file or directory of a base, with its mode and owner.
+type BaseEntry = (&'static str, u32, (u64, u64), Vec<u8>);
+
+fn layer_of(entries: &[BaseEntry]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, mode, (uid, gid), content) in entries {
+        let mut header = tar::Header::new_ustar();
+        let is_directory = name.ends_with('/');
+        header.set_entry_type(if is_directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
+        header.set_mode(*mode);
+        header.set_uid(*uid);
+        header.set_gid(*gid);
+        header.set_mtime(1);
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, name, &content[..]).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// Owners, modes and directories of a base decide, read off its layers or out of the lock.
+#[test]
+fn the_user_must_reach_what_a_base_has() {
+    const ROOT: (u64, u64) = (0, 0);
+    let served = Served::start();
+    for (number, (name, mode, owner, user, says)) in [
+        ("opt/run", 0o755, ROOT, "1000", ""),
+        ("opt/run", 0o700, ROOT, "1000", "is not executable for the user `1000`"),
+        ("opt/run", 0o700, ROOT, "0", ""),
+        ("opt/run", 0o700, (1000, 0), "1000", ""),
+        ("opt/run", 0o750, (0, 50), "1000:50", ""),
+        ("opt/run", 0o750, (0, 50), "1000:60", "is not executable for the user `1000:60`"),
+        ("opt/", 0o700, ROOT, "1000", "is out of reach for the user `1000`"),
+        ("opt/", 0o700, ROOT, "", ""),
+        ("opt/", 0o700, (1000, 0), "1000", ""),
+        (GLIBC.0, 0o700, ROOT, "1000", "not executable for the user `1000`"),
+        (GLIBC.0, 0o700, (1000, 0), "1000", ""),
+        ("lib64/", 0o710, ROOT, "1000:5", "closed to the user `1000:5`"),
+        ("lib64/", 0o710, ROOT, "0:5", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut entries: Vec<BaseEntry> = vec![
+            ("lib64/", 0o755, ROOT, Vec::new()),
+            (GLIBC.0, 0o755, ROOT, library(AMD64, &[])),
+            ("opt/", 0o755, ROOT, Vec::new()),
+            ("opt/run", 0o755, ROOT, elf(AMD64, &[])),
+        ];
+        for entry in entries.iter_mut().filter(|entry| entry.0 == name) {
+            (entry.1, entry.2) = (mode, owner);
+        }
+        let made = Project::new();
+        fs::create_dir_all(made.path("layout")).unwrap();
+        crate::hostile::layout(&made.path("layout"), &[layer_of(&entries)]);
+        let far = format!("base{number}");
+        served.add(&far, &made.path("layout"));
+        // A program of the base, or one of the image that the base has the loader of.
+        let start = if name.starts_with("opt") { "/opt/run" } else { "/srv/server" };
+        for base in [layout(&made), served.name(&far)] {
+            let project = Project::with(&format!(
+                "[image]\nname = \"localhost/app\"\nbase = \"{base}\"\ntags = [\"1\"]\n\n[app]\npath = \"server\"\n\
+                 root = \"/srv\"\n\n[config]\nuser = \"{user}\"\nentrypoint = [\"{start}\"]\n"
+            ));
+            project.write("server", elf(AMD64, &[]));
+            // It refuses what cannot start, when the lock is written.
+            project.pack("update").run().has_code(i32::from(!says.is_empty()));
+            for more in ["", " --locked"] {
+                let said = project.pack(&format!("build{more}")).run();
+                let what = format!("{name} {mode:o} {owner:?} `{user}` on {base}{more}: {said:?}");
+                assert_eq!(said.code, Some(i32::from(!says.is_empty())), "{what}");
+                assert!(said.stderr.contains(says), "{what}");
+                if !says.is_empty() {
+                    said.hints();
+                }
+                // The lock alone says the same.
+                let _ = fs::remove_dir_all(project.cache());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_library_for_another_machine_is_none() {
     let mut foreign = elf(ARM64, &[]);

@@ -27,7 +27,7 @@ const ARTIFACT_TYPE: &str = "application/vnd.pack.cache.base.v1";
 /// The media type of an index in the registry: postcard in zstd.
 const INDEX_TYPE: &str = "application/vnd.pack.cache.index.v1+zstd";
 /// The version of the form of an index.
-const INDEX_FORMAT: u64 = 6;
+const INDEX_FORMAT: u64 = 7;
 /// No index is larger, packed; that of a large base has 300 kB.
 const MAX_PACKED: u64 = 2 << 20;
 /// No index is larger, unpacked: in memory, that takes some twenty times as much at worst.

@@ -1,7 +1,9 @@
-//! A program that an image needs: it is there, is a file, and the image's user may execute it.
+//! A program that an image needs: it is there, is a file, and the image's user may enter its directory and execute it.
+
+use std::fmt;
 
 use super::image::CandidateImage;
-use crate::bases::{BaseAnswer, BaseNode, FileTree, follow};
+use crate::bases::{BaseAnswer, BaseNode, FileFacts, FileTree, follow_through};
 use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
 use crate::types::finding::Finding;
@@ -12,6 +14,7 @@ use crate::types::shown::shown;
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const A_DIRECTORY: &str = "a directory";
+const OUT_OF_REACH: &str = "out of reach";
 
 /// A program that an image needs.
 pub(super) struct StartProgram<'a> {
@@ -38,9 +41,17 @@ pub(super) fn executable<T: FileTree>(
     let places = places(program.name, image);
     let (mut unknown, mut in_the_way, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
     for place in &places {
-        match follow(image.tree, place.as_bytes())? {
+        let mut closed = None;
+        let end = follow_through(image.tree, place.as_bytes(), |path, node| {
+            closed = closed.take().or_else(|| ClosedDirectory::of(path, node, &image.user));
+        })?;
+        match end {
+            BaseAnswer::Here((_, BaseNode::File(_))) if closed.is_some() => {
+                in_the_way.push(format!("{OUT_OF_REACH} for {}", said_user(&image.user)));
+                evidence.extend(closed.map(|directory| directory.to_string()));
+            }
             BaseAnswer::Here((found, BaseNode::File(facts))) => match facts.mode {
-                Some(mode) if may_execute(mode, image.tree.owner(&found), &image.user) => {
+                Some(mode) if may_execute(mode, &facts, &image.user) => {
                     let finding = Finding::met(rule, format!("{image_name} has `{name}`, {role}"));
                     return Ok((finding.evidence(vec![found.to_string()]), Some(found)));
                 }
@@ -70,6 +81,10 @@ pub(super) fn executable<T: FileTree>(
             // No mode makes a program of a directory.
             let remedy = if reason == A_DIRECTORY {
                 remedy.clone()
+            } else if reason.starts_with(OUT_OF_REACH) {
+                format!(
+                    "give the directory a mode such as \"0755\", or set another `config.user`, or {remedy}"
+                )
             } else {
                 format!("give it a mode such as \"0755\" (`app.mode`, or `mode` of a layer), or {remedy}")
             };
@@ -113,20 +128,69 @@ fn places<T>(name: &str, image: &CandidateImage<'_, T>) -> Vec<String> {
     directories.map(|directory| format!("{directory}/{name}")).collect()
 }
 
-/// Whether `user` may execute a file of this mode, as far as numbers tell: root with any bit, others by the bits for the
-/// owner, the group or all. Of a file whose owner is not known, and of a user with a name, any bit will do.
-pub(super) fn may_execute(mode: u32, owner: Option<(u64, u64)>, user: &str) -> bool {
+/// A directory on the way to a program, which the image's user may not enter.
+pub(super) struct ClosedDirectory {
+    path: EntryPath,
+    mode: u32,
+    owner: (u64, u64),
+}
+
+impl ClosedDirectory {
+    /// The directory `node` at `path`, if `user` may not enter it.
+    fn of(path: &EntryPath, node: &BaseNode, user: &str) -> Option<Self> {
+        let BaseNode::Directory { mode, uid, gid } = *node else { return None };
+        let may_enter = may(EXECUTE, mode, (uid, gid), user).unwrap_or(true);
+        (!may_enter).then(|| Self { path: path.clone(), mode, owner: (uid, gid) })
+    }
+
+    /// The first of them on the way to `path`, through all links.
+    pub(super) fn on_the_way<T: FileTree>(
+        path: &str,
+        image: &mut CandidateImage<'_, T>,
+    ) -> Result<Option<Self>, BoxedError> {
+        let mut closed = None;
+        follow_through(image.tree, path.as_bytes(), |path, node| {
+            closed = closed.take().or_else(|| Self::of(path, node, &image.user));
+        })?;
+        Ok(closed)
+    }
+}
+
+impl fmt::Display for ClosedDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, mode, owner: (uid, gid) } = self;
+        write!(f, "`{path}` has the mode {mode:04o} and the owner {uid}:{gid}")
+    }
+}
+
+const READ: u32 = 4;
+const EXECUTE: u32 = 1;
+
+/// Whether `user` has a right to a file of this mode, as far as numbers tell: by the bits for the owner, the group or all.
+/// `None` for root, and for a user with a name.
+fn may(right: u32, mode: u32, (owner, owner_group): (u64, u64), user: &str) -> Option<bool> {
     let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
-    let any = mode & 0o111 != 0;
-    let (Ok(uid), Some((owner, owner_group))) = (user.parse::<u64>(), owner) else { return any };
+    let uid = user.parse::<u64>().ok().filter(|uid| *uid != 0)?;
     // Without a number, the image's `/etc/group` may have the user in any group.
     let group = group.and_then(|group| group.parse::<u64>().ok());
     let is_in_group = group.is_none_or(|group| group == owner_group);
-    match uid {
-        0 => any,
-        uid if uid == owner => mode & 0o100 != 0,
-        _ => mode & 0o001 != 0 || (is_in_group && mode & 0o010 != 0),
-    }
+    Some(match uid {
+        uid if uid == owner => mode & (right << 6) != 0,
+        _ => mode & right != 0 || (is_in_group && mode & (right << 3) != 0),
+    })
+}
+
+/// Whether `user` may execute a file of this mode. Any bit will do for root, for a user with a name, and where the owner is
+/// not known.
+pub(super) fn may_execute(mode: u32, facts: &FileFacts, user: &str) -> bool {
+    let known = facts.owner.and_then(|(uid, gid)| may(EXECUTE, mode, (uid.into(), gid.into()), user));
+    known.unwrap_or(mode & 0o111 != 0)
+}
+
+/// Whether `user` may read a file, as far as its owner and numbers tell.
+pub(super) fn may_read(facts: &FileFacts, user: &str) -> bool {
+    let owner = facts.owner.map(|(uid, gid)| (uid.into(), gid.into()));
+    facts.mode.zip(owner).and_then(|(mode, owner)| may(READ, mode, owner, user)).unwrap_or(true)
 }
 
 pub(super) fn said_user(user: &str) -> String {
@@ -140,6 +204,7 @@ mod tests {
     #[test]
     fn modes_and_numbers_decide_who_may_execute() {
         let root = Some((0, 0));
+        let facts = |mode, owner| FileFacts { mode: Some(mode), owner, ..FileFacts::default() };
         for (mode, owner, user, expected) in [
             (0o755, root, "1000", true),
             (0o644, root, "", false),
@@ -156,7 +221,31 @@ mod tests {
             (0o500, None, "1000", true),
             (0o600, None, "1000", false),
         ] {
-            assert_eq!(may_execute(mode, owner, user), expected, "{mode:o} {owner:?} {user}");
+            assert_eq!(may_execute(mode, &facts(mode, owner), user), expected, "{mode:o} {owner:?} {user}");
+        }
+        for (mode, owner, user, expected) in [
+            (0o711, root, "1000", false),
+            (0o711, root, "0", true),
+            (0o711, root, "", true),
+            (0o711, root, "web", true),
+            (0o711, None, "1000", true),
+            (0o755, root, "1000", true),
+            (0o750, Some((0, 20)), "1000:20", true),
+        ] {
+            assert_eq!(may_read(&facts(mode, owner), user), expected, "{mode:o} {owner:?} {user}");
+        }
+        let path = EntryPath::new(b"opt/app").expect("a path");
+        for (mode, user, is_closed) in [
+            (0o700, "1000", true),
+            (0o700, "", false),
+            (0o600, "root", false),
+            (0o700, "web", false),
+            (0o755, "1000", false),
+            (0o710, "1000", false),
+            (0o710, "1000:5", true),
+        ] {
+            let node = BaseNode::Directory { mode, uid: 0, gid: 0 };
+            assert_eq!(ClosedDirectory::of(&path, &node, user).is_some(), is_closed, "{mode:o} {user}");
         }
     }
 }

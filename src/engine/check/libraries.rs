@@ -422,7 +422,12 @@ mod tests {
                 BaseNode::Directory { mode: 0o755, uid: 0, gid: 0 }
             } else {
                 let machine = elf(&path).map(|file| file.machine);
-                BaseNode::File(FileFacts { mode: Some(0o755), size: Some(metadata.len()), machine })
+                BaseNode::File(FileFacts {
+                    mode: Some(0o755),
+                    size: Some(metadata.len()),
+                    machine,
+                    owner: None,
+                })
             }))
         }
 

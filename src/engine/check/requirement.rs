@@ -1,6 +1,6 @@
 //! Whether an image meets one requirement: yes, no, or nothing at hand tells.
 
-use super::executable::{StartProgram, executable, may_execute, said_user};
+use super::executable::{ClosedDirectory, StartProgram, executable, may_execute, said_user};
 use super::image::CandidateImage;
 use super::interpreters::{self, PythonPackages};
 use super::lookups::FileAt;
@@ -293,7 +293,7 @@ fn loader<T: FileTree>(
     Ok(match image.file(path)? {
         FileAt::Fits(real, facts) => match facts.mode {
             // The kernel opens it as it opens a program.
-            Some(mode) if !may_execute(mode, image.tree.owner(&real), &image.user) => {
+            Some(mode) if !may_execute(mode, &facts, &image.user) => {
                 let why = format!(
                     "`{real}` has the mode {mode:04o}, not executable for {}",
                     said_user(&image.user)
@@ -308,7 +308,13 @@ fn loader<T: FileTree>(
                 );
                 Finding::unknown(rule, message).hint("link the program with the usual loader of a C library")
             }
-            _ => met(image),
+            _ => match ClosedDirectory::on_the_way(path, image)? {
+                Some(directory) => {
+                    let why = format!("{directory}, closed to {}", said_user(&image.user));
+                    no_loader(path, artifact, Some(why), image)?
+                }
+                None => met(image),
+            },
         },
         FileAt::OtherMachine(machine) => {
             no_loader(path, artifact, Some(format!("the file that is there is for {machine}")), image)?

@@ -1,12 +1,12 @@
 //! The program that starts an image. Of one in a planned layer, more is known than that it is there: an ELF file needs its
 //! loader and libraries, a script its interpreter.
 
-use super::executable::{StartProgram, executable};
+use super::executable::{StartProgram, executable, may_read, said_user};
 use super::image::CandidateImage;
 use super::requirement::check_all;
 use super::script::{first_line, line_ends};
 use crate::artifact::{Requirement, Requirements, requirements_of_program};
-use crate::bases::{BaseAnswer, FileTree};
+use crate::bases::{BaseAnswer, BaseNode, FileTree};
 use crate::formats::elf::{LibraryFlaw, Machine};
 use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
@@ -127,6 +127,16 @@ fn script<T: FileTree>(
     let Some(line) = first_line(head) else { return Ok(Vec::new()) };
     if let Some(finding) = line_ends(path, head) {
         return Ok(vec![finding]);
+    }
+    if let BaseAnswer::Here(BaseNode::File(facts)) = image.tree.peek(path)?
+        && !may_read(&facts, &image.user)
+    {
+        let (mode, user) = (facts.mode.unwrap_or_default(), said_user(&image.user));
+        let message =
+            format!("the interpreter of `{path}` cannot read it as {user}: it has the mode {mode:04o}");
+        let hint =
+            "give it a mode such as \"0755\" (`app.mode`, or `mode` of a layer), or another `config.user`";
+        return Ok(vec![Finding::not_met(Rule::EntrypointNotExecutable, message).hint(hint)]);
     }
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let Some(interpreter) = words.next() else { return Ok(Vec::new()) };

@@ -193,12 +193,23 @@ impl Decode for Ancestor {
             ("symlink", None, None, None, Some(target), None) => {
                 Some(Self::Symlink { target: target.into_bytes() })
             }
-            ("file", mode, None, None, None, None) => {
-                Some(Self::File { mode: mode.map(Mode::bits), machine, dynamic, content: text.content })
-            }
+            ("file", mode, None, None, None, None) => Some(Self::File {
+                mode: mode.map(Mode::bits),
+                owner: None,
+                machine,
+                dynamic,
+                content: text.content,
+            }),
+            ("file", Some(mode), Some(uid), Some(gid), None, None) => Some(Self::File {
+                mode: Some(mode.bits()),
+                owner: u32::try_from(uid).ok().zip(u32::try_from(gid).ok()),
+                machine,
+                dynamic,
+                content: text.content,
+            }),
             ("missing", None, None, None, None, None) => Some(Self::Missing),
             _ => {
-                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine`, `content` and what is loaded with it, a `missing` nothing";
+                let hint = "a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `uid` and `gid`, `machine`, `content` and what is loaded with it, a `missing` nothing";
                 decoder.wrong(text.kind.span, Wrong::new("this is not a valid kind of entry").hint(hint))
             }
         }

@@ -125,12 +125,13 @@ impl Ancestor {
             Self::Symlink { target } => {
                 format!("{{ kind = \"symlink\", target = {} }}", quoted(std::str::from_utf8(target).ok()?))
             }
-            Self::File { mode, machine, dynamic, content } => {
+            Self::File { mode, owner, machine, dynamic, content } => {
                 let mode = mode.map(|mode| format!(", mode = \"{:04o}\"", mode & 0o7777)).unwrap_or_default();
+                let owner = owner.map(|(uid, gid)| format!(", uid = {uid}, gid = {gid}")).unwrap_or_default();
                 let machine = machine.map(|machine| format!(", machine = \"{machine}\"")).unwrap_or_default();
                 let dynamic = dynamic.as_ref().map(render_dynamic).unwrap_or_default();
                 let content = content.as_ref().map(|content| format!(", content = {}", quoted(content)));
-                format!("{{ kind = \"file\"{mode}{machine}{dynamic}{} }}", content.unwrap_or_default())
+                format!("{{ kind = \"file\"{mode}{owner}{machine}{dynamic}{} }}", content.unwrap_or_default())
             }
             Self::Missing => "{ kind = \"missing\" }".to_owned(),
         })

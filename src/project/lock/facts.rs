@@ -118,6 +118,8 @@ pub enum Ancestor {
     File {
         /// Its permission bits.
         mode: Option<u32>,
+        /// Its user and group, where they decide who may execute it.
+        owner: Option<(u32, u32)>,
         /// Of a library: what it was compiled for.
         machine: Option<Machine>,
         /// Its dynamic section, if a check asked for that.

@@ -294,7 +294,7 @@ fn says_what_is_wrong() {
     20 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
        |                                     ^^^^^^^^^^^
        |
-       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine`, `content` and what is loaded with it, a `missing` nothing
+       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `uid` and `gid`, `machine`, `content` and what is loaded with it, a `missing` nothing
 
     error: this is not a valid kind of entry
       --> build.lock:44:37
@@ -302,7 +302,7 @@ fn says_what_is_wrong() {
     44 | "/opt/größe \"x\"\u007F" = { kind = "directory" }
        |                                     ^^^^^^^^^^^
        |
-       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `machine`, `content` and what is loaded with it, a `missing` nothing
+       = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `uid` and `gid`, `machine`, `content` and what is loaded with it, a `missing` nothing
     hint:
     "#);
 }
@@ -316,9 +316,10 @@ fn any_lock() -> impl Strategy<Value = Lock> {
         "[^\0]{0,8}".prop_map(|target| Ancestor::Symlink { target: target.into_bytes() }),
         (0_u32..0o10000, proptest::collection::btree_set("[^/\0]{1,4}", 0..3))
             .prop_map(|(mode, names)| { Ancestor::Listed { mode, uid: 0, gid: 7, names } }),
-        Just(Ancestor::File { mode: None, machine: None, dynamic: None, content: None }),
+        Just(Ancestor::File { mode: None, owner: None, machine: None, dynamic: None, content: None }),
         Just(Ancestor::File {
-            mode: Some(0o755),
+            mode: Some(0o750),
+            owner: Some((0, 1000)),
             machine: Machine::parse("arm64"),
             dynamic: None,
             content: None
@@ -341,6 +342,7 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                 };
                 Ancestor::File {
                     mode: Some(0o644),
+                    owner: None,
                     machine: Machine::parse("amd64"),
                     dynamic: Some(dynamic),
                     content: Some("root:x:0:0::/root:/bin/sh\n\u{e9}'\"\n".to_owned()),
