@@ -245,3 +245,60 @@ fn all_images_of_manifests_are_found() {
         assert!(now == std::fs::read(&file).expect("there"), "{}", below.display());
     }
 }
+
+/// A line of HCL, JSON or YAML with `pack://app` in the place of an image that is written out; `None` for another line.
+fn with_member(line: &str, is_image: bool) -> Option<String> {
+    let key = if is_image { "id" } else { "image" };
+    let start = line.find(key)?;
+    let is_key = line[..start].trim_matches([' ', '"', '{', '-']).is_empty();
+    let (between, value) = line[start + key.len()..].split_once(['=', ':'])?;
+    let value = value.trim().trim_end_matches(',').trim_matches('"');
+    let is_key = is_key && between.trim_matches([' ', '"']).is_empty();
+    let is_whole = is_key && !value.is_empty() && !value.contains(['$', '{', '"', ' ']);
+    (is_whole && !value.starts_with("var.")).then(|| line.replacen(value, "pack://app", 1))
+}
+
+/// All lines, and how many images they have. A pod of Marathon has the `id` of an image.
+fn with_members(text: &str) -> (String, usize) {
+    let (mut named, mut count, mut is_image) = (String::new(), 0, false);
+    for line in text.split_inclusive('\n') {
+        let found = with_member(line, is_image);
+        is_image = line.contains("\"image\": {") || (is_image && !line.contains('}'));
+        count += usize::from(found.is_some());
+        named.push_str(found.as_deref().unwrap_or(line));
+    }
+    (named, count)
+}
+
+/// Jobs of Nomad, apps of Marathon and stacks of Swarm that others wrote change in nothing but their images.
+#[test]
+fn files_of_other_schedulers_keep_all_but_their_images() {
+    let Some(source) = peer("scheduler-files") else { return };
+    let (project, fake) = project();
+    let before = project.path("before");
+    copy_tree(&source, &before);
+    project.pack("resolve -f before --in-place").ok();
+    let mut files = Vec::new();
+    for file in files_below(&before) {
+        let text = std::fs::read_to_string(&file).expect("text");
+        let below = file.strip_prefix(&before).expect("below").to_owned();
+        let theirs = std::fs::read_to_string(source.join(&below)).expect("text");
+        assert_eq!(text, theirs, "{}", below.display());
+        let (named, count) = with_members(&text);
+        std::fs::write(&file, &named).expect("written");
+        files.push((below, named, count));
+    }
+    project.pack("resolve -f before -o after").ok();
+    let image = image(&fake);
+    for (below, named, count) in &files {
+        let after =
+            std::fs::read_to_string(project.path("after").join(below)).unwrap_or_else(|_| named.clone());
+        assert_eq!(after, named.replace("pack://app", &image), "{} with {count} images", below.display());
+    }
+    for (directory, least) in [("nomad", 90), ("marathon", 12), ("swarm", 8)] {
+        let of = || files.iter().filter(|(below, ..)| below.starts_with(directory));
+        let images: usize = of().map(|(_, _, count)| count).sum();
+        say(&format!("{directory}: {} files, {images} images", of().count()));
+        assert!(images >= least, "{directory}: {images}");
+    }
+}
