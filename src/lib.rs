@@ -68,7 +68,8 @@
 //!     them. `index.json.bad`: a damaged index.
 //!   - `memo/NAMESPACE-HEX`: records of finished steps. `engine::memo` has `files`, `archive`, `sibling`, `layer`, `bodies`, `blobs`,
 //!     `listing`, `outcome` and `inputs`; `bases` has `layer-index`, the paths and facts of a base layer; `sbom` has
-//!     `sbom-layer`, the packages in a layer.
+//!     `sbom-layer`, the packages in a layer; `transport` has `pushed` and `referrers`, what registries were seen to have; `attach` has
+//!     `signature` and `older-signature`, those that were made or seen.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `outbox/TIME-ID-RECEIVER.intent`, `.event`: events that are not delivered; `.tries`: when the next try is due.
 //!   - `CACHEDIR.TAG`.

@@ -37,6 +37,14 @@ pub enum AttachError {
         /// Why.
         source: DocumentError,
     },
+    /// A part of a document cannot be read.
+    #[error("{digest} cannot be read: {source}")]
+    Blob {
+        /// The part.
+        digest: Digest,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A manifest cannot be written.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -86,7 +94,7 @@ impl Explain for AttachError {
     fn kind(&self) -> Kind {
         match self {
             Self::Unproved { .. } => Kind::Policy,
-            Self::Contended(_) | Self::Document { .. } => Kind::Registry,
+            Self::Contended(_) | Self::Document { .. } | Self::Blob { .. } => Kind::Registry,
             Self::Interrupted(_) => Kind::Interrupted,
             Self::NoLegacy(_)
             | Self::NotSignatures(_)

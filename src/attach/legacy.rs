@@ -11,10 +11,13 @@ use crate::attest::{PublicKey, SIGNATURE_ANNOTATION, SIMPLE_SIGNING, Signer, Sim
 use crate::oci::blob::Blob;
 use crate::oci::{Descriptor, ManifestOrIndex, MediaType, RawDocument, artifact::OciArtifact};
 use crate::registry::{Client, PushedParts, RegistryError};
-use crate::types::digest::Digest;
+use crate::store::Store;
+use crate::types::digest::{Digest, Key, KeyBuilder};
 use crate::types::error::BoxedError;
 use crate::types::reference::{Repository, Tag};
 
+/// The namespace of lists in the store's memos.
+const NAMESPACE: &str = "older-signature";
 /// A payload has at most so many bytes.
 const MAX_PAYLOAD: u64 = 1 << 20;
 /// So many older signatures of an image are read.
@@ -27,6 +30,7 @@ const TRIES: u32 = 20;
 pub struct LegacyPlace {
     client: Client,
     repository: Repository,
+    store: Option<Store>,
 }
 
 /// An older signature, before anything of it is believed.
@@ -47,7 +51,51 @@ impl LegacyPlace {
     /// The tags of this repository.
     #[must_use]
     pub const fn new(client: Client, repository: Repository) -> Self {
-        Self { client, repository }
+        Self { client, repository, store: None }
+    }
+
+    /// With a store that remembers lists in which a key has signed.
+    #[must_use]
+    pub fn with_store(self, store: &Store) -> Self {
+        Self { store: Some(store.clone()), ..self }
+    }
+
+    fn memo_key(&self, subject: &Digest, key: &PublicKey) -> Key {
+        let repository = self.repository.to_string();
+        KeyBuilder::new("pack older signature 1")
+            .part(repository.as_bytes())
+            .part(subject.as_bytes())
+            .part(key.id().to_string().as_bytes())
+            .finish()
+    }
+
+    /// Remembers that the key has signed in this list.
+    fn remember(&self, list: &LegacyList, key: &PublicKey, subject: &Digest) {
+        if let (Some(store), Some(seen)) = (&self.store, list.seen) {
+            store.memo_save(NAMESPACE, &self.memo_key(subject, key), &seen);
+        }
+    }
+
+    /// Whether the key has signed the image. A list that is remembered is not read again.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub fn is_signed(&self, key: &PublicKey, subject: &Digest) -> Result<bool, BoxedError> {
+        let known = self.store.as_ref();
+        let known =
+            known.and_then(|store| store.memo_load::<Digest>(NAMESPACE, &self.memo_key(subject, key)));
+        if let Some(known) = known {
+            let found = self.client.resolve(&self.repository.at_tag(Self::tag(subject)))?;
+            if found.is_some_and(|found| found.digest == known) {
+                return Ok(true);
+            }
+        }
+        let list = self.list(subject)?;
+        let has = self.has(&list, key, subject)?;
+        if has {
+            self.remember(&list, key, subject);
+        }
+        Ok(has)
     }
 
     fn tag(subject: &Digest) -> Tag {
@@ -105,9 +153,10 @@ impl LegacyPlace {
     ///
     /// # Errors
     /// When it cannot be made or stored.
-    pub(super) fn add(&self, signer: &dyn Signer, subject: &Digest) -> Result<bool, BoxedError> {
+    pub fn add(&self, signer: &dyn Signer, subject: &Digest) -> Result<bool, BoxedError> {
         let mut list = self.list(subject)?;
         if self.has(&list, signer.public(), subject)? {
+            self.remember(&list, signer.public(), subject);
             return Ok(false);
         }
         let payload = SimplePayload::bytes(&self.repository, subject);
@@ -120,8 +169,8 @@ impl LegacyPlace {
             let config = config(&list.layers);
             let of_config = Descriptor::of(MediaType::ImageConfig, &config);
             let blobs = [
-                Blob::in_memory(layer.clone(), payload.clone(), "signature"),
-                Blob::in_memory(of_config.clone(), config, "config"),
+                Blob::in_memory(layer.clone(), payload.clone(), "signature").made_now(),
+                Blob::in_memory(of_config.clone(), config, "config").made_now(),
             ];
             for blob in &blobs {
                 self.client.push_blob(&self.repository, blob)?;
@@ -139,6 +188,7 @@ impl LegacyPlace {
             thread::sleep(Duration::from_millis(20 + spread * u64::from(tried.min(4))));
             list = self.list(subject)?;
             if list.layers.iter().any(|found| found == &layer) {
+                self.remember(&list, signer.public(), subject);
                 return Ok(true);
             }
         }

@@ -11,6 +11,7 @@ mod found;
 mod legacy;
 mod referrers;
 mod sign;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -23,6 +24,7 @@ pub use external::ExternalSigner;
 pub use legacy::LegacyPlace;
 pub use referrers::{Referrer, ReferrerTree, tree};
 pub use sign::{SignOptions, SignReport, SignatureFormat, sign};
+pub use signature::{found_signature, remember_signature, remembered_signature, signature};
 #[cfg(test)]
 use verify::SignatureForm;
 pub use verify::{ProvedSignature, prove};

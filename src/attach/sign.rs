@@ -3,22 +3,16 @@
 use serde::Serialize;
 
 use super::error::AttachError;
-use super::found::bundles;
 use super::legacy::LegacyPlace;
+use super::signature::{found_signature, remember_signature, remembered_signature, signature};
 use super::writer::write;
-use crate::attest::{BUNDLE, COSIGN_SIGN, ImageStatement, KeyId, PublicKey, SignatureBundle, Signer};
-use crate::oci::attached::AttachedDocument;
+use crate::attest::{KeyId, Signer};
 use crate::oci::{Descriptor, ManifestOrIndex, media_type};
 use crate::runtime::interrupt::Interrupt;
+use crate::store::Store;
 use crate::transport::{Destination, Source};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
-
-/// The annotation with the time of a referrer.
-const CREATED: &str = "org.opencontainers.image.created";
-/// Annotations of a bundle's manifest, by which others find the bundle.
-const CONTENT: &str = "dev.sigstore.bundle.content";
-const PREDICATE: &str = "dev.sigstore.bundle.predicateType";
 
 /// The forms of signatures to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +38,8 @@ pub struct SignOptions<'a> {
     pub recursive: bool,
     /// The time of the signature, as RFC 3339 has it.
     pub created: String,
+    /// Remembers signatures, so that one that is there is found without reading it.
+    pub store: Option<Store>,
     /// Whether to stop.
     pub interrupt: Interrupt,
 }
@@ -123,31 +119,28 @@ fn bundle(
     subject: &Descriptor,
     options: &SignOptions<'_>,
 ) -> Result<(Digest, bool), BoxedError> {
-    if let Some(digest) = signed_by(source, &subject.digest, options.signer.public())? {
-        return Ok((digest, false));
-    }
-    let bytes = SignatureBundle::sign(&ImageStatement::signature(&subject.digest), options.signer)?;
-    let document = AttachedDocument::new(BUNDLE, bytes)
-        .annotation(CREATED, options.created.clone())
-        .annotation(CONTENT, "dsse-envelope")
-        .annotation(PREDICATE, COSIGN_SIGN);
-    let attached = document.refer_to(subject).map_err(AttachError::from)?;
-    let digest = attached.document.digest();
-    write(destination, &subject.digest, &[attached], &options.interrupt)?;
-    Ok((digest, true))
-}
-
-/// The bundle with a plain signature by this key, if there is one. Signatures by one key differ each time, so that they
-/// are compared by what they say.
-fn signed_by(source: &dyn Source, subject: &Digest, key: &PublicKey) -> Result<Option<Digest>, BoxedError> {
-    let found = bundles(source, subject)?;
-    let is_equal = |bundle: &SignatureBundle| {
-        bundle.proves(key).is_ok_and(|statement| is_signature(&statement, subject))
+    let (digest, key) = (subject.digest, options.signer.public());
+    let store = options.store.as_ref();
+    let known = store.and_then(|store| remembered_signature(store, &digest, key));
+    let signed = match known {
+        Some(known) if destination.lacks(&digest, std::slice::from_ref(&known.entry))?.is_empty() => {
+            return Ok((known.document.digest(), false));
+        }
+        Some(known) => known,
+        None => {
+            let found = found_signature(source, &digest, key)?;
+            let is_there = found.is_some();
+            let signed = found.map_or_else(|| signature(subject, options.signer, &options.created), Ok)?;
+            if let Some(store) = store {
+                remember_signature(store, &digest, key, &signed);
+            }
+            if is_there {
+                return Ok((signed.document.digest(), false));
+            }
+            signed
+        }
     };
-    let mut found = found.bundles.iter();
-    Ok(found.find(|one| one.bundle.as_ref().is_ok_and(is_equal)).map(|one| one.digest))
-}
-
-fn is_signature(statement: &ImageStatement, subject: &Digest) -> bool {
-    statement.predicate_type == COSIGN_SIGN && statement.is_about(subject).is_ok()
+    let written = signed.document.digest();
+    write(destination, &digest, &[signed], &options.interrupt)?;
+    Ok((written, true))
 }

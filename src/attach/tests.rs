@@ -66,6 +66,7 @@ impl Shop {
             legacy: Some(self.legacy()),
             recursive: true,
             created: "2026-01-01T00:00:00Z".to_owned(),
+            store: None,
             interrupt: Interrupt::default(),
         };
         sign(&*self.source(), &self.destination(), &options).expect("signed")

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::error::AttachError;
-use super::found::bundles;
+use super::found::each_bundle;
 use super::legacy::LegacyPlace;
-use crate::attest::{COSIGN_SIGN, KeyId, PublicKey, SimplePayload};
+use crate::attest::{COSIGN_SIGN, KeyId, PublicKey, SignatureBundle, SimplePayload};
 use crate::transport::Source;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
@@ -44,23 +44,16 @@ pub fn prove(
     subject: &Digest,
     key: &PublicKey,
 ) -> Result<ProvedSignature, BoxedError> {
-    let mut why = Vec::new();
-    let found = bundles(source, subject)?;
-    for one in &found.bundles {
-        match one.bundle.as_ref().map_err(Clone::clone).and_then(|bundle| {
-            let statement = bundle.proves(key).map_err(|error| error.to_string())?;
-            statement.is_about(subject).map_err(|error| error.to_string())?;
-            match statement.predicate_type == COSIGN_SIGN {
-                true => Ok(()),
-                false => Err(format!("it claims `{}`, and is no plain signature", statement.predicate_type)),
-            }
-        }) {
-            Ok(()) => {
-                let form = SignatureForm::Bundle;
-                return Ok(ProvedSignature { subject: *subject, key: key.id(), form, digest: one.digest });
-            }
+    let (mut why, mut proved) = (Vec::new(), None);
+    let failure = each_bundle(source, subject, &mut |one| {
+        match one.bundle.and_then(|bundle| proves(&bundle, subject, key)) {
+            Ok(()) => proved = Some(one.digest),
             Err(reason) => why.push(format!("{}: {reason}", one.digest.short())),
         }
+        proved.is_none()
+    })?;
+    if let Some(digest) = proved {
+        return Ok(ProvedSignature { subject: *subject, key: key.id(), form: SignatureForm::Bundle, digest });
     }
     for one in legacy.map(|place| place.found(subject)).transpose()?.unwrap_or_default() {
         match SimplePayload::prove(&one.payload, &one.signature, key, subject) {
@@ -71,8 +64,18 @@ pub fn prove(
             Err(reason) => why.push(format!("{}: {reason}", one.digest.short())),
         }
     }
-    match found.failure {
+    match failure {
         Some(failure) => Err(failure),
         None => Err(AttachError::Unproved { name: source.name(), key: key.id(), why }.into()),
+    }
+}
+
+/// Whether a bundle is a plain signature of `subject` by the key, and else why not.
+fn proves(bundle: &SignatureBundle, subject: &Digest, key: &PublicKey) -> Result<(), String> {
+    let statement = bundle.proves(key).map_err(|error| error.to_string())?;
+    statement.is_about(subject).map_err(|error| error.to_string())?;
+    match statement.predicate_type == COSIGN_SIGN {
+        true => Ok(()),
+        false => Err(format!("it claims `{}`, and is no plain signature", statement.predicate_type)),
     }
 }

@@ -361,7 +361,7 @@ impl Base {
         let content = move || source.blob(&wanted).map_err(carry);
         let mut descriptor = descriptor.clone();
         descriptor.media_type = media_type::to_oci(&descriptor.media_type);
-        Blob { descriptor, content: Arc::new(content), origin: self.source.origin(), title }
+        Blob { descriptor, content: Arc::new(content), origin: self.source.origin(), title, is_new: false }
     }
 
     /// The entry of the lock for this base.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::format::{Column, Screen, Table, bytes, duration, printable};
-use crate::engine::{DestinationReport, ImageReport, LayerReport, Report, Totals};
+use super::format::{Column, Screen, Table, bytes, count, duration, printable};
+use crate::engine::{DestinationReport, ImageReport, LayerReport, ReferrerEntry, Report, Totals};
 use crate::layer::LayerWork;
 use crate::oci::Descriptor;
 use crate::plan::KnownFrom;
@@ -28,6 +28,9 @@ pub struct Summary {
     pub tags: Vec<String>,
     /// One per platform.
     pub images: Vec<ImageSummary>,
+    /// The documents that are attached to the images.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<ReferrerEntry>,
     /// The findings of the checks.
     pub findings: Vec<Finding>,
     /// Where it was written to, as the user would write it; empty for the local store alone.
@@ -142,6 +145,7 @@ impl Summary {
             digest: report.digest?,
             tags: report.tags.iter().map(ToString::to_string).collect(),
             images: images.collect::<Option<_>>()?,
+            attached: report.attached.clone(),
             findings: report.findings.clone(),
             outputs: report.destinations.iter().map(output).collect(),
             sent,
@@ -178,6 +182,9 @@ impl Summary {
             vec![format!("{} {}", printable(&format!("{}{tags}", self.name)), self.digest.short())];
         if !self.outputs.is_empty() {
             parts.push(format!("to {}", printable(&self.outputs.join(" and "))));
+        }
+        if !self.attached.is_empty() {
+            parts.push(format!("attached {}", count(self.attached.len() as u64, "document")));
         }
         for (what, amount) in [("sent", self.sent), ("wrote", self.written), ("reused", self.reused)] {
             if amount > 0 {
@@ -325,6 +332,7 @@ mod tests {
                 digest: Digest::of(b"image"),
                 layers,
             }],
+            attached: Vec::new(),
             findings: Vec::new(),
             outputs: vec!["registry".into()],
             sent: 824_345,

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::finished::Finished;
+use super::finished::{Finished, ReferrerEntry};
 use super::layer_table::PlanPosition;
 use super::outcome::Outcome;
 use super::report::{ImageReport, LayerReport, Report};
@@ -102,6 +102,7 @@ pub(super) struct DerivedImage {
     /// The bytes of the manifest or index.
     pub(super) size: u64,
     pub(super) attachments: Vec<Descriptor>,
+    pub(super) attached: Vec<ReferrerEntry>,
     /// The digests of manifest and configuration, by platform.
     pub(super) images: Vec<(Digest, Digest)>,
     /// Notes about the derivation.
@@ -179,6 +180,7 @@ impl DerivedImage {
             media_type: finished.root.media_type.clone(),
             size: finished.root.bytes.len() as u64,
             attachments: finished.attached(),
+            attached: finished.referrers(),
             images: finished
                 .images
                 .iter()

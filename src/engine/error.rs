@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::layer::scan::ScanError;
 use crate::layer::{ContentError, EntryPathError, SpecError};
 use crate::runtime::interrupt::Interrupted;
+use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::platform::Platform;
 use crate::types::shown::shown_path;
@@ -38,6 +39,14 @@ pub enum BuildError {
     Missing {
         /// What.
         path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A layer whose packages are to be listed.
+    #[error("the layer {digest} cannot be read: {source}")]
+    Unreadable {
+        /// The layer.
+        digest: Digest,
         /// The reason.
         source: io::Error,
     },

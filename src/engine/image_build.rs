@@ -6,10 +6,11 @@
 //! done once more without it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::attest::{Attestor, BuiltImages};
 use super::base_table::BaseTable;
 use super::build_event::{AskedDestination, BuildEvent, DerivedImage, Has, PlanResult};
 use super::build_log::ImageLog;
@@ -77,6 +78,8 @@ struct Planned<'r> {
     layers: BTreeMap<PlanPosition, NewLayer>,
     /// The entries for the cache in a registry.
     entries: Vec<NewEntry>,
+    /// The blobs of our layers, where a list of packages is wanted.
+    blobs: Vec<Blob>,
     finished: Option<Finished>,
     /// The targets that do not have the image.
     stale: Vec<usize>,
@@ -92,7 +95,9 @@ pub(super) struct Documents {
     pub(super) others: Vec<Blob>,
     /// Those targets, by number.
     pub(super) stale: Vec<usize>,
-    /// Blobs for targets that lack only attachments.
+    /// Tables of contents for targets that lack only attachments.
+    pub(super) tables: Vec<Blob>,
+    /// Blobs of what is attached, for both kinds of targets.
     pub(super) attached: Vec<Blob>,
     /// Those targets, by number.
     pub(super) lacking: Vec<usize>,
@@ -194,8 +199,8 @@ impl<'r> ImageBuild<'r> {
         let Some(report) = self.earlier.take() else { return Ok(None) };
         for target in self.targets {
             let is_current = match &report.digest {
-                Some(digest) => match presence(&**target, digest, &report.tags, &report.attachments) {
-                    Ok(presence) => presence == Presence::Current,
+                Some(digest) => match self.presence(target, digest, &report) {
+                    Ok(is_current) => is_current,
                     // The refusal can say more when the image is at hand.
                     Err(error) if TakenTag::behind(&error).is_some() => false,
                     Err(error) => return Err(error),
@@ -214,6 +219,15 @@ impl<'r> ImageBuild<'r> {
             self.log.tell(BuildEvent::DestinationAsked(asked));
         }
         Ok(Some(self.log.report()))
+    }
+
+    /// Whether a target has the image of an earlier build, under its tags and with all that was attached to it.
+    fn presence(&self, target: &Target, digest: &Digest, report: &Report) -> Result<bool, BoxedError> {
+        let Report { tags, attachments, attached, images, .. } = report;
+        let mut subjects: BTreeSet<Digest> = images.iter().filter_map(|image| image.digest).collect();
+        subjects.insert(*digest);
+        Ok(presence(&**target, digest, tags, attachments, attached)? == Presence::Current
+            && self.attestor().is_signed_in_older_form(target, subjects)?)
     }
 
     /// Whether the targets have answered by now, without waiting.
@@ -298,25 +312,37 @@ impl<'r> ImageBuild<'r> {
         elapsed: Duration,
     ) -> Result<Vec<Blob>, BoxedError> {
         let writes = self.request.cache.write.is_some();
+        let lists_packages = self.request.attest.sbom.is_some();
         let FinishedLayer { facts, work, key } = *layer;
         self.log.tell(BuildEvent::LayerFinished { place, facts, work, elapsed });
-        let Planned { prepared, builder, layers, entries, .. } = self.planned()?;
+        let Planned { prepared, builder, layers, entries, blobs, .. } = self.planned()?;
         let planned = planned(&prepared.plan, place);
         layers.insert(place, new_layer(planned, &facts));
         let key = key.filter(|_| writes);
         entries.extend(key.map(|key| builder.entry(planned, key, facts)));
         let (blob, table) = builder.blobs(planned, facts);
+        blobs.extend(lists_packages.then(|| blob.clone()));
         Ok(std::iter::once(blob).chain(table).collect())
     }
 
     /// The layers of all bases, and their tables of contents.
     pub(super) fn base_blobs(&mut self) -> Result<Vec<Blob>, BoxedError> {
-        let PreparedBuild { base, bases, .. } = self.prepared()?;
-        let Some(base) = base else { return Ok(Vec::new()) };
-        let mut blobs: Vec<Blob> =
-            bases.iter().flatten().flat_map(|loaded| base.blobs(&loaded.image)).collect();
+        let mut blobs = self.base_layers()?;
         blobs.extend(self.base_tables()?);
         Ok(blobs)
+    }
+
+    /// The layers of all bases.
+    fn base_layers(&mut self) -> Result<Vec<Blob>, BoxedError> {
+        let PreparedBuild { base, bases, .. } = self.prepared()?;
+        let Some(base) = base else { return Ok(Vec::new()) };
+        Ok(bases.iter().flatten().flat_map(|loaded| base.blobs(&loaded.image)).collect())
+    }
+
+    /// Makes and finds the documents that are attached.
+    const fn attestor(&self) -> Attestor<'r> {
+        let (session, request, targets) = (self.session, self.request, self.targets);
+        Attestor { session, request: &request.attest, name: &request.name, targets }
     }
 
     /// The tables of contents of the layers of all bases.
@@ -333,19 +359,28 @@ impl<'r> ImageBuild<'r> {
     /// Derives the image. If every layer was known, a target that is current is left alone, and nothing was sent before.
     pub(super) fn document(&mut self) -> Result<Documents, BoxedError> {
         let (session, request, targets, log) = (self.session, self.request, self.targets, self.log.clone());
+        let attestor = self.attestor();
+        let base_layers = if request.attest.sbom.is_some() { self.base_layers()? } else { Vec::new() };
         let planned = self.planned()?;
         let is_known = derive::all_known(&planned.prepared.plan).is_some();
-        let finished = finish(request, &planned.prepared, &planned.all_layers())?;
+        let mut finished = finish(request, &planned.prepared, &planned.all_layers())?;
+        let layers = BuiltImages::new(&request.name, base_layers.into_iter().chain(planned.blobs.drain(..)));
+        let plan = Arc::clone(&planned.prepared.plan);
+        let specs = planned
+            .layers
+            .iter()
+            .map(|((image, layer), made)| (made.descriptor.digest, &plan.images[*image].layers[*layer].spec));
+        attestor.add_to(&mut finished, &layers, &specs.collect())?;
         log.tell(BuildEvent::Derived(DerivedImage::of(request, &finished)));
         planned.stale.clear();
         planned.lacking.clear();
 
-        let (digest, attachments) = (finished.root.digest(), finished.attached());
+        let (digest, listed, referrers) = (finished.root.digest(), finished.attached(), finished.referrers());
         for (number, target) in targets.iter().enumerate() {
             target.fix(&finished.fixed);
             let is_asked = is_known || !finished.fixed.is_empty() && target.capabilities().is_remote();
             let found = match is_asked {
-                true => presence(&**target, &digest, &finished.tags, &attachments)
+                true => presence(&**target, &digest, &finished.tags, &listed, &referrers)
                     .map_err(|error| refused(error, &finished, &session.store))?,
                 false => Presence::Stale,
             };
@@ -363,7 +398,7 @@ impl<'r> ImageBuild<'r> {
             log.tell(BuildEvent::DestinationAsked(AskedDestination::new(number, target, has)));
         }
         let configs = finished.images.iter().map(Config::of).collect();
-        let own: Vec<Blob> = finished.attached_blobs().cloned().collect();
+        let attached: Vec<Blob> = finished.attached_blobs().cloned().collect();
         let stale = planned.stale.clone();
         let lacking: Vec<usize> = planned.lacking.iter().map(|(number, _)| *number).collect();
         planned.finished = Some(finished);
@@ -374,14 +409,12 @@ impl<'r> ImageBuild<'r> {
                 self.known_blobs()?.into_iter().flat_map(|(layer, table)| [Some(layer), table]).flatten(),
             );
         }
-        others.extend(own.iter().cloned());
-        let mut attached = Vec::new();
+        let mut tables = Vec::new();
         if !lacking.is_empty() {
-            attached = self.base_tables()?;
-            attached.extend(self.known_blobs()?.into_iter().filter_map(|(_, table)| table));
-            attached.extend(own);
+            tables = self.base_tables()?;
+            tables.extend(self.known_blobs()?.into_iter().filter_map(|(_, table)| table));
         }
-        Ok(Documents { configs, others, stale, attached, lacking })
+        Ok(Documents { configs, others, stale, tables, attached, lacking })
     }
 
     /// Writes what was learned of files.
@@ -423,14 +456,24 @@ impl<'r> ImageBuild<'r> {
     /// Gives each target what it lacks of manifests and tags.
     fn publish(&self, planned: &Planned<'_>) -> Result<(), BoxedError> {
         let finished = planned.finished.as_ref().ok_or(BuildError::Panicked)?;
+        let attestor = self.attestor();
+        let signs = |target: &Target| {
+            let subjects = finished.subjects().into_iter().map(|subject| subject.digest);
+            attestor.sign_in_older_form(target, subjects)
+        };
         for (number, missing) in &planned.lacking {
             let target = self.targets.get(*number).ok_or(BuildError::Panicked)?;
             put_back(&**target, finished, missing)?;
         }
+        for (number, target) in self.targets.iter().enumerate() {
+            if !planned.stale.contains(&number) {
+                signs(target)?;
+            }
+        }
         let stale = planned.stale.iter();
         let stale: Vec<(usize, &Target)> =
             stale.filter_map(|number| Some((*number, self.targets.get(*number)?))).collect();
-        conclude(self.session, finished, &stale, &self.log)
+        conclude(self.session, finished, &stale, &signs, &self.log)
     }
 
     /// Gives back the memory of an image that is over.
@@ -460,6 +503,7 @@ impl<'r> Planned<'r> {
             prepared,
             layers: BTreeMap::new(),
             entries: Vec::new(),
+            blobs: Vec::new(),
             finished: None,
             stale: Vec::new(),
             lacking: Vec::new(),
@@ -493,6 +537,7 @@ fn conclude(
     session: &Session,
     finished: &Finished,
     targets: &[(usize, &Target)],
+    before_tags: &dyn Fn(&Target) -> Result<(), BoxedError>,
     log: &ImageLog,
 ) -> Result<(), BoxedError> {
     type Numbered<'t> = (usize, &'t Target);
@@ -504,8 +549,8 @@ fn conclude(
     for (number, target) in whole.into_iter().chain(rest).chain(remote) {
         session.interrupt.check().map_err(BuildError::from)?;
         let _step = session.progress.step(Stage::Conclude, &target.name());
-        let delivery =
-            publish(&**target, finished).map_err(|error| refused(error, finished, &session.store))?;
+        let delivery = publish(&**target, finished, || before_tags(target))
+            .map_err(|error| refused(error, finished, &session.store))?;
         log.tell(BuildEvent::Tagged { target: number, delivery });
     }
     Ok(())

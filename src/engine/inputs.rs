@@ -8,6 +8,7 @@
 //! | version of the program | `program` | its version |
 //! | texts of the build file and the command line | `text` | "text", where no setting changed |
 //! | each table of settings, `layer format` | `settings`, by name | the name |
+//! | documents to attach: their forms, and the key that signs | `settings`, as "attest" | the name |
 //! | git, version of the artifact, variables of templates, project, image name | `facts`, by name | the name |
 //! | file: size, times, inode, device | `paths`, by path | the path |
 //! | tree: names, kinds, modes, owners, attributes, stamps of files; its own mode and owner where they are kept | `paths`, by path | the path |
@@ -81,6 +82,7 @@ impl Inputs {
             lock: _,
             project,
             name,
+            attest,
             allow_retag: _,
             cache: _,
             own: _,
@@ -97,6 +99,7 @@ impl Inputs {
         };
         looker.parts.fact("project", project);
         looker.parts.fact("name", name);
+        looker.parts.setting("attest", attest);
         for app in &settings.apps {
             let taken = options::scan_options_of_app(app);
             for path in app.paths.as_slice() {
@@ -225,6 +228,8 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         // It refuses a build before this, and changes none.
         refuse_changes: _,
         strict,
+        // What comes of it is in the request.
+        attest: _,
         cache,
         registries,
         // Receivers of events decide nothing in an image.

@@ -211,7 +211,7 @@ impl LayerBuilder {
         let blob = |descriptor: Descriptor, title| {
             let content = LayerBlob { layer: Arc::clone(&layer), descriptor: descriptor.clone() };
             let origin = self.origin.clone().filter(|_| is_from_cache);
-            Blob { descriptor, content: Arc::new(content), origin, title }
+            Blob { descriptor, content: Arc::new(content), origin, title, is_new: false }
         };
         let table = facts.table(self.compression);
         (

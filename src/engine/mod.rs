@@ -5,6 +5,7 @@
 //! layers are known and a destination is current already, one question to it is all that happens.
 
 pub mod apps;
+mod attest;
 mod base_table;
 mod build_event;
 mod build_log;
@@ -49,9 +50,11 @@ mod target;
 pub mod untrusted;
 mod users;
 
+pub use attest::{AttestRequest, SignatureRequest};
 pub use base_table::BaseTable;
 pub use cache::CachePolicy;
 pub use error::BuildError;
+pub use finished::ReferrerEntry;
 pub use outcome::{InputChange, Outcome};
 pub use prepared::PreparedBuild;
 pub use preview::{check_lock, known_tags, lock, look_up, prepare, scanner};

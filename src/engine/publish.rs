@@ -1,6 +1,6 @@
 //! Publishing what is finished: manifests, what is attached to them, tags; and asking whether all of it is there.
 
-use super::finished::Finished;
+use super::finished::{Finished, ReferrerEntry, by_subject};
 use crate::oci::Descriptor;
 use crate::transport::{Delivery, Destination};
 use crate::types::digest::Digest;
@@ -18,7 +18,8 @@ pub(super) enum Presence {
     Stale,
 }
 
-/// The parts that `target` has of the image with this digest, these tags and these attachments.
+/// The parts that `target` has of the image with this digest, these tags, these attachments that the root lists and
+/// these referrers.
 ///
 /// # Errors
 /// When the destination cannot be asked.
@@ -26,41 +27,74 @@ pub(super) fn presence(
     target: &dyn Destination,
     digest: &Digest,
     tags: &[Tag],
-    attached: &[Descriptor],
+    listed: &[Descriptor],
+    referrers: &[ReferrerEntry],
 ) -> Result<Presence, BoxedError> {
     if !target.is_current(digest, tags)? {
         return Ok(Presence::Stale);
     }
-    // Elsewhere the question was about the whole image. A registry deletes what it is asked to, whatever lists it.
-    if !target.capabilities().is_remote() {
-        return Ok(Presence::Current);
-    }
     let mut missing = Vec::new();
-    for attachment in attached {
-        if !target.holds(attachment)? {
-            missing.push(attachment.digest);
+    // Elsewhere the question was about the whole image. A registry deletes what it is asked to, whatever lists it.
+    if target.capabilities().is_remote() {
+        for attachment in listed {
+            if !target.holds(attachment)? {
+                missing.push(attachment.digest);
+            }
         }
     }
-    Ok(if missing.is_empty() { Presence::Current } else { Presence::Lacks(missing) })
+    missing.extend(missing_referrers(target, digest, referrers)?);
+    Ok(match missing.is_empty() {
+        true => Presence::Current,
+        // It is written whole or not at all.
+        false if target.capabilities().needs_all_blobs => Presence::Stale,
+        false => Presence::Lacks(missing),
+    })
+}
+
+/// The referrers that a destination does not list. They were attached together: where the first list is whole, others
+/// that were whole when this machine last saw them are taken to be so still.
+fn missing_referrers(
+    target: &dyn Destination,
+    root: &Digest,
+    referrers: &[ReferrerEntry],
+) -> Result<Vec<Digest>, BoxedError> {
+    let mut missing = Vec::new();
+    if !target.capabilities().referrers {
+        return Ok(missing);
+    }
+    for (number, (subject, entries)) in by_subject(root, referrers).into_iter().enumerate() {
+        let is_taken_for_whole = number > 0 && missing.is_empty() && target.has_listed(&subject, &entries);
+        if !is_taken_for_whole {
+            missing.extend(target.lacks(&subject, &entries)?);
+        }
+    }
+    Ok(missing)
 }
 
 /// Stores the manifests, then their referrers, then the tags: a push that stops before the last step changes no tag.
+/// `before_tags` is done just before that.
 ///
 /// # Errors
 /// When anything cannot be stored.
-pub(super) fn publish(target: &dyn Destination, finished: &Finished) -> Result<Delivery, BoxedError> {
+pub(super) fn publish(
+    target: &dyn Destination,
+    finished: &Finished,
+    before_tags: impl FnOnce() -> Result<(), BoxedError>,
+) -> Result<Delivery, BoxedError> {
     for document in finished.documents() {
         target.document(document)?;
     }
-    let referring: Vec<_> = finished.referring().collect();
-    if !referring.is_empty() && target.capabilities().referrers {
+    let mut referring = finished.referring().peekable();
+    if referring.peek().is_some() && target.capabilities().referrers {
         target.document(&finished.root)?;
-        for (document, _) in &referring {
+        for (document, _) in referring {
             target.document(document)?;
         }
-        let entries: Vec<Descriptor> = referring.iter().map(|(_, entry)| (*entry).clone()).collect();
-        target.refer(&finished.root.digest(), &entries)?;
+        for (subject, entries) in by_subject(&finished.root.digest(), &finished.referrers()) {
+            target.refer(&subject, &entries)?;
+        }
     }
+    before_tags()?;
     target.finish(&finished.root, &finished.tags)
 }
 
@@ -77,13 +111,12 @@ pub(super) fn put_back(
     for attachment in finished.attachments.iter().filter(|it| is_missing(&it.document.digest())) {
         target.document(&attachment.document)?;
     }
-    let entries: Vec<Descriptor> = finished
-        .referring()
-        .map(|(_, entry)| entry)
-        .filter(|entry| is_missing(&entry.digest))
-        .cloned()
-        .collect();
-    if entries.is_empty() { Ok(()) } else { target.refer(&finished.root.digest(), &entries) }
+    let entries: Vec<ReferrerEntry> =
+        finished.referrers().into_iter().filter(|referrer| is_missing(&referrer.digest)).collect();
+    for (subject, entries) in by_subject(&finished.root.digest(), &entries) {
+        target.refer(&subject, &entries)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -114,7 +147,8 @@ mod tests {
             let Ok(ManifestOrIndex::Manifest(manifest)) = document.parse() else { panic!("a manifest") };
             let (digest, size) = (document.digest(), document.bytes.len() as u64);
             let entry = referrer(&manifest, MediaType::ImageManifest, digest, size);
-            Attachment { document, blobs: vec![empty_blob("config")], referrer: Some(entry) }
+            let referrer = ReferrerEntry::new(image.digest(), entry, None);
+            Attachment { document, blobs: vec![empty_blob("config")], referrer: Some(referrer) }
         });
         Finished {
             root: image.raw().clone(),
@@ -138,11 +172,7 @@ mod tests {
         for blob in finished.attachments.iter().flat_map(|it| &it.blobs).chain([&config]) {
             target.blob(blob).map_err(|error| error.to_string()).expect("pushed");
         }
-        publish(&target, finished).map_err(|error| error.to_string()).expect("published");
-    }
-
-    fn attached(finished: &Finished) -> Vec<Descriptor> {
-        finished.attachments.iter().map(|it| it.document.descriptor()).collect()
+        publish(&target, finished, || Ok(())).map_err(|error| error.to_string()).expect("published");
     }
 
     #[test]
@@ -173,8 +203,8 @@ mod tests {
                 fake.fault(Fault::always("GET", Kind::Referrers, Action::Answer(Reply::new(404))));
             }
             push(&fake, &finished);
-            let (digest, attached) = (finished.root.digest(), attached(&finished));
-            let ask = |fake: &Fake| presence(&to(fake), &digest, &finished.tags, &attached);
+            let (digest, attached) = (finished.root.digest(), finished.referrers());
+            let ask = |fake: &Fake| presence(&to(fake), &digest, &finished.tags, &[], &attached);
             assert_eq!(ask(&fake).map_err(|error| error.to_string()), Ok(Presence::Current));
             let gone = attached[1].digest;
             let target = to(&fake);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::finished::ReferrerEntry;
 use super::outcome::Outcome;
 use crate::layer::LayerWork;
 use crate::oci::{Descriptor, MediaType};
@@ -35,9 +36,12 @@ pub struct Report {
     /// The bytes of the manifest or index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_size: Option<u64>,
-    /// The manifests that are published with the images.
+    /// The manifests that are published with the images, and that the index lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Descriptor>,
+    /// The documents that refer to the images: lists of packages, signatures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<ReferrerEntry>,
     /// The images, one for each platform.
     pub images: Vec<ImageReport>,
     /// Where it went.
@@ -150,6 +154,7 @@ impl Report {
             root_size: self.root_size,
             media_type: self.media_type.clone(),
             attachments: self.attachments.clone(),
+            attached: self.attached.clone(),
         }
     }
 

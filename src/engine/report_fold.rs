@@ -106,11 +106,16 @@ impl ReportFold {
             notes.extend(derived.notes.iter().cloned());
         }
         let root_size = derived.as_ref().map(|image| image.size);
-        let (name, tags, digest, media_type, attachments) = match derived {
-            Some(image) => {
-                (Some(image.name), image.tags, Some(image.digest), Some(image.media_type), image.attachments)
-            }
-            None => (None, Vec::new(), None, None, Vec::new()),
+        let (name, tags, digest, media_type, attachments, attached) = match derived {
+            Some(image) => (
+                Some(image.name),
+                image.tags,
+                Some(image.digest),
+                Some(image.media_type),
+                image.attachments,
+                image.attached,
+            ),
+            None => (None, Vec::new(), None, None, Vec::new(), Vec::new()),
         };
         Report {
             name,
@@ -121,6 +126,7 @@ impl ReportFold {
             root_size,
             media_type,
             attachments,
+            attached,
             images,
             destinations,
             notes,
@@ -260,6 +266,7 @@ mod tests {
             media_type: MediaType::ImageManifest,
             size: 300,
             attachments: Vec::new(),
+            attached: Vec::new(),
             images: vec![(Digest::of(b"manifest"), Digest::of(b"config"))],
             notes: vec!["of the image".to_owned()],
         };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::attest::AttestRequest;
 use super::cache::CachePolicy;
 use super::own::OwnFiles;
 use crate::project::config::{Facts, Settings, Spanned};
@@ -34,6 +35,8 @@ pub struct Request {
     pub project: PathBuf,
     /// The repository that the image is named after.
     pub name: Repository,
+    /// The documents that are attached to the image.
+    pub attest: AttestRequest,
     /// Whether every tag may be moved to the new image.
     pub allow_retag: bool,
     /// The use of the cache in a registry.

@@ -30,7 +30,7 @@ use super::report::Report;
 use super::request::Request;
 use super::run_report::RunReport;
 use super::scheduler::{Demand, NodeWork, Scheduler, WorkResult};
-use super::sends::{BlobSend, SendAddition, SendContent, SendTable};
+use super::sends::{BlobKind, BlobSend, SendAddition, SendContent, SendTable};
 use super::session::Session;
 use super::target::Target;
 use crate::layer::Buffers;
@@ -451,8 +451,19 @@ impl<'r> Run<'r> {
         layer: Option<LayerId>,
         blobs: impl IntoIterator<Item = (usize, &'b Blob)>,
     ) {
-        let added: Vec<_> =
-            blobs.into_iter().filter_map(|(to, blob)| self.sends.add((image, to), blob, layer)).collect();
+        self.send_all(image, layer, blobs.into_iter().map(|(to, blob)| (to, blob, BlobKind::OfImage)));
+    }
+
+    fn send_all<'b>(
+        &self,
+        image: ImageId,
+        layer: Option<LayerId>,
+        blobs: impl IntoIterator<Item = (usize, &'b Blob, BlobKind)>,
+    ) {
+        let added: Vec<_> = blobs
+            .into_iter()
+            .filter_map(|(to, blob, kind)| self.sends.add((image, to), (blob, kind), layer))
+            .collect();
         if !added.is_empty() {
             self.scheduler.with(|graph| {
                 for SendAddition { id, after } in added {
@@ -580,7 +591,7 @@ impl<'r> Run<'r> {
             SendContent::Blob(blob) if is_held => (*blob, Some(Delivery::Present)),
             // The digest of the image decides about it.
             SendContent::Growing(..) if is_held => return,
-            SendContent::Blob(blob) => (*blob, None),
+            SendContent::Blob(blob) | SendContent::Attached(blob) => (*blob, None),
             SendContent::Growing(growing, _) => {
                 let followed = target.follow(&growing);
                 // A blob that is not finished has failed elsewhere.
@@ -604,7 +615,7 @@ impl<'r> Run<'r> {
     fn document(&self, image: ImageId) -> Result<(), BoxedError> {
         let slot = self.slot(image);
         let mut build = lock(&slot.build);
-        let Documents { configs, others, stale, attached, lacking } = build.document()?;
+        let Documents { configs, others, stale, tables, attached, lacking } = build.document()?;
         let growers = std::mem::take(&mut *lock(&slot.configs));
         let mut is_followed = false;
         for (grower, Config { blob, bytes }) in growers.into_iter().zip(&configs) {
@@ -623,8 +634,13 @@ impl<'r> Run<'r> {
             let wanted = stale.iter().filter(move |to| !is_config || !follows(to));
             wanted.map(move |to| (*to, blob))
         });
-        let attached = attached.iter().flat_map(|blob| lacking.iter().map(move |to| (*to, blob)));
-        self.send(image, None, all.chain(attached));
+        let tables = tables.iter().flat_map(|blob| lacking.iter().map(move |to| (*to, blob)));
+        self.send(image, None, all.chain(tables));
+        let attached = attached.iter().flat_map(|blob| {
+            let wanted = stale.iter().chain(&lacking);
+            wanted.map(move |to| (*to, blob, BlobKind::Attached))
+        });
+        self.send_all(image, None, attached);
         // While the targets take the rest.
         build.save()?;
         if !self.scheduler.with(|graph| graph.has_layers_ahead()) {

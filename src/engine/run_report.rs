@@ -109,6 +109,7 @@ mod tests {
             root_size: None,
             media_type: None,
             attachments: Vec::new(),
+            attached: Vec::new(),
             images: Vec::new(),
             destinations,
             notes: Vec::new(),

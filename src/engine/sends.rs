@@ -22,8 +22,19 @@ pub(super) type DestinationId = (ImageId, usize);
 pub(super) enum SendContent {
     /// A blob that is there.
     Blob(Box<Blob>),
+    /// A blob of a document that is attached to the image, which a target may lack though it has the image.
+    Attached(Box<Blob>),
     /// A blob that the node makes, or is about to.
     Growing(GrowingBlob, Node),
+}
+
+/// Whether a blob is part of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BlobKind {
+    /// It is.
+    OfImage,
+    /// It is part of a document that is attached to the image.
+    Attached,
 }
 
 /// A blob on its way to a destination.
@@ -86,7 +97,9 @@ impl SendTable {
         let Some(sending) = state.under_way.get(&id) else { return Demand::Waiting };
         let (host, width) = self.lane(sending.destination);
         match sending.content {
-            SendContent::Blob(_) => Demand::Lane(Lane { host, destination: sending.destination, width }),
+            SendContent::Blob(_) | SendContent::Attached(_) => {
+                Demand::Lane(Lane { host, destination: sending.destination, width })
+            }
             SendContent::Growing(_, maker) => Demand::Follow(host, maker),
         }
     }
@@ -96,7 +109,7 @@ impl SendTable {
     pub(super) fn add(
         &self,
         destination: DestinationId,
-        blob: &Blob,
+        (blob, kind): (&Blob, BlobKind),
         layer: Option<LayerId>,
     ) -> Option<SendAddition> {
         let host = self.lane(destination).0;
@@ -105,7 +118,10 @@ impl SendTable {
         if !state.sent.insert((destination, digest)) {
             return None;
         }
-        let content = SendContent::Blob(Box::new(blob.clone()));
+        let content = match kind {
+            BlobKind::OfImage => SendContent::Blob(Box::new(blob.clone())),
+            BlobKind::Attached => SendContent::Attached(Box::new(blob.clone())),
+        };
         let id = state.start(BlobSend { destination, content });
         let followed = layer.and_then(|layer| {
             let mut ways = state.following.get(&layer)?.iter();

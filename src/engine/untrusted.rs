@@ -54,6 +54,7 @@ pub fn check(settings: &Settings, project: &Path, pushes: bool) -> Result<(), Co
     }
     checker.checks();
     checker.webhooks();
+    checker.signatures();
     match checker.refused.is_empty() {
         true => Ok(()),
         false => Err(settings.sources.forbidden(checker.refused)),
@@ -204,6 +205,22 @@ impl Checker<'_> {
         for webhook in &settings.webhooks {
             let what = format!("sending events to `{}`", webhook.url.value);
             self.refuse(webhook.url.span, &what, "remove the `[[webhook]]`, or build without `--untrusted`");
+        }
+    }
+
+    /// A signature is the word of the user who has the key.
+    fn signatures(&mut self) {
+        let settings = self.settings;
+        if let Some(sign) = settings.attest.sign.as_ref().filter(|sign| sign.value) {
+            self.refuse(
+                sign.span,
+                "`sign` signs the image",
+                "remove it, or sign by `--sign` and `--key FILE`",
+            );
+        }
+        if let Some(key) = &settings.attest.key {
+            let what = format!("`{}` is a private key", key.value.written());
+            self.refuse(key.span, &what, "remove it, or give the key by `--key`");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::announcer::Announcer;
 use super::event::{ChainId, DeliveryEvent};
 use crate::oci::{Descriptor, ManifestOrIndex, RawDocument};
-use crate::transport::{Blob, Capabilities, Delivery, Destination, GrowingBlob, ImageName};
+use crate::transport::{Blob, Capabilities, Delivery, Destination, GrowingBlob, ImageName, Source};
 use crate::types::delivery::DeliveryKind;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
@@ -97,6 +97,18 @@ impl Destination for AnnouncedDestination {
 
     fn refer(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<(), BoxedError> {
         self.inner.refer(subject, referrers)
+    }
+
+    fn lacks(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<Vec<Digest>, BoxedError> {
+        self.inner.lacks(subject, referrers)
+    }
+
+    fn has_listed(&self, subject: &Digest, referrers: &[Descriptor]) -> bool {
+        self.inner.has_listed(subject, referrers)
+    }
+
+    fn reader(&self, digest: &Digest) -> Option<Box<dyn Source>> {
+        self.inner.reader(digest)
     }
 
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {

@@ -34,7 +34,7 @@ impl AttachedDocument {
     /// When it has more in it than a manifest may have.
     pub fn refer_to(self, subject: &Descriptor) -> Result<AttachedManifest, ImageError> {
         let layer = Descriptor::of(MediaType::Other(self.media_type.clone()), &self.bytes);
-        let blob = Blob::in_memory(layer.clone(), self.bytes, "document");
+        let blob = Blob::in_memory(layer.clone(), self.bytes, "document").made_now();
         let mut artifact = OciArtifact::new(&self.media_type).layers([layer]).subject(Descriptor::new(
             subject.media_type.clone(),
             subject.digest,
@@ -49,7 +49,11 @@ impl AttachedDocument {
             annotations: self.annotations,
             ..document.descriptor()
         };
-        Ok(AttachedManifest { document, blobs: vec![empty_blob("empty configuration"), blob], entry })
+        Ok(AttachedManifest {
+            document,
+            blobs: vec![empty_blob("empty configuration").made_now(), blob],
+            entry,
+        })
     }
 }
 

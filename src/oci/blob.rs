@@ -49,6 +49,8 @@ pub struct Blob {
     pub origin: Option<Repository>,
     /// For people: `base layer 2`, `classes`, `config`.
     pub title: String,
+    /// Whether it was made a moment ago, so that no place is asked whether it has it.
+    pub is_new: bool,
 }
 
 impl Blob {
@@ -60,7 +62,15 @@ impl Blob {
             let bytes = Arc::clone(&bytes);
             Ok(Box::new(io::Cursor::new(bytes)) as BlobStream)
         };
-        Self { descriptor, content: Arc::new(content), origin: None, title: title.to_owned() }
+        Self { descriptor, content: Arc::new(content), origin: None, title: title.to_owned(), is_new: false }
+    }
+}
+
+impl Blob {
+    /// The same, made a moment ago.
+    #[must_use]
+    pub fn made_now(self) -> Self {
+        Self { is_new: true, ..self }
     }
 }
 

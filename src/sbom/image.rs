@@ -3,12 +3,14 @@
 //! A layer whose packages are known is not read. The catalog of a layer follows from its content alone, so one record
 //! serves all images that have the layer.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use super::document::{self, ImageSubject, SbomDocument, SpecVersion};
 use super::inventory::{CataloguedLayer, Inventory, UnknownPart};
 use super::layer::{LayerCatalog, memo_key};
 use crate::formats::untar::UntarError;
+use crate::layer::LayerSpec;
 use crate::oci::media_type::{self, LayerCompression};
 use crate::oci::{Descriptor, Image, MediaType};
 use crate::runtime::budget::{Budget, OverBudget, unpacking};
@@ -32,6 +34,8 @@ pub struct BillOptions<'a> {
     pub repository: Option<&'a Repository>,
     /// Where layers that are known are remembered, and where large files lie for a while.
     pub store: &'a Store,
+    /// Layers that were planned here, by their digests: their files are read in their place.
+    pub planned: BTreeMap<Digest, &'a LayerSpec>,
     /// Receives progress events.
     pub progress: &'a Progress,
     /// Ends the reading of layers.
@@ -114,7 +118,13 @@ pub fn bill_of(
             Some(catalog) => catalog,
             None => {
                 read += 1;
-                let catalog = read_layer(source, layer, &budget, options)?;
+                let planned = options.planned.get(&layer.digest);
+                let planned =
+                    planned.map(|spec| LayerCatalog::of_files(spec, options.store.scratch(), &budget));
+                let catalog = match planned.transpose().map_err(BillError::from)?.flatten() {
+                    Some(catalog) => catalog,
+                    None => read_layer(source, layer, &budget, options)?,
+                };
                 options.store.memo_save(NAMESPACE, &memo_key(&layer.digest), &catalog);
                 catalog
             }

@@ -6,14 +6,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::{CataloguedFile, Cataloguer, FileBody, FileCatalog};
+use super::catalog::{CataloguedFile, Cataloguer, FileBody, FileCatalog, MAX_MEMORY};
 use super::layer_paths::LayerPaths;
 use crate::formats::untar::{LAYER, ReadThrough, Skip, TarEntry, TarWalk, UntarError};
-use crate::layer::EntryPath;
+use crate::layer::{Content, Entry, EntryKind, EntryPath, LayerSpec, read_start};
 use crate::oci::media_type::LayerCompression;
 use crate::runtime::budget::{Budget, MeteredReader, OverBudget};
 use crate::types::digest::{Digest, Key, KeyBuilder};
 
+/// The first bytes of a file say whether it is a program.
+const START: u64 = 64;
 /// The window of a zstd frame, as a power of two: 32 MiB, four times what tools that make images use.
 const WINDOW_LOG: u32 = 25;
 
@@ -53,6 +55,23 @@ impl LayerCatalog {
                 Self::read_tar(decoder, scratch, budget)
             }
         }
+    }
+
+    /// The catalog of a layer from the files that it is made of: that of its blob, of which only the files that tell something
+    /// are read. `None` where a file cannot be read so any more.
+    ///
+    /// # Errors
+    /// When it costs too much.
+    pub fn of_files(spec: &LayerSpec, scratch: &Path, budget: &Budget) -> Result<Option<Self>, OverBudget> {
+        let mut reader =
+            LayerReader { paths: LayerPaths::default(), files: BTreeMap::new(), scratch, budget };
+        for entry in spec.entries() {
+            if !reader.planned(entry)? {
+                return Ok(None);
+            }
+        }
+        let files = reader.files.into_iter().map(|(path, catalog)| CataloguedFile { path, catalog });
+        Ok(Some(Self { files: files.collect(), paths: reader.paths }))
     }
 
     fn read_tar(tar: impl Read, scratch: &Path, budget: &Budget) -> io::Result<Self> {
@@ -112,6 +131,70 @@ impl LayerReader<'_> {
             self.files.insert(path, catalog);
         }
         Ok(())
+    }
+
+    /// Takes an entry of a layer before it is a tar; whether its file could be read.
+    fn planned(&mut self, entry: &Entry) -> Result<bool, OverBudget> {
+        let path = &entry.path;
+        self.budget.keep(LayerPaths::cost(path))?;
+        let Some(replaced) = self.paths.add(path, entry.is_directory()) else { return Ok(true) };
+        for path in &replaced {
+            self.files.remove(path);
+        }
+        let catalog = match &entry.kind {
+            EntryKind::File(content) => match self.planned_file(entry, content)? {
+                Some(catalog) => catalog,
+                None => return Ok(false),
+            },
+            EntryKind::Hardlink(target) => self.files.get(target).cloned(),
+            _ => None,
+        };
+        if let Some(catalog) = catalog {
+            self.budget.keep(LayerPaths::cost(path) + catalog.cost())?;
+            self.files.insert(path.clone(), catalog);
+        }
+        Ok(true)
+    }
+
+    /// The statements of a planned file, if it makes any; `None` where it cannot be read.
+    fn planned_file(
+        &self,
+        entry: &Entry,
+        content: &Content,
+    ) -> Result<Option<Option<FileCatalog>>, OverBudget> {
+        let Some(cataloguer) = Cataloguer::of(&entry.path, entry.metadata.mode) else {
+            return Ok(Some(None));
+        };
+        if content.size > cataloguer.limit() {
+            return Ok(Some(Some(FileCatalog::Unread("it is larger than any that is read".to_owned()))));
+        }
+        // A large one streams by when the blob is read.
+        if content.size > MAX_MEMORY && cataloguer.reads() {
+            return Ok(None);
+        }
+        let memory = FileBody::memory(content.size);
+        self.budget.keep(memory)?;
+        let body = match cataloguer.reads() {
+            false => Some(Some(Vec::new())),
+            true => Self::bytes(cataloguer, content),
+        };
+        let catalog = match body {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(bytes)) => Some(cataloguer.read(&entry.path, FileBody::Memory(bytes), self.budget)),
+        };
+        self.budget.release(memory);
+        Ok(catalog)
+    }
+
+    /// The bytes of a planned file: nothing where its first bytes say that it is of another kind, `None` where it cannot be
+    /// read.
+    fn bytes(cataloguer: Cataloguer, content: &Content) -> Option<Option<Vec<u8>>> {
+        let is_program = cataloguer == Cataloguer::Program;
+        if is_program && (content.size == 0 || !cataloguer.takes(&read_start(content, START).ok()?)) {
+            return Some(None);
+        }
+        Some(Some(read_start(content, content.size).ok()?))
     }
 
     fn file<R: Skip>(

@@ -300,6 +300,22 @@ impl Destination for OciLayout {
         Ok(())
     }
 
+    fn lacks(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<Vec<Digest>, BoxedError> {
+        let listed = match self.reader(subject) {
+            Some(reader) => reader.referrers(subject)?.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let is_there = |wanted: &&Descriptor| {
+            listed.iter().any(|entry| entry.digest == wanted.digest) && self.layout.is_complete(wanted)
+        };
+        Ok(referrers.iter().filter(|wanted| !is_there(wanted)).map(|wanted| wanted.digest).collect())
+    }
+
+    fn reader(&self, _: &Digest) -> Option<Box<dyn Source>> {
+        let is_there = std::fs::symlink_metadata(self.layout.root()).is_ok();
+        is_there.then(|| Box::new(self.clone()) as Box<dyn Source>)
+    }
+
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {
         self.begin_writing()?;
         self.layout.blobs().put(&root.bytes).map_err(|error| self.failed(error))?;

@@ -211,6 +211,30 @@ pub trait Destination: Send + Sync {
         Ok(())
     }
 
+    /// Those of `referrers`, which refer to `subject`, that the place does not list so.
+    ///
+    /// # Errors
+    /// When the question cannot be asked.
+    fn lacks(&self, _subject: &Digest, referrers: &[Descriptor]) -> Result<Vec<Digest>, BoxedError> {
+        let mut missing = Vec::new();
+        for referrer in referrers {
+            if !self.holds(referrer)? {
+                missing.push(referrer.digest);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Whether the place listed all of `referrers` when this machine last wrote or read the list. Nothing is asked.
+    fn has_listed(&self, _subject: &Digest, _referrers: &[Descriptor]) -> bool {
+        false
+    }
+
+    /// Reads what is there, beginning at the image with this digest; `None` where nothing can be read.
+    fn reader(&self, _digest: &Digest) -> Option<Box<dyn Source>> {
+        None
+    }
+
     /// Makes `tags` resolve to `root`, last of all; with no tags the image is reachable by digest only.
     /// [`Delivery::Present`] if only now it shows that all of it was there, and nothing was sent.
     ///

@@ -12,6 +12,7 @@ use super::taken_tag::{TakenTag, revision_in};
 use super::{
     Blob, BlobStream, Capabilities, Delivery, Destination, GrowingBlob, ImageName, Locality, Source,
 };
+use crate::oci::artifact::empty_config;
 use crate::oci::{Descriptor, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::registry::{Client, PushedParts, Referrers, RegistryError, fallback_tag};
 use crate::store::{LayoutError, Store, empty_index};
@@ -23,6 +24,8 @@ use crate::types::reference::{Reference, Repository, Tag};
 const PLATFORMS: usize = 4;
 /// The namespace of pushed documents in the store's memos.
 const PUSHED: &str = "pushed";
+/// The namespace of lists of referrers in the store's memos.
+const LISTED: &str = "referrers";
 /// So often a list of referrers is read and written again because somebody else wrote it in between.
 const LIST_TRIES: u32 = 40;
 /// A writer of such a list waits at least so long before it looks again.
@@ -143,7 +146,51 @@ fn pushed_key(digest: &Digest) -> Key {
     KeyBuilder::new("pack pushed document 1").part(digest.as_bytes()).finish()
 }
 
+/// The referrers of a manifest, when the list was last written or read.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct ListedReferrers {
+    digests: BTreeSet<Digest>,
+    /// The list itself, where the registry has no referrers API.
+    list: Option<Digest>,
+}
+
+impl ListedReferrers {
+    fn has(&self, referrers: &[Descriptor]) -> bool {
+        referrers.iter().all(|referrer| self.digests.contains(&referrer.digest))
+    }
+}
+
 impl RegistryDestination {
+    /// The key of a blob that all artifacts share, in this repository.
+    fn blob_key(&self, digest: &Digest) -> Key {
+        let repository = self.repository.to_string();
+        KeyBuilder::new("pack pushed blob 1").part(repository.as_bytes()).part(digest.as_bytes()).finish()
+    }
+
+    fn listed_key(&self, subject: &Digest) -> Key {
+        let repository = self.repository.to_string();
+        KeyBuilder::new("pack listed referrers 1")
+            .part(repository.as_bytes())
+            .part(subject.as_bytes())
+            .finish()
+    }
+
+    fn listed(&self, subject: &Digest) -> Option<ListedReferrers> {
+        self.store.as_ref()?.memo_load(LISTED, &self.listed_key(subject))
+    }
+
+    fn remember_listed<'d>(
+        &self,
+        subject: &Digest,
+        listed: impl IntoIterator<Item = &'d Descriptor>,
+        list: Option<Digest>,
+    ) {
+        if let Some(store) = &self.store {
+            let digests = listed.into_iter().map(|entry| entry.digest).collect();
+            store.memo_save(LISTED, &self.listed_key(subject), &ListedReferrers { digests, list });
+        }
+    }
+
     /// With a store that remembers what is pushed.
     #[must_use]
     pub fn with_store(self, store: &Store) -> Self {
@@ -284,8 +331,20 @@ impl Destination for RegistryDestination {
 
     fn blob(&self, blob: &Blob) -> Result<Delivery, BoxedError> {
         self.previous.get_or_init(|| self.note_previous());
-        self.state().blobs.insert(blob.descriptor.digest, blob.clone());
-        Ok(self.client.push_blob(&self.repository, blob)?)
+        let digest = blob.descriptor.digest;
+        self.state().blobs.insert(digest, blob.clone());
+        let is_shared = digest == empty_config().digest;
+        // If it is gone, the manifest is refused, and it is sent then.
+        if is_shared
+            && self.store.as_ref().is_some_and(|store| store.has_memo(PUSHED, &self.blob_key(&digest)))
+        {
+            self.client.note_blob(&self.repository, digest);
+        }
+        let delivery = self.client.push_blob(&self.repository, blob)?;
+        if let Some(store) = self.store.as_ref().filter(|_| is_shared) {
+            store.memo_put(PUSHED, &self.blob_key(&digest), &[]);
+        }
+        Ok(delivery)
     }
 
     fn follow(&self, growing: &GrowingBlob) -> Option<Delivery> {
@@ -312,18 +371,61 @@ impl Destination for RegistryDestination {
         Ok(self.client.resolve_for_push(&reference)?.is_some())
     }
 
+    /// One request: to the referrers API, or for the tag that stands in for it. A tag that resolves to the list that this
+    /// machine last wrote or read is not read again.
+    fn lacks(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<Vec<Digest>, BoxedError> {
+        if let Some(ListedReferrers { list: Some(list), .. }) =
+            self.listed(subject).filter(|listed| listed.has(referrers))
+            && self.resolve(&fallback_tag(subject))?.is_some_and(|found| found.digest == list)
+        {
+            return Ok(Vec::new());
+        }
+        let (listed, list) = match self.client.referrers_for_push(&self.repository, subject)? {
+            Referrers::Api(listed) => (listed, None),
+            Referrers::Tag(listed, digest) => (listed, Some(digest)),
+            Referrers::Nothing => (Vec::new(), None),
+        };
+        let mut missing = Vec::new();
+        for referrer in referrers {
+            let is_listed = listed.iter().any(|entry| entry.digest == referrer.digest);
+            // The tag goes on listing a manifest that was deleted.
+            if !is_listed || list.is_some() && !self.holds(referrer)? {
+                missing.push(referrer.digest);
+            }
+        }
+        if missing.is_empty() {
+            self.remember_listed(subject, &listed, list);
+        }
+        Ok(missing)
+    }
+
+    fn has_listed(&self, subject: &Digest, referrers: &[Descriptor]) -> bool {
+        self.listed(subject).is_some_and(|listed| listed.has(referrers))
+    }
+
+    fn reader(&self, digest: &Digest) -> Option<Box<dyn Source>> {
+        Some(Box::new(source(self.client.clone(), self.repository.at_digest(*digest))))
+    }
+
     /// A registry with the referrers API lists by itself. Another gets the tag that stands in for it, which is moved only
     /// if it still lists what was read. Registries look at no condition, so that of two writers who read the same list the
     /// second one may overwrite the first one's entries: each waits longer than it took from reading to writing, looks
     /// again, and writes what is gone once more.
     fn refer(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<(), BoxedError> {
+        if self.client.lists_referrers(&self.repository) {
+            self.remember_listed(subject, referrers, None);
+            return Ok(());
+        }
         let tag = fallback_tag(subject);
         let begun = Instant::now();
         let mut tries = 0;
         loop {
             let looked = Instant::now();
             let (mut all, seen) = match self.client.referrers_for_push(&self.repository, subject)? {
-                Referrers::Api(_) => return Ok(()),
+                Referrers::Api(_) => {
+                    self.remember_listed(subject, referrers, None);
+                    return Ok(());
+                }
                 Referrers::Tag(listed, digest) => (listed, Some(digest)),
                 Referrers::Nothing => (Vec::new(), None),
             };
@@ -334,6 +436,7 @@ impl Destination for RegistryDestination {
                 }
             }
             if all.len() == before {
+                self.remember_listed(subject, &all, seen);
                 return Ok(());
             }
             let index = Index { manifests: all, ..empty_index() };

@@ -13,6 +13,7 @@
 mod apps;
 mod architecture;
 mod artifacts;
+mod attested;
 mod buckets;
 mod check;
 mod check_content;

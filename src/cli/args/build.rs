@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::attest::AttestArgs;
 use super::files::FileArgs;
 use super::format::OutputFormat;
 use super::image::ImageArgs;
@@ -34,6 +35,8 @@ Examples:
       Some of them, if they changed since a revision of git
   pack build --workspace --push --shard 2/4 --results 2.json
       The second of four parts, on a machine of its own
+  pack build --push --sbom --sign --key pack.key
+      Attach the list of packages and a signature, and then move the tags
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
   pack build --push --explain --timings
@@ -46,6 +49,8 @@ Environment:
       variable over build.toml
   PACK_CACHE_DIR
       The local store
+  COSIGN_PASSWORD
+      The password of the key that signs
   SOURCE_DATE_EPOCH
       The time that the image and its files have, in seconds since 1970
   DOCKER_CONFIG, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG
@@ -106,6 +111,10 @@ pub struct BuildArgs {
     /// Only for builds that you trust: the machines that read the cache take these layers as they are.
     #[arg(long, help_heading = "Cache")]
     pub cache_to: bool,
+
+    /// The documents that are attached.
+    #[command(flatten, next_help_heading = "Attached documents")]
+    pub attest: AttestArgs,
 
     /// The files about the result.
     #[command(flatten)]

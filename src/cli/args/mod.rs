@@ -8,6 +8,7 @@
 //! what holds for all of them is tested in `tests`.
 
 mod attach;
+mod attest;
 mod build;
 mod cache;
 mod check;
@@ -51,6 +52,7 @@ mod verify;
 mod workspace;
 
 pub use attach::{AttachArgs, ReferrersArgs};
+pub use attest::AttestArgs;
 pub use build::BuildArgs;
 pub use cache::{CacheCommand, PruneArgs};
 pub use check::{CheckArgs, CheckFormat};
@@ -80,7 +82,7 @@ pub use registries::RegistryArgs;
 pub use release::{PromoteArgs, ReleaseFlags, ReleasesArgs, RollbackArgs};
 pub use render::RenderArgs;
 pub use resolve::ResolveArgs;
-pub use sbom::SbomArgs;
+pub use sbom::{SbomArgs, SbomFormat};
 pub use sign::{SignArgs, SignatureFormatArg};
 pub use stored::{ImagesArgs, RmArgs};
 pub use tag::TagArgs;

@@ -14,6 +14,7 @@ use super::super::summary::Summary;
 use super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::view::explain::{self, Explanation};
 use super::super::view::findings::{ToldNotes, findings};
+use super::attest::{Attestations, secret_files};
 use super::events;
 use super::refusal;
 use super::request::{self, CommandRequest};
@@ -34,7 +35,9 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
         ));
     }
     let paths = ResultPaths::of(invocation, args)?;
-    let mut asked = request::ask(invocation, &args.image, &paths.all())?;
+    let mut files_apart = paths.all();
+    files_apart.extend(secret_files(&args.attest));
+    let mut asked = request::ask(invocation, &args.image, &files_apart)?;
     asked.request.allow_retag = args.retag.allow_retag;
     asked.request.settings.refuse_changes &= !args.allow_dirty;
     if args.cache_to {
@@ -42,6 +45,8 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     }
     check_lock(&asked)?;
     paths.outputs.check(&[asked.expected_image()])?;
+    let mut attestations = Attestations::new(invocation, &args.attest);
+    asked.request.attest = attestations.request(&asked.request.settings, &asked.outputs)?;
     let files = paths.open(invocation)?;
     let session = invocation.session(&asked.request.settings)?;
     let targets = request::targets(invocation, &asked, &session, &asked.outputs)?;

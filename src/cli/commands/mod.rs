@@ -1,6 +1,7 @@
 //! The commands, one thin file each: arguments in, calls of the library, text out.
 
 mod attach;
+mod attest;
 mod build;
 mod cache;
 mod check;

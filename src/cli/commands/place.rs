@@ -198,7 +198,10 @@ pub(super) fn place(
                 None => vec![reference.tag().cloned().unwrap_or_else(Tag::latest)],
             };
             let prefix = format!("{repository}@");
-            let destination = registry::destination(client.clone(), repository.clone());
+            let mut destination = registry::destination(client.clone(), repository.clone());
+            if let Ok(store) = invocation.store() {
+                destination = destination.with_store(&store);
+            }
             CopyTarget {
                 tags,
                 repository: Some(repository),

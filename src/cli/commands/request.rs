@@ -13,7 +13,7 @@ use super::events;
 use super::output_path::outputs_of_one;
 use crate::artifact;
 use crate::engine::own::{Apart, OutputShape, OwnFiles};
-use crate::engine::{CachePolicy, Request, Target, apps, known_tags, project_of, untrusted};
+use crate::engine::{AttestRequest, CachePolicy, Request, Target, apps, known_tags, project_of, untrusted};
 use crate::project::config::{self, Document, Facts, KeyFlag, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
@@ -201,8 +201,13 @@ impl<'a> RequestContext<'a> {
         let name = name_of(&settings, project);
         let mut written = self.written.clone();
         written.extend(outputs_apart(invocation, &outputs)?);
-        let own =
-            OwnFiles::new(&settings, &project.read, project.lock_path.as_deref(), &written, &self.logins)?;
+        let mut secrets = self.logins.clone();
+        secrets.extend(settings.attest.key.as_ref().map(|key| Apart {
+            path: key.value.path().to_owned(),
+            name: format!("the key `{}`", key.value.written()),
+            shape: OutputShape::File,
+        }));
+        let own = OwnFiles::new(&settings, &project.read, project.lock_path.as_deref(), &written, &secrets)?;
         let artifact = project.artifact.as_deref().or(first_app(&settings));
         let request = Request {
             has_build_file: project.build_file.is_some(),
@@ -213,6 +218,7 @@ impl<'a> RequestContext<'a> {
             cache: reading(&settings, &name, &outputs),
             reads_base: false,
             plans_refused: false,
+            attest: AttestRequest::default(),
             most_findings: crate::engine::FIRST_FINDINGS,
             name,
             settings,

@@ -1,5 +1,7 @@
 //! `pack sbom`.
 
+use std::collections::BTreeMap;
+
 use super::super::args::SbomArgs;
 use super::super::error::CommandError;
 use super::super::file::OutputFile;
@@ -29,6 +31,7 @@ pub(super) fn run(invocation: &Invocation, args: &SbomArgs) -> Result<(), Comman
     let options = BillOptions {
         repository: repository(&location),
         store: &store,
+        planned: BTreeMap::new(),
         progress: &invocation.progress,
         interrupt: &invocation.interrupt,
     };

@@ -1,9 +1,9 @@
 //! `pack sign`, and the signatures of `pack verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::super::args::{SignArgs, SignatureFormatArg};
+use super::super::args::{PasswordArgs, SignArgs, SignatureFormatArg};
 use super::super::error::CommandError;
 use super::super::format;
 use super::super::invocation::{Invocation, Opened};
@@ -14,6 +14,7 @@ use crate::attach::{
 };
 use crate::attest::{PublicKey, Signer};
 use crate::registry::Client;
+use crate::store::Store;
 use crate::transport::Source;
 use crate::types::time::rfc3339;
 
@@ -22,23 +23,21 @@ use crate::types::time::rfc3339;
 /// # Errors
 /// Whatever stopped it; images before it are signed.
 pub(super) fn run(invocation: &Invocation, args: &SignArgs) -> Result<(), CommandError> {
-    let signer = signer(invocation, args)?;
+    let signer = signer(invocation, &args.key, args.sign_with.as_deref(), &args.password)?;
     let client = invocation.client()?;
-    let _lease = invocation.store().ok().map(|store| store.lease());
+    let store = invocation.store().ok();
+    let _lease = store.as_ref().map(Store::lease);
     let created = created(invocation)?;
     let mut reports = Vec::new();
     for image in &args.images {
         let WritableImage { source, target } = place::place(invocation, &client, image)?;
         let options = SignOptions {
             signer: &*signer,
-            format: match args.signature_format {
-                SignatureFormatArg::Bundle => SignatureFormat::Bundle,
-                SignatureFormatArg::Legacy => SignatureFormat::Legacy,
-                SignatureFormatArg::Both => SignatureFormat::Both,
-            },
+            format: format_of(args.signature_format),
             legacy: legacy(&client, &*source),
             recursive: args.recursive,
             created: created.clone(),
+            store: store.clone(),
             interrupt: invocation.interrupt.clone(),
         };
         let report = sign(&*source, &*target.destination, &options)
@@ -66,14 +65,31 @@ fn told(report: &SignReport, name: &str) -> String {
 }
 
 /// The signer: the key in a file, or a program that has it.
-fn signer(invocation: &Invocation, args: &SignArgs) -> Result<Box<dyn Signer>, CommandError> {
-    let Some(command) = &args.sign_with else {
-        return Ok(Box::new(password::private_key(invocation, &args.key, &args.password)?));
+///
+/// # Errors
+/// When the key cannot be used, or its password is wrong.
+pub(super) fn signer(
+    invocation: &Invocation,
+    key: &Path,
+    sign_with: Option<&str>,
+    password: &PasswordArgs,
+) -> Result<Box<dyn Signer>, CommandError> {
+    let Some(command) = sign_with else {
+        return Ok(Box::new(password::private_key(invocation, key, password)?));
     };
-    let public = password::public_key(invocation, &args.key)?;
+    let public = password::public_key(invocation, key)?;
     ExternalSigner::new(command, public, invocation.interrupt.clone())
         .map(|signer| Box::new(signer) as Box<dyn Signer>)
         .ok_or_else(|| CommandError::usage("`--sign-with` names no program"))
+}
+
+/// The forms that a flag means.
+pub(super) const fn format_of(format: SignatureFormatArg) -> SignatureFormat {
+    match format {
+        SignatureFormatArg::Bundle => SignatureFormat::Bundle,
+        SignatureFormatArg::Legacy => SignatureFormat::Legacy,
+        SignatureFormatArg::Both => SignatureFormat::Both,
+    }
 }
 
 /// Where older signatures of an image lie.
@@ -82,7 +98,10 @@ fn legacy(client: &Client, source: &dyn Source) -> Option<LegacyPlace> {
 }
 
 /// The time of a signature: `SOURCE_DATE_EPOCH`, else now.
-fn created(invocation: &Invocation) -> Result<String, CommandError> {
+///
+/// # Errors
+/// When the variable is no time.
+pub(super) fn created(invocation: &Invocation) -> Result<String, CommandError> {
     let now = invocation.environment.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let seconds = invocation.environment.source_date_epoch()?.unwrap_or(now);
     rfc3339(seconds).map_err(|error| CommandError::usage(error.to_string()))

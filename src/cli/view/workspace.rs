@@ -146,6 +146,7 @@ mod tests {
             digest: Digest::of(name.as_bytes()),
             tags: vec!["1".to_owned()],
             images: Vec::new(),
+            attached: Vec::new(),
             findings: Vec::new(),
             outputs: vec!["registry".to_owned()],
             sent: if end == MemberEnd::Built { 12_300 } else { 0 },

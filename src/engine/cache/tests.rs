@@ -131,6 +131,7 @@ impl Town {
         let request = Request {
             reads_base: false,
             plans_refused: false,
+            attest: crate::engine::AttestRequest::default(),
             most_findings: crate::engine::FIRST_FINDINGS,
             settings,
             has_build_file: true,

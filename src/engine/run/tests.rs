@@ -96,6 +96,7 @@ impl Town {
         Request {
             reads_base: false,
             plans_refused: false,
+            attest: crate::engine::AttestRequest::default(),
             most_findings: crate::engine::FIRST_FINDINGS,
             settings: Settings::resolve(document, &none, &none).expect("settings"),
             has_build_file: true,

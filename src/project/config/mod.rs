@@ -29,7 +29,7 @@ pub use template::{Facts, Template, TemplateError};
 pub use value::{
     AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, Count, DiskPath, EnvName, ImagePath,
     ImagePattern, KindName, Layout, MemberPattern, Mode, Mtime, Owner, OwnerPart, Pattern, Percent, Period,
-    SiblingSetting, StartSetting, exposed_ports, url_as_source,
+    SbomSetting, SiblingSetting, StartSetting, exposed_ports, url_as_source,
 };
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::value::{
     AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
     CompressionSetting, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern, Justification,
     KindName, Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period,
-    Ports, SiblingSetting, Signal, StartSetting, User,
+    Ports, SbomSetting, SiblingSetting, Signal, StartSetting, User,
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
@@ -44,6 +44,8 @@ settings_table! {
         "config" => config: ConfigSettings,
         /// The policy about what the checks of an image find.
         "check" => check: CheckSettings,
+        /// The documents that are attached to the image.
+        "attest" => attest: AttestSettings,
         /// Where other machines' layers are found.
         "cache" => cache: Cache,
         /// How registries are reached.
@@ -246,6 +248,18 @@ settings_table! {
         "allow" => allow: BTreeMap<Rule, Spanned<Justification>>,
         /// How much rules matter, where that differs from their table.
         "levels" => levels: BTreeMap<Rule, Spanned<RuleLevel>>,
+    }
+}
+
+settings_table! {
+    /// `[attest]`
+    pub struct AttestSettings {
+        /// The list of packages.
+        "sbom" => sbom: Option<Spanned<SbomSetting>>,
+        /// Whether the image is signed.
+        "sign" => sign: Option<Spanned<bool>>,
+        /// The private key that signs.
+        "key" => key: Option<Spanned<DiskPath>>,
     }
 }
 

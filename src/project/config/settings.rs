@@ -14,9 +14,9 @@ use super::decode::{FromText as _, Wrong};
 use super::document::Document;
 use super::registries::{self, Addition};
 use super::schema::{
-    AddedUserSettings, AppSettings, BuildFile, Cache, CheckSettings, ConfigSettings, EnvironmentSettings,
-    FilesSettings, LayerSettings, NonEmptyName, Paths, PermissionSettings, RegistryOptions, TagTemplate,
-    WebhookSettings, WorkspaceSettings,
+    AddedUserSettings, AppSettings, AttestSettings, BuildFile, Cache, CheckSettings, ConfigSettings,
+    EnvironmentSettings, FilesSettings, LayerSettings, NonEmptyName, Paths, PermissionSettings,
+    RegistryOptions, TagTemplate, WebhookSettings, WorkspaceSettings,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
@@ -258,6 +258,8 @@ pub struct Settings {
     pub refuse_changes: bool,
     /// Whether the warnings of checks are errors.
     pub strict: bool,
+    /// The documents that are attached to the image.
+    pub attest: AttestSettings,
     /// Where other machines' layers are found.
     pub cache: Cache,
     /// How registries are reached.
@@ -322,6 +324,7 @@ impl Settings {
             users,
             config,
             check,
+            attest,
             cache,
             registries,
             webhooks,
@@ -351,6 +354,7 @@ impl Settings {
                 .or(environment.refuse_changes)
                 .unwrap_or(false),
             strict: flags.strict.or(environment.strict).unwrap_or(false),
+            attest,
             cache,
             registries,
             webhooks,

@@ -2,6 +2,7 @@
 //!
 //! Each parses from the text that the user writes and says what is wrong with any other.
 
+mod attest;
 mod base;
 mod capabilities;
 mod check;
@@ -20,6 +21,7 @@ mod times;
 mod webhook;
 mod words;
 
+pub use attest::SbomSetting;
 pub use base::BaseSetting;
 pub use capabilities::CapabilityText;
 pub use check::Justification;
@@ -53,6 +55,7 @@ mod tests {
             let _ = Pattern::from_text(&text);
             let _ = User::from_text(&text);
             let _ = Signal::from_text(&text);
+            let _ = SbomSetting::from_text(&text);
         }
     }
 }

@@ -35,6 +35,8 @@ pub(in crate::registry) struct UploadShape {
     pub(in crate::registry) wants_patch: AtomicBool,
     /// Whether an upload failed that was begun before its end was known.
     pub(in crate::registry) refused_following: AtomicBool,
+    /// Whether it takes no blob together with the request for a session.
+    pub(in crate::registry) wants_session: AtomicBool,
     /// Whether it refused blobs in pieces.
     pub(in crate::registry) refuses_chunks: AtomicBool,
 }

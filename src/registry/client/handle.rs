@@ -36,6 +36,8 @@ pub(super) struct ClientState {
     pub(super) pinned: Mutex<BTreeMap<(Repository, String), Digest>>,
     /// Mirrors that failed in this run.
     failed_mirrors: Mutex<BTreeSet<Registry>>,
+    /// Repositories whose referrers API has answered in this run. One that did not answer may not have been there yet.
+    pub(super) listing: Mutex<BTreeSet<Repository>>,
     /// Held while a blob is brought to a registry, so that others can mount it instead.
     pub(super) busy: Mutex<BTreeMap<(Registry, Digest), PullTurn>>,
     /// Held from the look at a tag that may not move to the look after it was made. The registry is no part of the key:
@@ -101,6 +103,7 @@ impl Client {
             confirmed: Mutex::default(),
             pinned: Mutex::default(),
             failed_mirrors: Mutex::default(),
+            listing: Mutex::default(),
             busy: Mutex::default(),
             tag_turns: Mutex::default(),
         }))

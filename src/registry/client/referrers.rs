@@ -8,6 +8,7 @@ use super::super::auth::access::Access;
 use super::super::wire::context::{RequestStep, context};
 use super::super::wire::error::RegistryError;
 use super::super::wire::host::Host;
+use super::super::wire::lock::lock;
 use super::super::wire::response::Response;
 use super::api::Api;
 use super::handle::Client;
@@ -49,7 +50,8 @@ impl Client {
         subject: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Referrers, RegistryError> {
-        self.list_referrers(&Access::pull(repository), subject, artifact_type)
+        let found = self.list_referrers(&Access::pull(repository), subject, artifact_type)?;
+        Ok(self.noted(repository, found))
     }
 
     /// As [`Client::referrers`], where the same repository is pushed to: one token does for both.
@@ -61,7 +63,21 @@ impl Client {
         repository: &Repository,
         subject: &Digest,
     ) -> Result<Referrers, RegistryError> {
-        self.list_referrers(&Access::push(repository), subject, None)
+        let found = self.list_referrers(&Access::push(repository), subject, None)?;
+        Ok(self.noted(repository, found))
+    }
+
+    /// Whether a repository is known to have the referrers API: it answered in this run.
+    #[must_use]
+    pub fn lists_referrers(&self, repository: &Repository) -> bool {
+        lock(&self.0.listing).contains(repository)
+    }
+
+    fn noted(&self, repository: &Repository, found: Referrers) -> Referrers {
+        if matches!(found, Referrers::Api(_)) {
+            lock(&self.0.listing).insert(repository.clone());
+        }
+        found
     }
 
     fn list_referrers(

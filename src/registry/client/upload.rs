@@ -21,6 +21,7 @@ use super::super::wire::lock::lock;
 use super::super::wire::request::{HttpRequest, Payload};
 use super::super::wire::response::Response;
 use super::api::{Api, UploadShape};
+use crate::oci::Descriptor;
 use crate::oci::blob::{Blob, Delivery};
 use crate::types::digest::Digest;
 use crate::types::reference::Repository;
@@ -30,6 +31,9 @@ const CANCEL: Duration = Duration::from_secs(3);
 
 /// Above this size a token is renewed before the blob is sent.
 pub(in crate::registry) const LARGE: u64 = 8 << 20;
+
+/// A new blob that is no larger is sent together with the request for a session.
+const AT_ONCE: u64 = 1 << 20;
 
 /// The media type of a blob's bytes on their way.
 pub(in crate::registry) const OCTETS: &str = "application/octet-stream";
@@ -85,8 +89,9 @@ impl Push<'_> {
         let mut sent = false;
         let (mut renewed, mut lost) = (false, false);
         let mut is_absent = false;
+        let mut is_new = self.blob.is_new;
         loop {
-            let failure = match self.attempt(is_absent).await {
+            let failure = match self.attempt(is_absent, std::mem::take(&mut is_new)).await {
                 // A blob that an earlier try sent was not there before.
                 Ok(Delivery::Present) if sent => return Ok(Delivery::Uploaded),
                 Ok(delivery) => return Ok(delivery),
@@ -137,9 +142,17 @@ impl Push<'_> {
         }
     }
 
-    async fn attempt(&self, is_absent: bool) -> Result<Delivery, UploadFailure> {
+    /// One try. A blob that `is_new` is not asked for, and is sent with the request for a session if it is small.
+    async fn attempt(&self, is_absent: bool, is_new: bool) -> Result<Delivery, UploadFailure> {
         let mut session = None;
-        if !self.force && !is_absent {
+        if is_new && self.blob.descriptor.size <= AT_ONCE && self.chunk(0).is_none() {
+            match self.send_at_once().await? {
+                AtOnce::Done => return Ok(Delivery::Uploaded),
+                AtOnce::Session(target) => session = Some(target),
+                AtOnce::Refused => {}
+            }
+            lock(self.sessions).extend(session.clone());
+        } else if !self.force && !is_absent && !is_new {
             // Most pushes are not the first to their repository: the base is there, and asking is cheaper for
             // the registry than mounting, and needs no right to read elsewhere.
             if self.is_there().await? {
@@ -175,6 +188,39 @@ impl Push<'_> {
         }
         let context = Box::new(self.context(RequestStep::CommitUpload));
         Err(UploadFailure { error: RegistryError::Unverified { context, status }, sent: true })
+    }
+
+    /// Sends the blob in the body of the request that opens a session (distribution specification, "Single POST"). A registry
+    /// that takes no blob so answers with a session.
+    async fn send_at_once(&self) -> Result<AtOnce, UploadFailure> {
+        if self.shape.wants_session.load(Ordering::Relaxed) {
+            return Ok(AtOnce::Refused);
+        }
+        let Descriptor { digest, size, .. } = self.blob.descriptor;
+        let mut url = self.host.url(&format!("/v2/{}/blobs/uploads/", self.repository.path()));
+        url.query_pairs_mut().append_pair("digest", &digest.to_string());
+        let clock = self.api.wire_settings().clock.clone();
+        let content = BodyContent::open(self.blob, Arc::clone(&self.progress), clock);
+        let request = HttpRequest::new(Method::POST, url)
+            .header(CONTENT_TYPE, OCTETS)
+            .payload(Payload::Upload(content.take(size)));
+        let access = Access::push(self.repository);
+        let answer = self.api.send(self.host, &access, &self.context(RequestStep::SendBlob), request).await;
+        let response = answer.map_err(|error| UploadFailure { error, sent: true })?;
+        let (status, found) = (response.status(), response.digest());
+        let target = self.uploads().location(RequestStep::StartUpload, &response).ok();
+        response.discard().await;
+        if status == 201 && found.is_none_or(|found| found == digest) {
+            let is_there = found.is_some() || self.look().await?;
+            if is_there {
+                return Ok(AtOnce::Done);
+            }
+        }
+        self.shape.wants_session.store(true, Ordering::Relaxed);
+        Ok(match target.filter(|_| status == 202) {
+            Some(target) => AtOnce::Session(target),
+            None => AtOnce::Refused,
+        })
     }
 
     async fn look(&self) -> Result<bool, UploadFailure> {
@@ -335,6 +381,13 @@ impl Uploads<'_> {
         drop(sessions);
         Ok(next)
     }
+}
+
+enum AtOnce {
+    Done,
+    /// Not taken, but with a session to upload to.
+    Session(RedirectTarget),
+    Refused,
 }
 
 enum Mount {

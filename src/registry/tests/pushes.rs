@@ -305,7 +305,13 @@ fn a_blob_may_come_from_a_registry() {
         let (source, repository, wanted) = (client.clone(), bench.repository.clone(), descriptor.clone());
         let content = move || source.blob(&repository, &wanted).map_err(crate::types::error::carry);
         let content = std::sync::Arc::new(content);
-        let blob = Blob { descriptor: descriptor.clone(), content, origin: None, title: "copied".to_owned() };
+        let blob = Blob {
+            descriptor: descriptor.clone(),
+            content,
+            origin: None,
+            title: "copied".to_owned(),
+            is_new: false,
+        };
         let to: Repository = format!("{}/{to}", bench.fake.address()).parse().expect("valid");
         client.push_blob(&to, &blob)
     };

@@ -280,7 +280,13 @@ pub(crate) fn blob_of(source: &Arc<dyn Source>, descriptor: &Descriptor, title: 
             Err(error) => Err(carry(error)),
         }
     };
-    Blob { descriptor: descriptor.clone(), content: Arc::new(content), origin: source.origin(), title }
+    Blob {
+        descriptor: descriptor.clone(),
+        content: Arc::new(content),
+        origin: source.origin(),
+        title,
+        is_new: false,
+    }
 }
 
 /// Whether a blob cannot be opened because it is not what it should be.

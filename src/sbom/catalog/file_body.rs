@@ -9,7 +9,7 @@ use crate::formats::zip::{ZipArchive, ZipError};
 use crate::types::digest::{Digest, HashingWriter};
 
 /// A larger file does not stay in memory.
-pub(super) const MAX_MEMORY: u64 = 32 << 20;
+pub const MAX_MEMORY: u64 = 32 << 20;
 
 /// The bytes of a file.
 #[derive(Debug)]

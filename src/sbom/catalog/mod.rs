@@ -19,7 +19,7 @@ mod seeds;
 mod table;
 mod text;
 
-pub use file_body::FileBody;
+pub use file_body::{FileBody, MAX_MEMORY};
 pub use os_release::OsRelease;
 pub use python::normal as normal_python_name;
 #[cfg(any(test, feature = "testing"))]

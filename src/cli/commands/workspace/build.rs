@@ -10,6 +10,7 @@ use super::super::super::summary::Summary;
 use super::super::super::timings::{self, BuildRecord, HostMachine};
 use super::super::super::view::explain;
 use super::super::super::view::workspace::{MemberView, RunView};
+use super::super::attest::{Attestations, secret_files};
 use super::super::build::check_lock;
 use super::super::events;
 use super::super::refusal;
@@ -55,8 +56,11 @@ pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result
     let mut written = paths.all();
     written.extend(handed_on.map(|file| ("--results", file)));
     written.extend(args.timings.as_deref().map(|file| ("--timings", file)));
+    written.extend(secret_files(&args.attest));
     let mut chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &written)?;
+    let mut attestations = Attestations::new(invocation, &args.attest);
     for asked in chosen.members.iter_mut().filter_map(|member| member.asked.as_mut().ok()) {
+        asked.request.attest = attestations.request(&asked.request.settings, &asked.outputs)?;
         asked.request.allow_retag = args.retag.allow_retag;
         asked.request.settings.refuse_changes &= !args.allow_dirty;
         if args.cache_to {

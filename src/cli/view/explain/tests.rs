@@ -48,6 +48,7 @@ fn report(outcome: Outcome, layers: Vec<LayerReport>, destinations: Vec<Destinat
         root_size: None,
         media_type: None,
         attachments: Vec::new(),
+        attached: Vec::new(),
         images: vec![ImageReport {
             platform: Platform::linux_amd64(),
             digest: None,
