@@ -85,7 +85,7 @@ impl LegacyPlace {
         let known =
             known.and_then(|store| store.memo_load::<Digest>(NAMESPACE, &self.memo_key(subject, key)));
         if let Some(known) = known {
-            let found = self.client.resolve(&self.repository.at_tag(Self::tag(subject)))?;
+            let found = self.client.resolve(&self.repository.at_tag(older_tag(subject)))?;
             if found.is_some_and(|found| found.digest == known) {
                 return Ok(true);
             }
@@ -98,13 +98,8 @@ impl LegacyPlace {
         Ok(has)
     }
 
-    fn tag(subject: &Digest) -> Tag {
-        let tag = format!("sha256-{}.sig", subject.hex());
-        tag.parse().unwrap_or_else(|_| unreachable!("letters, digits, a hyphen and a dot are a tag"))
-    }
-
     fn list(&self, subject: &Digest) -> Result<LegacyList, BoxedError> {
-        let tag = Self::tag(subject);
+        let tag = older_tag(subject);
         let Some(found) = self.client.resolve(&self.repository.at_tag(tag.clone()))? else {
             return Ok(LegacyList::default());
         };
@@ -163,20 +158,14 @@ impl LegacyPlace {
         let signature = signer.sign(&payload)?;
         let mut layer = Descriptor::of(MediaType::Other(SIMPLE_SIGNING.to_owned()), &payload);
         layer.annotations.insert(SIGNATURE_ANNOTATION.to_owned(), signature.to_base64());
-        let tag = Self::tag(subject);
+        let tag = older_tag(subject);
         for tried in 0..TRIES {
             list.layers.push(layer.clone());
-            let config = config(&list.layers);
-            let of_config = Descriptor::of(MediaType::ImageConfig, &config);
-            let blobs = [
-                Blob::in_memory(layer.clone(), payload.clone(), "signature").made_now(),
-                Blob::in_memory(of_config.clone(), config, "config").made_now(),
-            ];
+            let (document, config) = list_of(&list.layers)?;
+            let blobs = [Blob::in_memory(layer.clone(), payload.clone(), "signature").made_now(), config];
             for blob in &blobs {
                 self.client.push_blob(&self.repository, blob)?;
             }
-            let artifact = OciArtifact::of_config(of_config).layers(list.layers.iter().cloned());
-            let document: RawDocument = artifact.document("signatures").map_err(AttachError::from)?;
             let parts = PushedParts { blobs: &blobs, documents: &[] };
             match self.client.push_document_over(&self.repository, &tag, &document, list.seen, parts) {
                 Ok(_) => {}
@@ -194,6 +183,39 @@ impl LegacyPlace {
         }
         Err(AttachError::Contended(*subject).into())
     }
+}
+
+/// The tag of the older signatures of an image.
+#[must_use]
+pub fn older_tag(subject: &Digest) -> Tag {
+    let tag = format!("sha256-{}.sig", subject.hex());
+    tag.parse().unwrap_or_else(|_| unreachable!("letters, digits, a hyphen and a dot are a tag"))
+}
+
+/// The signatures of two lists in one, with its configuration; nothing where the first has all of the second.
+///
+/// # Errors
+/// When it has more in it than a manifest may have.
+pub fn merged(
+    first: &[Descriptor],
+    second: &[Descriptor],
+) -> Result<Option<(RawDocument, Blob)>, AttachError> {
+    let mut layers = first.to_vec();
+    layers.extend(second.iter().filter(|layer| !first.contains(layer)).cloned());
+    if layers.len() == first.len() {
+        return Ok(None);
+    }
+    let (document, config) = list_of(&layers)?;
+    Ok(Some((document, config)))
+}
+
+/// The manifest of a list of signatures, and its configuration.
+fn list_of(layers: &[Descriptor]) -> Result<(RawDocument, Blob), AttachError> {
+    let config = config(layers);
+    let of_config = Descriptor::of(MediaType::ImageConfig, &config);
+    let blob = Blob::in_memory(of_config.clone(), config, "config").made_now();
+    let artifact = OciArtifact::of_config(of_config).layers(layers.iter().cloned());
+    Ok((artifact.document("signatures")?, blob))
 }
 
 /// The configuration of such a manifest: an image that consists of the payloads.

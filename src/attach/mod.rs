@@ -20,9 +20,10 @@ mod writer;
 #[cfg(test)]
 use document::AttachReport;
 pub use document::attach_document;
+pub use error::AttachError;
 pub use external::ExternalSigner;
-pub use legacy::LegacyPlace;
-pub use referrers::{Referrer, ReferrerTree, tree};
+pub use legacy::{LegacyPlace, merged, older_tag};
+pub use referrers::{Referrer, ReferrerTree, list, tree};
 pub use sign::{SignOptions, SignReport, SignatureFormat, sign};
 pub use signature::{found_signature, remember_signature, remembered_signature, signature};
 #[cfg(test)]

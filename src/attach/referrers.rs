@@ -68,6 +68,25 @@ pub fn tree(source: &dyn Source, subject: &Digest, kind: Option<&str>) -> Result
     Ok(ReferrerTree { subject: *subject, listed, referrers, truncated: walk.truncated })
 }
 
+/// Lists what refers to `subject`, as the list has it: one question, whatever it lists.
+///
+/// # Errors
+/// When the place cannot be asked.
+pub fn list(source: &dyn Source, subject: &Digest) -> Result<ReferrerTree, BoxedError> {
+    let found = source.referrers(subject)?;
+    let listed = found.is_some();
+    let found = found.unwrap_or_default();
+    let truncated = found.len() > MOST;
+    let referrers = found.into_iter().take(MOST).map(|entry| Referrer {
+        digest: entry.digest,
+        artifact_type: listed_type(&entry).map(str::to_owned),
+        size: entry.size,
+        annotations: entry.annotations,
+        referrers: Vec::new(),
+    });
+    Ok(ReferrerTree { subject: *subject, listed, referrers: referrers.collect(), truncated })
+}
+
 /// The type of an artifact: that of its manifest, where the list does not say it.
 fn own_type(source: &dyn Source, entry: &Descriptor) -> Result<Option<String>, BoxedError> {
     if let Some(listed) = listed_type(entry) {

@@ -1,7 +1,7 @@
 //! One signature of one manifest, as a bundle beside it: found, remembered or made.
 //!
 //! Two signatures by one key over the same bytes differ. So that an image gets no second one, a bundle that was made or
-//! found is remembered by image and key. What is remembered is believed only where the key proves it.
+//! found is remembered by image and key. Such a record is believed only where the key proves it.
 
 use serde::{Deserialize, Serialize};
 

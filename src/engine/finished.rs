@@ -99,7 +99,7 @@ impl Finished {
         self.listed().map(|attachment| attachment.document.descriptor()).collect()
     }
 
-    /// What may be signed: the index and each image, the index last.
+    /// The documents to sign: each image, and the index last.
     pub(super) fn subjects(&self) -> Vec<Descriptor> {
         let mut subjects: Vec<Descriptor> = Vec::new();
         for document in self.images.iter().map(Image::raw).chain([&self.root]) {

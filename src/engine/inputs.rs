@@ -228,7 +228,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         // It refuses a build before this, and changes none.
         refuse_changes: _,
         strict,
-        // What comes of it is in the request.
+        // The documents that it asks for are in the request.
         attest: _,
         cache,
         registries,

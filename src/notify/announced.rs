@@ -111,6 +111,10 @@ impl Destination for AnnouncedDestination {
         self.inner.reader(digest)
     }
 
+    fn list_under(&self, tag: &Tag, document: &RawDocument, seen: Option<Digest>) -> Result<(), BoxedError> {
+        self.inner.list_under(tag, document, seen)
+    }
+
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {
         if tags.is_empty() {
             return self.inner.finish(root, tags);

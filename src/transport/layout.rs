@@ -255,6 +255,15 @@ impl Source for OciLayout {
         Ok(Some(super::referrers_among(&entries, subject, &document)))
     }
 
+    fn under_tag(&self, tag: &Tag) -> Result<Option<RawDocument>, BoxedError> {
+        let names = self.entry_names(std::slice::from_ref(tag));
+        let entries = self.layout.index()?.manifests;
+        let is_it =
+            |entry: &&Descriptor| names.iter().any(|name| name_of(entry) == Some(name.reference.as_str()));
+        let document = |entry: &Descriptor| Ok(self.layout.document(entry)?);
+        entries.iter().find(is_it).map(document).transpose()
+    }
+
     fn name(&self) -> String {
         self.place()
     }

@@ -67,6 +67,14 @@ pub trait Source: Send + Sync {
         Ok(None)
     }
 
+    /// The manifest or index under another tag beside the image, if there is one.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    fn under_tag(&self, _tag: &Tag) -> Result<Option<RawDocument>, BoxedError> {
+        Ok(None)
+    }
+
     /// The source as the user would write it, for messages.
     fn name(&self) -> String;
 }
@@ -233,6 +241,15 @@ pub trait Destination: Send + Sync {
     /// Reads what is there, beginning at the image with this digest; `None` where nothing can be read.
     fn reader(&self, _digest: &Digest) -> Option<Box<dyn Source>> {
         None
+    }
+
+    /// Makes a tag resolve to a document that is no image of its own, such as a list of signatures. Where others may write it at
+    /// the same time, it must resolve to `seen` before.
+    ///
+    /// # Errors
+    /// When the tag cannot be set, or somebody else has moved it.
+    fn list_under(&self, tag: &Tag, document: &RawDocument, _seen: Option<Digest>) -> Result<(), BoxedError> {
+        self.finish(document, std::slice::from_ref(tag)).map(drop)
     }
 
     /// Makes `tags` resolve to `root`, last of all; with no tags the image is reachable by digest only.

@@ -81,6 +81,12 @@ impl Source for RegistrySource {
         })
     }
 
+    fn under_tag(&self, tag: &Tag) -> Result<Option<RawDocument>, BoxedError> {
+        let repository = self.reference.repository();
+        let Some(found) = self.client.resolve(&repository.at_tag(tag.clone()))? else { return Ok(None) };
+        Ok(Some(self.client.document(repository, &found.digest.to_string(), Some(&found))?))
+    }
+
     fn name(&self) -> String {
         self.reference.to_string()
     }
@@ -457,6 +463,11 @@ impl Destination for RegistryDestination {
             let took = if tries > 1 { begun.elapsed() } else { looked.elapsed() * 3 };
             thread::sleep(took.clamp(LIST_SETTLE, LIST_LONGEST) + spread);
         }
+    }
+
+    fn list_under(&self, tag: &Tag, document: &RawDocument, seen: Option<Digest>) -> Result<(), BoxedError> {
+        self.put_over(tag, document, seen)?;
+        Ok(())
     }
 
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {

@@ -55,7 +55,7 @@ impl Shop {
         self.pack(arguments).has_code(0)
     }
 
-    /// What refers to the image, by type and digest.
+    /// The documents that refer to the image, by type and digest.
     fn referrers(&self, image: &str) -> Vec<(String, String)> {
         let json = self.ok(&format!("referrers {image} --json")).json();
         let listed = json["referrers"].as_array().unwrap();
@@ -254,7 +254,7 @@ fn what_cannot_sign_is_refused_before_anything_is_sent() {
     refused(2, "--key pack.key", "`--key` is about a signature");
     refused(2, "--password-file wrong.txt", "`--password-file` is about a signature");
     refused(2, "--sign --key pack.pub --sign-with=", "names no program");
-    refused(2, "--sbom=xml", "invalid value");
+    refused(2, "--sbom=xml", "is not one of");
     // A key or a password in the artifact would be in the image.
     std::fs::copy(shop.project.path("pack.key"), shop.project.path("files/own.key")).unwrap();
     refused(1, "--sign --key files/own.key --password-file wrong.txt", "goes into the image");

@@ -452,6 +452,9 @@ fn hostile_images_cost_little_memory() {
         "its parts many times",
         "table above the limit",
         "indexes",
+        "20,000 packages of npm",
+        "jars in each other",
+        "shaded jars",
     ];
     for case in cases {
         let mut command = Command::new("python3");

@@ -20,6 +20,12 @@ pub struct InspectArgs {
     #[arg(long, value_parser = Platform::from_str)]
     pub platform: Option<Platform>,
 
+    /// Also show what refers to the documents that are attached, and their types where the list does not say them
+    ///
+    /// The list of what is attached is shown in any case, which is one request more. This asks once more for each entry.
+    #[arg(long)]
+    pub referrers: bool,
+
     /// How registries are reached.
     #[command(flatten)]
     pub registries: RegistryArgs,

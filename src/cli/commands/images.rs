@@ -8,14 +8,14 @@ use super::super::format;
 use super::super::invocation::{Invocation, Opened};
 use super::super::view::{self, BaseView};
 use super::{names, sign};
-use crate::attach::ProvedSignature;
+use crate::attach::{ProvedSignature, Referrer, ReferrerTree, list, tree};
 use crate::inspect::verify;
 use crate::oci::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
 use crate::store::Store;
 use crate::transport::load::{LoadError, load_image};
 use crate::transport::{BlobStream, Source};
 use crate::types::digest::Digest;
-use crate::types::error::BoxedError;
+use crate::types::error::{BoxedError, Kind};
 use crate::types::location::Location;
 use crate::types::platform::Platform;
 use crate::types::reference::Reference;
@@ -36,14 +36,64 @@ pub(super) fn inspect(invocation: &Invocation, args: &InspectArgs) -> Result<(),
             root.parse().map_err(|error| CommandError::from_error(ExitStatus::Input, &error))?
     {
         let view = view::inspect::index(&args.image, &root, &index);
-        show(invocation, args.format.json, &location, &view, || view.text(screen));
+        let attached = attached(invocation, args, &*source, &root.digest())?;
+        show_inspected(invocation, args, &location, &view, attached, || view.text(screen));
         return Ok(());
     }
     let loaded = load_image(&*source, args.platform.as_ref())?;
     let base = base_of(invocation, &*source, &loaded.image);
     let view = view::inspect::image(&args.image, &loaded.image, base);
-    show(invocation, args.format.json, &location, &view, || view.text(screen));
+    let attached = attached(invocation, args, &*source, &loaded.image.digest())?;
+    show_inspected(invocation, args, &location, &view, attached, || view.text(screen));
     Ok(())
+}
+
+/// The documents that refer to an image; nothing where the place cannot tell.
+fn attached(
+    invocation: &Invocation,
+    args: &InspectArgs,
+    source: &dyn Source,
+    digest: &Digest,
+) -> Result<Option<ReferrerTree>, CommandError> {
+    let found = if args.referrers { tree(source, digest, None) } else { list(source, digest) };
+    match found {
+        Ok(found) => Ok(Some(found).filter(|found| found.listed)),
+        Err(error) if args.referrers || error.kind() == Kind::Interrupted => Err(error.into()),
+        Err(error) => {
+            invocation.printer.note(format!("cannot tell what is attached to the image: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Shows an image with what is attached to it.
+fn show_inspected(
+    invocation: &Invocation,
+    args: &InspectArgs,
+    location: &Location,
+    view: &impl Serialize,
+    attached: Option<ReferrerTree>,
+    text: impl FnOnce() -> String,
+) {
+    let lines = attached.as_ref().map(|attached| view::referrers::attached(&attached.referrers));
+    let view = InspectedImage { view, attached: attached.map(|attached| attached.referrers) };
+    show(invocation, args.format.json, location, &view, || {
+        let text = text();
+        match lines.filter(|lines| !lines.is_empty()) {
+            Some(lines) => format!("{}\nattached{lines}", text.trim_end_matches('\n')),
+            None => text,
+        }
+    });
+}
+
+/// An image with what is attached to it.
+#[derive(Serialize)]
+struct InspectedImage<'a, T> {
+    #[serde(flatten)]
+    view: &'a T,
+    /// Absent where the place cannot tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attached: Option<Vec<Referrer>>,
 }
 
 /// Shows a view, and with it where the image is: a name alone does not say.

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::super::args::RebaseArgs;
 use super::super::error::{CommandError, ExitStatus};
+use super::super::format;
 use super::super::invocation::{Invocation, Opened};
 use super::super::view;
 use super::images::UnnamedImage;
 use super::place::{self, WritableImage};
 use super::{delivery, events};
+use crate::attach::{list, older_tag};
+use crate::attest::BUNDLE;
 use crate::bases::SharedIndexes;
 use crate::engine::cache::SharedLayers;
 use crate::oci::{BASE_DIGEST, BASE_NAME, Descriptor, Image, RawDocument, media_type};
@@ -39,6 +42,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
             .map(|named| InImage::of(named, args, &source))
             .map_err(|error| invocation.or_in_store(error, &args.image))?,
     };
+    let old_image = Arc::clone(&source);
     let report = rebase::rebase(&RebaseRequest {
         image: source,
         old: &old,
@@ -64,6 +68,9 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
     invocation.printer.published(&reference);
     view::findings::findings(&invocation.printer, &report.findings, view::findings::ToldNotes::All);
     invocation.printer.message(view::copy::rebased(&report));
+    if !report.current {
+        tell_left_behind(invocation, &*old_image);
+    }
     if args.format.json {
         invocation.printer.json(&report);
     } else {
@@ -73,6 +80,35 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
         events::deliver(invocation, &client);
     }
     Ok(())
+}
+
+/// Says which documents are about the old image alone. The rebase is done: what cannot be told is not.
+fn tell_left_behind(invocation: &Invocation, image: &dyn Source) {
+    let Ok(root) = image.root() else { return };
+    let mut signatures = Vec::new();
+    let mut others = 0_u64;
+    for referrer in list(image, &root.digest()).map(|tree| tree.referrers).unwrap_or_default() {
+        match referrer.artifact_type.as_deref() {
+            Some(BUNDLE) => signatures.push(referrer.digest.short()),
+            _ => others += 1,
+        }
+    }
+    if let Ok(Some(older)) = image.under_tag(&older_tag(&root.digest())) {
+        signatures.push(older.digest().short());
+    }
+    if !signatures.is_empty() {
+        let (all, which) =
+            (signatures.join(", "), if signatures.len() == 1 { "signature" } else { "signatures" });
+        invocation.printer.note(format!(
+            "the {which} {all} of the image before hold for that one alone; `pack sign` signs the new one"
+        ));
+    }
+    if others > 0 {
+        let others = format::count(others, "document");
+        invocation
+            .printer
+            .note(format!("{others} that are attached to the image before tell of that one alone"));
+    }
 }
 
 /// A base by its name. As in a build, a name alone is the registry's.

@@ -37,7 +37,15 @@ pub fn copied(report: &CopyReport) -> String {
         }
     }
     if let Some(referrers) = &report.referrers {
-        parts.push(count(referrers.len() as u64, "referrer"));
+        let signatures = match report.signatures {
+            0 => String::new(),
+            number => format!(" ({})", count(number as u64, "signature")),
+        };
+        parts.push(format!("{}{signatures}", count(referrers.len() as u64, "referrer")));
+    }
+    if !report.older_signatures.is_empty() {
+        let tags = count(report.older_signatures.len() as u64, "tag");
+        parts.push(format!("{tags} of older signatures"));
     }
     if parts.is_empty() {
         parts.push("nothing had to be sent".to_owned());
@@ -102,15 +110,18 @@ mod tests {
             documents: DocumentCount { copied: 2, present: 1 },
             blobs: DeliveryCount { present: 3, mounted: 1, uploaded: 2, uploaded_bytes: 12_345 },
             referrers: Some(vec![Digest::of(b"signature")]),
+            signatures: 1,
+            older_signatures: vec!["sha256-1.sig".parse().expect("a tag")],
         };
         assert_eq!(
             copied(&report),
             "localhost:5000/shop/app 6105d6cc76af as 1.0: 2 blobs sent (12.3 kB), 1 blob mounted, \
-             3 blobs present, 1 manifest present, 1 referrer\n"
+             3 blobs present, 1 manifest present, 1 referrer (1 signature), 1 tag of older signatures\n"
         );
         report.blobs = DeliveryCount::default();
         report.documents.present = 0;
         report.referrers = None;
+        report.older_signatures.clear();
         assert!(copied(&report).ends_with("as 1.0: nothing had to be sent\n"));
         report.current = true;
         assert!(copied(&report).ends_with(": the image was there\n"));

@@ -18,6 +18,14 @@ pub fn text(tree: &ReferrerTree) -> String {
     text
 }
 
+/// A line for each referrer, each after a line end.
+#[must_use]
+pub fn attached(referrers: &[Referrer]) -> String {
+    let mut text = String::new();
+    add(&mut text, referrers, "");
+    text
+}
+
 fn add(text: &mut String, referrers: &[Referrer], indent: &str) {
     for (number, referrer) in referrers.iter().enumerate() {
         let is_last = number + 1 == referrers.len();

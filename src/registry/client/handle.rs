@@ -119,7 +119,7 @@ impl Client {
         &self.0.api
     }
 
-    /// What the images of one run hold while they make a tag, so that the second one sees what the first one made.
+    /// Held by the images of one run while they make a tag, so that the second one sees the tag that the first one made.
     pub(super) fn tag_turn(&self, path: &str, tag: &Tag) -> Arc<Mutex<()>> {
         Arc::clone(lock(&self.0.tag_turns).entry((path.to_owned(), tag.clone())).or_default())
     }

@@ -18,6 +18,8 @@ use serde::Serialize;
 
 pub use error::CopyError;
 
+use crate::attach::{AttachError, merged, older_tag};
+use crate::attest::{BUNDLE, SIMPLE_SIGNING};
 use crate::oci::select::{MAX_DEPTH, SelectError, choose};
 use crate::oci::{
     Descriptor, Index, MAX_CHILDREN, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, soci,
@@ -84,6 +86,17 @@ pub struct CopyReport {
     /// The referrers of the image that are at the destination now; absent unless they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrers: Option<Vec<Digest>>,
+    /// How many of them are signatures.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub signatures: usize,
+    /// The tags of older signatures that went along.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub older_signatures: Vec<Tag>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// How many manifests and indexes.
@@ -116,6 +129,8 @@ pub fn copy(
         documents: DocumentCount::default(),
         blobs: DeliveryCount::default(),
         referrers: None,
+        signatures: 0,
+        older_signatures: Vec::new(),
     };
     let check_name = |found| match options.expected {
         Some(expected) if expected != found => Err(CopyError::OtherDigest { expected, found }),
@@ -147,6 +162,10 @@ pub fn copy(
     gathered.reach(&root, held)?;
     if options.referrers {
         gathered.all_referrers()?;
+        gathered.older_signatures()?;
+        let all = gathered.referring.iter().flat_map(|(_, list)| list);
+        report.signatures = all.filter(|entry| entry.artifact_type.as_deref() == Some(BUNDLE)).count();
+        report.older_signatures = gathered.older.iter().map(|(tag, _)| tag.clone()).collect();
         report.referrers = Some(gathered.referring.iter().flat_map(|(_, list)| digests(list)).collect());
     }
     report.blobs = deliver(destination, &gathered.blobs, &options.interrupt)?;
@@ -156,6 +175,9 @@ pub fn copy(
     }
     for (subject, referrers) in &gathered.referring {
         destination.refer(subject, referrers)?;
+    }
+    for (tag, layers) in &gathered.older {
+        add_older(destination, &digest, tag, layers)?;
     }
     report.documents = gathered.counts;
     options.interrupt.check().map_err(CopyError::from)?;
@@ -202,7 +224,30 @@ pub fn tag(
         documents: DocumentCount::default(),
         blobs: DeliveryCount::default(),
         referrers: None,
+        signatures: 0,
+        older_signatures: Vec::new(),
     })
+}
+
+/// Adds older signatures to those that the destination has under the tag.
+fn add_older(
+    destination: &dyn Destination,
+    image: &Digest,
+    tag: &Tag,
+    layers: &[Descriptor],
+) -> Result<(), BoxedError> {
+    let there = destination.reader(image).map(|reader| reader.under_tag(tag)).transpose()?.flatten();
+    let seen = there.as_ref().map(RawDocument::digest);
+    let there = match there.map(|document| document.parse()) {
+        Some(Ok(ManifestOrIndex::Manifest(manifest))) => manifest.layers,
+        Some(_) => return Err(AttachError::NotSignatures(format!("{}:{tag}", destination.name())).into()),
+        None => Vec::new(),
+    };
+    if let Some((document, config)) = merged(&there, layers)? {
+        destination.blob(&config)?;
+        destination.list_under(tag, &document, seen)?;
+    }
+    Ok(())
 }
 
 fn digests(descriptors: &[Descriptor]) -> impl Iterator<Item = Digest> + '_ {
@@ -329,6 +374,8 @@ struct CopyPlan<'a> {
     /// Manifests and indexes that others may refer to, those that are there included.
     subjects: Vec<Digest>,
     referring: Vec<(Digest, Vec<Descriptor>)>,
+    /// The older signatures, by their tags.
+    older: Vec<(Tag, Vec<Descriptor>)>,
     counts: DocumentCount,
     /// For the bytes of the documents, which are kept until the end with all that they name.
     budget: Budget,
@@ -349,6 +396,7 @@ impl<'a> CopyPlan<'a> {
             seen: BTreeSet::new(),
             subjects: Vec::new(),
             referring: Vec::new(),
+            older: Vec::new(),
             counts: DocumentCount::default(),
             budget: Budget::new("the image", MAX_COPIED, u64::MAX),
         }
@@ -474,6 +522,25 @@ impl<'a> CopyPlan<'a> {
             )),
             (0, None) => self.options.progress.note("nothing refers to the image"),
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Notes the older signatures of the images, which lie under tags of their own.
+    fn older_signatures(&mut self) -> Result<(), BoxedError> {
+        for subject in self.subjects.clone() {
+            self.options.interrupt.check().map_err(CopyError::from)?;
+            let tag = older_tag(&subject);
+            let Some(document) = self.source.under_tag(&tag)? else { continue };
+            let ManifestOrIndex::Manifest(manifest) = self.parse(&document)? else { continue };
+            let is_signature = |layer: &&Descriptor| layer.media_type.to_string() == SIMPLE_SIGNING;
+            let layers: Vec<Descriptor> = manifest.layers.iter().filter(is_signature).cloned().collect();
+            for layer in &layers {
+                self.blob(layer, "signature".to_owned());
+            }
+            if !layers.is_empty() {
+                self.older.push((tag, layers));
+            }
         }
         Ok(())
     }
