@@ -366,3 +366,98 @@ fn a_poisoned_memory_of_signatures_is_not_believed() {
     assert_eq!(shop.referrers("IMAGE"), first);
     shop.ok("verify IMAGE --key pack.pub");
 }
+
+#[test]
+fn a_signature_costs_three_requests_and_one_that_is_there_two() {
+    let shop = Shop::new();
+    shop.ok("build --push");
+    shop.ok("sign IMAGE --key pack.key");
+    shop.project.append("files/site/six-1.0.dist-info/METADATA", "changed\n");
+    let digest = text(&shop.ok("build --push --tag 2 --json").json()["digest"]);
+    let two = shop.image.replace(":1", ":2");
+    shop.asked();
+    shop.ok(&format!("sign {two} --key pack.key"));
+    let asked = shop.asked();
+    let kinds: Vec<&str> = asked.iter().map(|it| it.split(['?', ':']).next().unwrap()).collect();
+    let expected = [
+        "GET /v2/shop/app/manifests/2".to_owned(),
+        "GET /v2/shop/app/referrers/sha256".to_owned(),
+        "POST /v2/shop/app/blobs/uploads/".to_owned(),
+        "PUT /v2/shop/app/manifests/sha256".to_owned(),
+    ];
+    assert_eq!(kinds, expected, "{asked:?}");
+    shop.ok(&format!("verify {two} --key pack.pub"));
+    shop.asked();
+    shop.ok(&format!("sign {two} --key pack.key")).says(&["already"]);
+    assert_eq!(shop.asked(), [expected[0].clone(), format!("GET /v2/shop/app/referrers/{digest}")]);
+    // A store that forgot the empty configuration, or a registry that lost it, costs more and fails nothing.
+    shop.ok(&format!("verify {two} --key pack.pub"));
+}
+
+#[test]
+fn an_image_is_shown_with_its_documents() {
+    let shop = Shop::new();
+    shop.ok(SIGNED);
+    let shown = shop.ok("inspect IMAGE").stdout;
+    let lines: Vec<&str> = shown.lines().skip_while(|line| *line != "attached").collect();
+    assert_eq!(lines.len(), 3, "{shown}");
+    assert!(lines[1].starts_with("├─ sha256:") && lines[1].contains(CYCLONEDX), "{shown}");
+    assert!(
+        lines[2].starts_with("└─ sha256:") && lines[2].contains("sigstore.dev/cosign/sign/v1"),
+        "{shown}"
+    );
+    let json = shop.ok("inspect IMAGE --json").json();
+    assert_eq!(json["attached"].as_array().map(Vec::len), Some(2), "{json:#}");
+    // A document about a document is asked for by a flag.
+    let bill = text(&json["attached"][0]["digest"]);
+    let name = shop.image.trim_end_matches(":1");
+    shop.project.write("note.txt", "seen");
+    shop.ok(&format!("attach {name}@{bill} note.txt --type text/plain"));
+    assert!(!shop.ok("inspect IMAGE").stdout.contains("text/plain"));
+    assert!(shop.ok("inspect IMAGE --referrers").stdout.contains("│  └─ sha256:"));
+    // A registry that fails at the list does not hide the image.
+    shop.fake.fault(Fault::always("GET", Kind::Referrers, Action::Answer(Reply::new(403))));
+    shop.ok("inspect IMAGE").says(&["note: cannot tell what is attached"]);
+    shop.pack("inspect IMAGE --referrers").has_code(3);
+}
+
+#[test]
+fn a_copy_takes_signatures_along_and_a_rebase_says_which_it_leaves() {
+    let shop = Shop::new();
+    shop.project.build("-o oci:base:1 --name localhost/base");
+    shop.project.write("other/b.txt", "b");
+    let settings = std::fs::read_to_string(shop.project.path("build.toml")).unwrap();
+    let settings = settings.replace("\"scratch\"", "\"oci:base:1\"").replace("\"files\"", "\"other\"");
+    shop.project.write("build.toml", settings.replace("/srv", "/opt"));
+    let digest = text(&shop.ok(&format!("{SIGNED} --signature-format both --json")).json()["digest"]);
+
+    let copy = format!("{}/mirror/app", shop.fake.address());
+    let copied = shop.ok(&format!("copy IMAGE {copy}:1 --referrers"));
+    copied.says(&["2 referrers (1 signature), 1 tag of older signatures"]);
+    let tag = format!("{}.sig", digest.replace(':', "-"));
+    assert_eq!(shop.fake.tag("mirror/app", &tag), shop.fake.tag("shop/app", &tag));
+    assert!(shop.fake.tag("mirror/app", &tag).is_some());
+    // Signatures of others that are there stay.
+    shop.project.write("empty.txt", "\n");
+    shop.project.pack("key generate --output other --password-file empty.txt").ok();
+    let second = format!("{}/second/app:1", shop.fake.address());
+    shop.ok(&format!("copy IMAGE {second}"));
+    shop.project
+        .pack(&format!("sign {second} --key other.key --signature-format legacy --password-file empty.txt"))
+        .ok();
+    shop.ok(&format!("copy IMAGE {second} --referrers"));
+    for key in ["pack.pub", "other.pub"] {
+        shop.ok(&format!("verify {second} --key {key}"));
+    }
+    shop.ok(&format!("copy {second} oci:layout:1 --referrers"));
+    let named = std::fs::read_to_string(shop.project.path("layout/index.json")).unwrap();
+    assert!(named.contains(&tag), "{named}");
+
+    // Another base is another image.
+    shop.project.append("files/site/six-1.0.dist-info/METADATA", "changed\n");
+    let newer = settings.replace("\"oci:base:1\"", "\"scratch\"").replace("\"other\"", "\"files\"");
+    shop.project.write("newer.toml", newer);
+    shop.project.pack("build -f newer.toml -o oci:newer:1 --name localhost/base").ok();
+    let rebased = shop.ok("rebase IMAGE --old-base oci:base:1 --base oci:newer:1 -t 2");
+    rebased.says(&["the signatures ", "hold for that one alone", "1 document that", "pack sign"]);
+}
