@@ -1,9 +1,10 @@
 //! Lists that come in pages, each of which says where the next one is (RFC 8288, "Web Linking").
 //!
 //! A list never leaves the registry's own host, asks for no page twice, and is bounded in pages, in bytes and in time.
+//! Pages and time are bounded by the entries, too: a list whose pages are empty, or nearly so, ends soon.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::header::ACCEPT;
@@ -24,8 +25,14 @@ use crate::types::digest::Digest;
 
 /// All pages of a list may have so many bytes: entries may be few and long.
 const MAX_LIST: u64 = 4 * MAX_DOCUMENT;
-/// A list may take so many times as long as one document: each page may come just in time.
+/// A list may take so many times as long as one document, whatever it has.
 const MAX_TIMES: u32 = 10;
+/// A list may take as long as one document, and so long for each entry: registries with pages of 100 entries need less.
+const TIME_OF_AN_ENTRY: Duration = Duration::from_millis(20);
+/// A list may have so many pages, and one more for each [`ENTRIES_OF_A_PAGE`].
+const FREE_PAGES: usize = 16;
+/// The fewest entries of a page, on average. The registries that are known have pages of 50 at least.
+const ENTRIES_OF_A_PAGE: usize = 20;
 
 /// A list on its way.
 pub(super) struct Pages<'a> {
@@ -45,18 +52,24 @@ pub(super) struct Pages<'a> {
 pub(super) struct PageCursor {
     request: Option<HttpRequest>,
     pages: usize,
+    entries: usize,
     bytes: u64,
     /// The addresses of the pages that were asked for.
     asked: BTreeSet<Digest>,
-    /// When it takes too long.
-    end: Option<Instant>,
+    /// When the first page was asked for.
+    begun: Option<Instant>,
 }
 
 impl PageCursor {
     /// The beginning of the list at `first`.
     pub(super) fn first(first: Url) -> Self {
         let request = Some(HttpRequest::new(Method::GET, first));
-        Self { request, pages: 0, bytes: 0, asked: BTreeSet::new(), end: None }
+        Self { request, pages: 0, entries: 0, bytes: 0, asked: BTreeSet::new(), begun: None }
+    }
+
+    /// Notes that a page had so many entries.
+    pub(super) const fn note_entries(&mut self, count: usize) {
+        self.entries = self.entries.saturating_add(count);
     }
 
     /// Whether no page was read yet.
@@ -73,13 +86,24 @@ impl Pages<'_> {
             let message = format!("more than {} pages of {}", self.most, self.what);
             return Err(self.not_a_list(message));
         }
+        let PageCursor { pages, entries, .. } = *place;
+        if pages >= FREE_PAGES + entries / ENTRIES_OF_A_PAGE {
+            let what = self.what;
+            return Err(
+                self.not_a_list(format!("{pages} pages of {what} with {entries} {what} in all, and no end"))
+            );
+        }
         if !place.asked.insert(Digest::of(request.url.as_str().as_bytes())) {
             return Err(self.not_a_list(format!("a list of {} that goes round in a circle", self.what)));
         }
         let settings = self.api.wire_settings();
         let now = settings.clock.now();
-        if now >= *place.end.get_or_insert(now + settings.timeouts.document * MAX_TIMES) {
-            return Err(self.broken(Fault::Stalled("reading the whole list")));
+        let of_a_document = settings.timeouts.document;
+        let of_entries = TIME_OF_AN_ENTRY.saturating_mul(u32::try_from(entries).unwrap_or(u32::MAX));
+        let limit = of_a_document.saturating_add(of_entries).min(of_a_document.saturating_mul(MAX_TIMES));
+        let took = now.saturating_duration_since(*place.begun.get_or_insert(now));
+        if pages > 0 && took >= limit {
+            return Err(self.broken(Fault::Endless(self.what)));
         }
         if let Some(accept) = &self.accept {
             request = request.header(ACCEPT, accept);

@@ -168,7 +168,9 @@ impl Api {
             }
             let body = pages.read(&mut place, page).await?;
             let raw = RawDocument::new(Some(&MediaType::ImageIndex), body).map_err(document)?;
-            found.extend(index(&raw).map_err(document)?);
+            let entries = index(&raw).map_err(document)?;
+            place.note_entries(entries.len());
+            found.extend(entries);
             if found.len() > MAX_CHILDREN {
                 let (found, limit) = (found.len() as u64, MAX_CHILDREN as u64);
                 return Err(document(DocumentError::Limit { what: "referrers", found, limit }));

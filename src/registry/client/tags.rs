@@ -73,6 +73,7 @@ impl Api {
             let body = pages.read(&mut place, page).await?;
             let page: TagPage =
                 json::decode(&body).map_err(|error| pages.not_a_list(format!("no list of tags: {error}")))?;
+            place.note_entries(page.0.len());
             for tag in page.0 {
                 let wrong = |_| pages.not_a_list(format!("a list with `{tag}` in it, which is not a tag"));
                 found.push(tag.parse().map_err(wrong)?);

@@ -23,6 +23,8 @@ pub enum Fault {
     Dismissed(String),
     /// Nothing came for too long.
     Stalled(&'static str),
+    /// A list came page by page for too long. Asking for it again would take as long.
+    Endless(&'static str),
     /// The certificate is not trusted, or not for this host.
     Untrusted(Distrust),
     /// The other side does not speak TLS.
@@ -41,6 +43,7 @@ impl fmt::Display for Fault {
             Self::Proxy(why) | Self::NoTunnel(why) => write!(f, "the proxy {why}"),
             Self::Broken(why) | Self::Dismissed(why) => write!(f, "the connection broke: {why}"),
             Self::Stalled(what) => write!(f, "timed out while {what}"),
+            Self::Endless(what) => write!(f, "timed out while reading the whole list of {what}"),
             Self::Untrusted(why) => write!(f, "the TLS certificate is not trusted: {why}"),
             Self::NotTls => f.write_str("the server does not speak TLS"),
             Self::Tls(why) => write!(f, "TLS failed: {why}"),
