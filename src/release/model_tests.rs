@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::append::{
     EnvironmentHead, NewRelease, PointerState, ReleaseClock, ReleaseOptions, ReleaseReport, append,
 };
-use super::history::HistoryReader;
+use super::history::{HistoryReader, PastRecord};
 use super::ledger::LedgerError;
 use super::list::ReleaseList;
 use super::record::{RecordFault, ReleaseKind, ReleaseNonce, ReleaseNote, StoredRelease};
@@ -103,7 +103,7 @@ impl ReleaseShelf for ModelShelf {
     ) -> Result<Result<StoredRelease, RecordFault>, BoxedError> {
         let tag = environment.record_tag(key);
         Ok(match self.ask(ModelRequest::Tags)?.get(&tag) {
-            Some(document) => StoredRelease::read(document, environment, key),
+            Some(document) => StoredRelease::read(document, &self.repository, environment, key),
             None => Err(RecordFault::Missing { tag: tag.to_string() }),
         })
     }
@@ -118,6 +118,14 @@ impl ReleaseShelf for ModelShelf {
 
     fn resolve(&self, tag: Tag) -> Result<Option<Digest>, BoxedError> {
         Ok(self.ask(ModelRequest::Tags)?.get(&tag).map(RawDocument::digest))
+    }
+
+    fn has_image(&self, _: &Digest) -> Result<bool, BoxedError> {
+        Ok(true)
+    }
+
+    fn write_image(&self, _: &RawDocument) -> Result<(), BoxedError> {
+        unreachable!("all images are there")
     }
 
     fn write(
@@ -145,6 +153,10 @@ impl ReleaseShelf for ModelShelf {
     fn pause(&self, time: Duration, _: &Interrupt) -> Result<(), BoxedError> {
         self.ask(ModelRequest::Pause(time)).map(drop)
     }
+}
+
+fn repository() -> Repository {
+    "localhost:5000/shop/app".parse().expect("a repository")
 }
 
 fn environment() -> EnvironmentName {
@@ -210,7 +222,7 @@ impl ModelCase {
     /// Runs it; the tags at the end, and what became of each writer.
     fn run(mut self) -> (Tags, Vec<WriterEnd>) {
         let (requests, asked) = channel();
-        let repository: Repository = "localhost:5000/shop/app".parse().expect("a repository");
+        let repository = repository();
         let mut tags = Tags::new();
         thread::scope(|scope| {
             let (mut answers, mut ends) = (Vec::new(), Vec::new());
@@ -293,7 +305,7 @@ impl ModelCase {
         let keys: Vec<ReleaseKey> = list.of_environment(&environment()).collect();
         let record = |key: ReleaseKey| {
             let document = &tags[&environment().record_tag(key)];
-            StoredRelease::read(document, &environment(), key).expect("a record that is sound")
+            StoredRelease::read(document, &repository(), &environment(), key).expect("a record that is sound")
         };
         // Each that ended has one release, under the number that it was told.
         let mut own: Vec<(usize, ReleaseKey)> = Vec::new();
@@ -333,12 +345,17 @@ impl ModelCase {
             assert!(matches!(end.pointer, PointerState::Set | PointerState::Passed), "{what}");
         }
         // A reader finds no fault.
-        let reader =
-            FixedShelf { repository: "localhost:5000/shop/app".parse().expect("a repository"), tags };
+        let reader = FixedShelf { repository: repository(), tags };
         let environment = environment();
-        let mut history = HistoryReader::new(&reader, &environment, &list);
-        let releases = history.read(1000).expect("a history");
-        assert_eq!((history.faults.as_slice(), releases.len()), ([].as_slice(), keys.len()), "{what}");
+        let interrupt = Interrupt::default();
+        let mut history = HistoryReader::new(&reader, &environment, &list, &interrupt);
+        let mut count = 0;
+        let mut receive = |_: PastRecord| -> Result<(), BoxedError> {
+            count += 1;
+            Ok(())
+        };
+        history.read(1000, &mut receive).expect("a history");
+        assert_eq!((history.faults.as_slice(), count), ([].as_slice(), keys.len()), "{what}");
     }
 }
 
@@ -363,7 +380,7 @@ impl ReleaseShelf for FixedShelf {
         environment: &EnvironmentName,
         key: ReleaseKey,
     ) -> Result<Result<StoredRelease, RecordFault>, BoxedError> {
-        Ok(StoredRelease::read(&self.tags[&environment.record_tag(key)], environment, key))
+        Ok(StoredRelease::read(&self.tags[&environment.record_tag(key)], &self.repository, environment, key))
     }
 
     fn read(&self, environment: &EnvironmentName, key: ReleaseKey) -> Result<StoredRelease, BoxedError> {
@@ -376,6 +393,14 @@ impl ReleaseShelf for FixedShelf {
 
     fn resolve(&self, tag: Tag) -> Result<Option<Digest>, BoxedError> {
         Ok(self.tags.get(&tag).map(RawDocument::digest))
+    }
+
+    fn has_image(&self, _: &Digest) -> Result<bool, BoxedError> {
+        Ok(true)
+    }
+
+    fn write_image(&self, _: &RawDocument) -> Result<(), BoxedError> {
+        unreachable!("all images are there")
     }
 
     fn write(&self, _: &StoredRelease, _: &RawDocument, _: &RawDocument) -> Result<(), BoxedError> {

@@ -22,11 +22,16 @@ use crate::types::reference::Repository;
 /// Once to ask for what was only believed to be there, once to upload whatever the registry says.
 const MAX_HEALS: u32 = 2;
 
-/// Registries' codes for a manifest with missing blobs.
-const UNKNOWN: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", UNKNOWN_MANIFEST];
-
-/// Their code for an index with a missing manifest.
-pub(in crate::registry) const UNKNOWN_MANIFEST: &str = "MANIFEST_UNKNOWN";
+/// What was done about parts that a registry says it lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::registry) enum HealOutcome {
+    /// Parts were sent now.
+    Sent,
+    /// Nothing was sent now, and this run has sent parts before: another machine of the registry may not know them yet.
+    SentBefore,
+    /// Nothing was sent in this run: the answer will stay the same.
+    Nothing,
+}
 
 /// Every type that we can read. Some registries convert or refuse what is not listed.
 fn accept() -> String {
@@ -165,14 +170,14 @@ impl Api {
     }
 
     /// Stores a document under a tag or its digest. `heal` sends again what the registry says is missing, and
-    /// says whether it did. A name that is to be `new` and resolves to another document is not written a second time.
+    /// says what it did. A name that is to be `new` and resolves to another document is not written a second time.
     pub(in crate::registry) async fn push_document(
         &self,
         host: &Host,
         repository: &Repository,
         (name, new): (&str, bool),
         document: &RawDocument,
-        heal: impl AsyncFn(&ErrorAnswer) -> Result<bool, RegistryError>,
+        heal: impl AsyncFn(&ErrorAnswer) -> Result<HealOutcome, RegistryError>,
     ) -> Result<Delivery, RegistryError> {
         let digest = document.digest();
         let mut context = context(&host.registry, RequestStep::PushManifest, repository.path(), name);
@@ -188,15 +193,16 @@ impl Api {
                 Err(error) => error,
             };
             // It names what the registry does not have, or another machine of the registry does not know yet.
-            let missing = error.answer().cloned();
-            let missing =
-                missing.filter(|answer| matches!(answer.status, 400 | 404) && answer.is_code(&UNKNOWN));
+            let missing = error.answer().filter(|answer| answer.lacks_parts()).cloned();
+            let mut may_come = missing.is_some();
             if healed < MAX_HEALS
                 && let Some(answer) = &missing
             {
                 healed += 1;
-                if heal(answer).await? {
-                    continue;
+                match heal(answer).await? {
+                    HealOutcome::Sent => continue,
+                    HealOutcome::SentBefore => {}
+                    HealOutcome::Nothing => may_come = false,
                 }
             }
             // It may have been stored all the same, by this push or by another.
@@ -219,7 +225,7 @@ impl Api {
                 let (context, answer) = (context.clone(), answer.clone());
                 return Err(RegistryError::Immutable { context, found, answer });
             }
-            let chance = if missing.is_some() { Chance::Later } else { error.chance() };
+            let chance = if may_come { Chance::Later } else { error.chance() };
             host.pause(retry.after_chance(error, chance)?).await;
         }
     }

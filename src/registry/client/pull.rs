@@ -87,8 +87,8 @@ impl Client {
         Ok(document)
     }
 
-    /// As [`Client::document`], from the registry itself: a mirror may have an older state of a tag. `to_push` says that
-    /// the same repository is going to be pushed to, so that one token is good for both.
+    /// As [`Client::document`], of at most `limit` bytes and from the registry itself: a mirror may have an older state of
+    /// a tag. `to_push` says that the same repository is going to be pushed to, so that one token is good for both.
     ///
     /// # Errors
     /// As for [`Client::document`].
@@ -97,6 +97,7 @@ impl Client {
         repository: &Repository,
         name: &str,
         expected: Option<&Descriptor>,
+        limit: u64,
         to_push: bool,
     ) -> Result<RawDocument, RegistryError> {
         self.api().wire().routes.check_not_blocked(repository.registry(), repository.path())?;
@@ -105,7 +106,8 @@ impl Client {
         self.wait(async {
             let _slot = host.document_slot().await;
             let step = RequestStep::PullManifest;
-            let fetch = async || self.api().fetch_document(&host, &access, name, expected, step).await;
+            let fetch =
+                async || self.api().fetch_document_up_to(limit, &host, &access, name, expected, step).await;
             self.api().retrying(&host, fetch).await
         })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::auth::access::Access;
-use super::super::wire::answer::ErrorAnswer;
+use super::super::wire::answer::{ErrorAnswer, UNKNOWN_MANIFEST};
 use super::super::wire::body::SentBytes;
 use super::super::wire::context::{RequestStep, context};
 use super::super::wire::error::RegistryError;
@@ -12,10 +12,11 @@ use super::super::wire::host::Host;
 use super::super::wire::lock::lock;
 use super::follow::Follow;
 use super::handle::{Client, runtime};
-use super::manifests::UNKNOWN_MANIFEST;
+use super::manifests::HealOutcome;
 use super::upload::{self, OpenSessions, Push, Uploads};
 use crate::oci::RawDocument;
 use crate::oci::blob::{Blob, Delivery, GrowingBlob};
+use crate::oci::media_type::{self, DocumentKind};
 use crate::runtime::events::Phase;
 use crate::types::digest::Digest;
 use crate::types::reference::{Repository, Tag};
@@ -39,6 +40,10 @@ fn named_or_all<'a, T>(
     let any_named = all.iter().any(&is_named);
     let wanted: Vec<&T> = all.iter().filter(|item| !any_named || is_named(item)).collect();
     wanted.into_iter()
+}
+
+fn is_index(document: &RawDocument) -> bool {
+    media_type::document(&document.media_type) == Some(DocumentKind::Index)
 }
 
 impl Client {
@@ -198,32 +203,44 @@ impl Client {
         let PushedParts { blobs, documents } = before;
         let result = self.wait(async {
             let bring_blobs = async |answer: &ErrorAnswer| {
-                if answer.is_code(&[UNKNOWN_MANIFEST]) {
-                    return Ok(false);
+                if answer.is_code(&[UNKNOWN_MANIFEST]) || blobs.is_empty() {
+                    return Ok(self.nothing_to_send(repository));
                 }
                 for blob in named_or_all(blobs, answer, |blob| blob.descriptor.digest) {
                     self.bring_back(&host, repository, blob, &sessions).await?;
                 }
-                Ok(!blobs.is_empty())
+                Ok(HealOutcome::Sent)
             };
             let bring = async |answer: &ErrorAnswer| {
-                if !answer.is_code(&[UNKNOWN_MANIFEST]) {
+                // An index names manifests, whatever code a registry has for one that it lacks.
+                let names_blob = || blobs.iter().any(|blob| answer.digests.contains(&blob.descriptor.digest));
+                let children = named_or_all(documents, answer, RawDocument::digest);
+                let mut children = children.filter(|child| child.digest() != document.digest()).peekable();
+                let is_manifest = answer.is_code(&[UNKNOWN_MANIFEST]);
+                if !is_manifest && (children.peek().is_none() || !is_index(document) || names_blob()) {
                     return bring_blobs(answer).await;
                 }
-                let children = named_or_all(documents, answer, RawDocument::digest);
-                let mut any = false;
-                for child in children.filter(|child| child.digest() != document.digest()) {
+                let mut done = self.nothing_to_send(repository);
+                for child in children {
                     let name = child.digest().to_string();
                     self.api().push_document(&host, repository, (&name, false), child, &bring_blobs).await?;
-                    any = true;
+                    done = HealOutcome::Sent;
                 }
-                Ok(any)
+                Ok(done)
             };
             let _slot = host.document_slot().await;
             self.api().push_document(&host, repository, (name, new), document, bring).await
         });
         self.cancel(&host, repository, &sessions);
         result
+    }
+
+    /// Whether this run has sent something to a repository, where there is nothing to send now.
+    fn nothing_to_send(&self, repository: &Repository) -> HealOutcome {
+        match lock(&self.0.confirmed).iter().any(|(holder, _)| holder == repository) {
+            true => HealOutcome::SentBefore,
+            false => HealOutcome::Nothing,
+        }
     }
 
     /// Moves a tag, unless somebody else has moved it: it must resolve to `expected` now, or to nothing where that is

@@ -25,7 +25,20 @@ pub struct ErrorAnswer {
     pub digests: Vec<Digest>,
 }
 
+/// Registries' codes for a manifest that names blobs which they do not have, and for an index that names such manifests.
+/// docker-registry has the code of blobs for manifests, too.
+const MISSING_PARTS: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", UNKNOWN_MANIFEST];
+
+/// Registries' code for an index with a missing manifest.
+pub(in crate::registry) const UNKNOWN_MANIFEST: &str = "MANIFEST_UNKNOWN";
+
 impl ErrorAnswer {
+    /// Whether a manifest is refused because the registry does not have all that it names.
+    #[must_use]
+    pub fn lacks_parts(&self) -> bool {
+        matches!(self.status, 400 | 404) && self.is_code(&MISSING_PARTS)
+    }
+
     /// Whether the registry's code is one of `codes`.
     #[must_use]
     pub fn is_code(&self, codes: &[&str]) -> bool {

@@ -265,6 +265,17 @@ impl RegistryError {
         self.is_about_the_document() || matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether a manifest was refused because the registry does not have all that it names.
+    #[must_use]
+    pub fn lacks_parts(&self) -> bool {
+        match self {
+            Self::Refused { context, answer } => {
+                context.step == RequestStep::PushManifest && answer.lacks_parts()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the reason is on this side, which the registry can tell no more about.
     pub(in crate::registry) const fn is_ours(&self) -> bool {
         matches!(self, Self::Local { .. } | Self::Source { .. } | Self::Interrupted(_))
@@ -364,6 +375,11 @@ impl Explain for RegistryError {
             }
             Self::Refused { context, answer } if answer.status == 405 && context.step.is_upload() => {
                 advice::read_only(&context.registry)
+            }
+            _ if self.lacks_parts() => {
+                "the registry does not have all blobs or manifests that it names, perhaps after a clean-up: build or copy \
+                 the image once more"
+                    .to_owned()
             }
             Self::Proxy { .. } => {
                 "set HTTPS_PROXY or HTTP_PROXY to an HTTP proxy, or put the host into NO_PROXY to reach it directly"

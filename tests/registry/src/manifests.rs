@@ -105,6 +105,11 @@ impl State {
         }
         let mut children = digests(&json["manifests"]);
         let child = children.find(|digest| content.manifest(repository, digest).is_none())?;
+        if self.quirks.calls_manifests_blobs {
+            let (code, message) = ("MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
+            let error = json!({ "code": code, "message": message, "detail": child.to_string() });
+            return Some(Reply::new(400).body(json!({ "errors": [error] }).to_string()));
+        }
         Some(Reply::error(400, "MANIFEST_UNKNOWN", &format!("manifest unknown: {child}")))
     }
 

@@ -65,6 +65,9 @@ pub struct Quirks {
     pub conditional: bool,
     /// There is no referrers API.
     pub hides_referrers: bool,
+    /// A manifest that an index names and that is not there is told with the code of blobs, and in the detail alone, as
+    /// docker-registry 2.8 does.
+    pub calls_manifests_blobs: bool,
 }
 
 impl Default for Quirks {
@@ -85,6 +88,7 @@ impl Default for Quirks {
             immutable: None,
             conditional: false,
             hides_referrers: false,
+            calls_manifests_blobs: false,
         }
     }
 }
