@@ -9,7 +9,7 @@ use crate::runtime::interrupt::Interrupted;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::platform::Platform;
-use crate::types::shown::shown_path;
+use crate::types::shown::{listed, shown_path};
 
 /// Why nothing can be built.
 #[derive(Debug, thiserror::Error)]
@@ -179,5 +179,5 @@ fn first_of(path: Option<&Path>) -> String {
 }
 
 fn list(platforms: &[Platform]) -> String {
-    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    listed(platforms, "", ", ")
 }

@@ -9,7 +9,7 @@ use super::error::BuildError;
 use crate::artifact::Artifact;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::platform::Platform;
-use crate::types::shown::shown_path;
+use crate::types::shown::{listed, shown_path};
 
 /// One image to build.
 #[derive(Clone, Debug)]
@@ -100,8 +100,7 @@ fn programs(artifacts: &[(PathBuf, Platform)]) -> String {
 }
 
 fn list(platforms: &[Platform]) -> String {
-    let named: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-    named.join(", ")
+    listed(platforms, "", ", ")
 }
 
 impl Explain for SelectionError {

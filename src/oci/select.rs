@@ -7,6 +7,7 @@
 use super::{Descriptor, Index, MAX_CHILDREN, MAX_DOCUMENT, MediaType, media_type};
 use crate::types::error::{Explain, Kind};
 use crate::types::platform::Platform;
+use crate::types::shown::listed;
 
 /// An index may contain indexes to this depth, itself not counted.
 pub const MAX_DEPTH: usize = 4;
@@ -55,7 +56,7 @@ pub enum SelectError {
 }
 
 fn list(platforms: &[String]) -> String {
-    platforms.join(", ")
+    listed(platforms, "", ", ")
 }
 
 impl Explain for SelectError {

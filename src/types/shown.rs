@@ -12,6 +12,9 @@ use std::path::Path;
 
 use super::secret::{redact, redact_message};
 
+/// The most names of one list in a message.
+const MOST_NAMES: usize = 10;
+
 /// The most characters of one foreign text in a message.
 const LONGEST: usize = 1_024;
 
@@ -48,6 +51,22 @@ pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     match text.char_indices().nth(limit) {
         None => Cow::Borrowed(text),
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+/// Names of others in a message, with `around` before and after each: the first ones, and how many more there are. A
+/// list of others may have any number of names.
+pub(crate) fn listed<T: fmt::Display>(
+    names: impl IntoIterator<Item = T>,
+    around: &str,
+    joint: &str,
+) -> String {
+    let mut names = names.into_iter();
+    let one = |name: T| format!("{around}{}{around}", Foreign::new(&name.to_string()));
+    let first: Vec<String> = names.by_ref().take(MOST_NAMES).map(one).collect();
+    match names.count() {
+        0 => first.join(joint),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
@@ -180,6 +199,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_list_tells_its_first_names_and_how_many_more() {
+        let names = |count: u32| (0..count).map(|number| format!("e{number}")).collect::<Vec<_>>();
+        assert_eq!(listed(names(0), "`", " or "), "");
+        assert_eq!(listed(names(2), "`", " or "), "`e0` or `e1`");
+        assert_eq!(listed(names(10), "", ", "), "e0, e1, e2, e3, e4, e5, e6, e7, e8, e9");
+        let long = listed(names(100_000), "`", " or ");
+        assert!(long.starts_with("`e0`, `e1`, ") && long.ends_with("`e9` and 99990 more"), "{long}");
+        assert_eq!(harm(&listed(["a\nb\u{1b}"], "`", ", ")), None);
+    }
 
     /// Everything that `text` could do to a reader.
     fn harm(text: &str) -> Option<&'static str> {

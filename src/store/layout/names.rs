@@ -7,7 +7,7 @@ use crate::oci::{Descriptor, Index, MediaType};
 use crate::types::digest::Digest;
 use crate::types::error::nearest_name;
 use crate::types::reference::Reference;
-use crate::types::shown::Foreign;
+use crate::types::shown;
 
 /// The annotation that names an entry of an index: a tag, or in the local store a whole reference.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -51,14 +51,9 @@ fn repository_of(name: &str) -> &str {
     }
 }
 
-/// At most ten names, so that a message stays readable.
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.map(|name| Foreign::new(name).to_string()).collect();
-    match names.len() {
-        0 => String::new(),
-        1..=10 => format!("; there is {}", names.join(", ")),
-        more => format!("; there is {} and {} more", names[..10].join(", "), more - 10),
-    }
+    let names = shown::listed(names, "", ", ");
+    if names.is_empty() { names } else { format!("; there is {names}") }
 }
 
 impl PickError {
