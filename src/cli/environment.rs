@@ -11,8 +11,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::registry::EngineFiles;
+use crate::runtime::input;
 use crate::types::error::{Explain, Kind};
 use crate::types::time::LAST_SECOND;
+
+/// The largest `/etc/passwd` that is read.
+const MAX_ACCOUNTS: u64 = 4 << 20;
 
 /// A snapshot of what the process was started with.
 ///
@@ -23,6 +27,8 @@ pub struct Environment {
     pub cwd: PathBuf,
     /// The time of the start.
     pub now: SystemTime,
+    /// The number of the user whose process this is.
+    uid: Option<u32>,
     variables: BTreeMap<OsString, OsString>,
 }
 
@@ -88,7 +94,8 @@ impl Environment {
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment and the clock")]
     pub fn read() -> Result<Self, EnvironmentError> {
         let cwd = std::env::current_dir().map_err(EnvironmentError::WorkingDirectory)?;
-        Ok(Self::new(cwd, SystemTime::now(), std::env::vars_os()))
+        let uid = Some(rustix::process::getuid().as_raw());
+        Ok(Self { uid, ..Self::new(cwd, SystemTime::now(), std::env::vars_os()) })
     }
 
     /// An environment with these variables.
@@ -102,7 +109,7 @@ impl Environment {
             .map(|(name, value)| (name.into(), value.into()))
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        Self { cwd, now, variables }
+        Self { cwd, now, uid: None, variables }
     }
 
     /// A variable's value.
@@ -165,11 +172,32 @@ impl Environment {
         Some(self.config_home()?.join("pack/config.toml"))
     }
 
+    /// The directory of this machine's configuration: `$PACK_SYSTEM_CONFIG`, else `/etc`.
+    fn system_config(&self) -> PathBuf {
+        self.path("PACK_SYSTEM_CONFIG").unwrap_or_else(|| PathBuf::from("/etc"))
+    }
+
+    /// The user whose process this is: the name in `/etc/passwd`, else the number. Containers and jobs of `cron` have no
+    /// variable that tells it.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        let uid = self.uid?.to_string();
+        let file = self.system_config().join("passwd");
+        let accounts = input::read(&file, MAX_ACCOUNTS).unwrap_or_default();
+        let accounts = String::from_utf8_lossy(&accounts);
+        let name = accounts.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
+            (number == uid && !name.is_empty()).then(|| name.to_owned())
+        });
+        Some(name.unwrap_or(uid))
+    }
+
     /// Where Docker's and Podman's files about registries are: the user's before those of the system, which
     /// `$PACK_SYSTEM_CONFIG` names instead of `/etc`; `$CONTAINERS_REGISTRIES_CONF` names one of them.
     #[must_use]
     pub fn engine_files(&self) -> EngineFiles {
-        let system = self.path("PACK_SYSTEM_CONFIG").unwrap_or_else(|| PathBuf::from("/etc"));
+        let system = self.system_config();
         let user = self.config_home();
         let of_user = |name: &str| user.as_ref().map(|user| user.join(name));
         let both =
@@ -325,6 +353,20 @@ mod tests {
         assert_eq!(proxies.none.as_deref(), Some("localhost"));
         let cgi = for_test(&[("HTTP_PROXY", "http://header"), ("REQUEST_METHOD", "GET")]).proxies();
         assert_eq!(cgi.http, None);
+    }
+
+    #[test]
+    fn a_user_is_the_account_of_the_number_and_else_the_number() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let variables = [("PACK_SYSTEM_CONFIG", directory.path().to_str().expect("text"))];
+        let user = |uid| Environment { uid, ..for_test(&variables) }.user();
+        assert_eq!(user(Some(1000)).as_deref(), Some("1000"), "there is no file");
+        let accounts = "root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/:\nalice:x:1000:1000::/home/alice:\n";
+        std::fs::write(directory.path().join("passwd"), accounts).expect("written");
+        assert_eq!(user(Some(1000)).as_deref(), Some("alice"));
+        assert_eq!(user(Some(0)).as_deref(), Some("root"));
+        assert_eq!((user(Some(7)).as_deref(), user(Some(100)).as_deref()), (Some("7"), Some("100")));
+        assert_eq!(user(None), None);
     }
 
     #[test]

@@ -27,10 +27,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::ledger::{FaultRemedy, LedgerError};
 use super::list::ReleaseList;
 use super::record::{
-    PassedGate, PreviousRelease, RecordFault, ReleaseKind, ReleaseNonce, ReleaseNote, ReleaseRecord,
-    StoredRelease,
+    MAX_RECORD, PassedGate, PreviousRelease, RecordFault, ReleaseKind, ReleaseNonce, ReleaseNote,
+    ReleaseRecord, StoredRelease,
 };
 use super::shelf::ReleaseShelf;
 use crate::oci::{DocumentError, RawDocument};
@@ -183,6 +184,9 @@ pub struct ReleaseReport {
     /// The referrers of the image that came along.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrers: Option<Vec<Digest>>,
+    /// What the user should know of it all the same, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Why a release cannot be written.
@@ -214,6 +218,12 @@ pub enum AppendError {
         /// The tag of the record.
         tag: Tag,
     },
+    /// The record is too large to be read again.
+    #[error("the record of the release has {size} bytes, and a record has at most {MAX_RECORD}")]
+    TooLarge {
+        /// Its size.
+        size: usize,
+    },
     /// The record cannot be written.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -225,7 +235,7 @@ pub enum AppendError {
 impl Explain for AppendError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Full { .. } => Kind::Input,
+            Self::Full { .. } | Self::TooLarge { .. } => Kind::Input,
             Self::Contended { .. } | Self::Vanished { .. } => Kind::Registry,
             Self::Document(_) => Kind::Bug,
             Self::Interrupted(_) => Kind::Interrupted,
@@ -235,6 +245,7 @@ impl Explain for AppendError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Full { .. } => Some("begin another environment".to_owned()),
+            Self::TooLarge { .. } => Some("ask for fewer gates: the record tells each of these".to_owned()),
             Self::Contended { .. } | Self::Vanished { .. } => {
                 Some("run it again: records that were written stay".to_owned())
             }
@@ -330,8 +341,15 @@ pub(super) fn append<S: ReleaseShelf>(
             nonce: options.nonce,
         };
         let (release, document) = StoredRelease::new(record, &new.manifest).map_err(AppendError::from)?;
+        if document.bytes.len() as u64 > MAX_RECORD {
+            return Err(AppendError::TooLarge { size: document.bytes.len() }.into());
+        }
         if options.dry_run {
             return Ok(report(shelf, &release, options));
+        }
+        // The tag of the environment would bring an image back that was collected.
+        if !options.pointer && !shelf.has_image(&digest)? {
+            shelf.write_image(&new.manifest)?;
         }
         shelf.write(&release, &document, &new.manifest)?;
         let is_quick = shelf.elapsed().saturating_sub(head.looked) < QUICK;
@@ -401,14 +419,19 @@ fn read_listed<S: ReleaseShelf>(
     key: ReleaseKey,
     options: &ReleaseOptions,
 ) -> Result<StoredRelease, BoxedError> {
-    for _ in 0..LOOKS {
+    let mut looks = 0..LOOKS;
+    loop {
         match shelf.read_or_fault(environment, key)? {
-            Err(RecordFault::Missing { .. }) => shelf.pause(BLINK, &options.interrupt)?,
             Ok(release) => return Ok(release),
-            Err(_) => break,
+            Err(RecordFault::Missing { .. }) if looks.next().is_some() => {
+                shelf.pause(BLINK, &options.interrupt)?;
+            }
+            Err(fault) => {
+                let repository = shelf.repository().clone();
+                return Err(LedgerError::fault(repository, fault, FaultRemedy::DeleteTheTag).into());
+            }
         }
     }
-    shelf.read(environment, key)
 }
 
 /// The record has its number: the tag of the environment is next.
@@ -527,5 +550,6 @@ fn report<S: ReleaseShelf>(shelf: &S, release: &StoredRelease, options: &Release
         pointer: PointerState::Left,
         blobs: None,
         referrers: None,
+        warnings: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! The conditions of a promotion, and what proves them.
 
+use std::collections::BTreeSet;
+
 use super::ledger::Ledger;
 use super::record::{ENVIRONMENT_KEY, NUMBER_KEY, PassedGate, ReleaseNote, StoredRelease};
 use super::shelf::ReleaseShelf as _;
@@ -8,7 +10,7 @@ use crate::oci::{Descriptor, ManifestOrIndex};
 use crate::transport::Source;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
-use crate::types::release::{EnvironmentName, Gate};
+use crate::types::release::{EnvironmentName, Gate, ReleaseKey};
 use crate::types::shown::Foreign;
 
 /// The check that the documents of an image agree.
@@ -96,13 +98,11 @@ fn released(environment: &EnvironmentName, image: &GateImage<'_>) -> Result<Gate
         }
         // A registry that lists records by image says which to read; the record itself proves it.
         let listed = ledger.listed_for(&image.digest)?;
-        let is_wanted = |tag: &str| {
-            listed
-                .as_ref()
-                .is_none_or(|listed| listed.iter().any(|record| is_record(record, environment, tag)))
+        let wanted = listed.as_ref().and_then(|listed| numbers(listed, environment));
+        let is_wanted = |key: &ReleaseKey| {
+            wanted.as_ref().is_none_or(|wanted| wanted.contains(key.number.get().to_string().as_str()))
         };
-        let wanted = all.into_iter().filter(|key| is_wanted(&key.number.get().to_string()));
-        for key in wanted.take(MOST_RECORDS) {
+        for key in all.into_iter().filter(is_wanted).take(MOST_RECORDS) {
             let release = ledger.read(environment, key)?;
             if release.image.digest == image.digest {
                 return Ok(Ok(release.descriptor.digest));
@@ -112,9 +112,12 @@ fn released(environment: &EnvironmentName, image: &GateImage<'_>) -> Result<Gate
     Ok(Err(format!("`{}` has no release of it in `{environment}`", place.repository())))
 }
 
-fn is_record(listed: &Descriptor, environment: &EnvironmentName, number: &str) -> bool {
-    let is = |name: &str, value: &str| listed.annotations.get(name).is_none_or(|found| found == value);
-    is(ENVIRONMENT_KEY, environment.as_str()) && is(NUMBER_KEY, number)
+/// The numbers that the listed records of an environment have; `None` if one of them does not tell its number.
+fn numbers<'a>(listed: &'a [Descriptor], environment: &EnvironmentName) -> Option<BTreeSet<&'a str>> {
+    let value = |record: &'a Descriptor, name: &str| record.annotations.get(name).map(String::as_str);
+    let is_of_it =
+        |record: &&'a Descriptor| value(record, ENVIRONMENT_KEY).is_none_or(|of| of == environment.as_str());
+    listed.iter().filter(is_of_it).map(|record| value(record, NUMBER_KEY)).collect()
 }
 
 /// An artifact of a type that refers to the image. A list that anyone can write proves nothing; the artifact does.

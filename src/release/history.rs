@@ -1,27 +1,33 @@
 //! The releases of an environment: who, when, which commit, and what each changed against the one before.
 //!
 //! All that is wrong with the history is told with it, and nothing is left out: a record that was tampered with, that is
-//! missing, or that follows another one than its history has. Two releases of one number are no fault: their writers met.
+//! missing, or that follows another one than its history has, and an image that is gone. Two releases of one number are no
+//! fault: their writers met.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::ledger::Ledger;
 use super::list::ReleaseList;
-use super::record::{PreviousRelease, RecordFault, ReleaseRecord, StoredRelease};
+use super::record::{KEEP_TAGS, PreviousRelease, RecordFault, ReleaseRecord, StoredRelease};
 use super::shelf::ReleaseShelf;
 use crate::inspect::diff::{self, DiffOptions};
 use crate::oci::select::is_attestation;
-use crate::oci::{Descriptor, ManifestOrIndex, RawDocument, media_type};
+use crate::oci::{Descriptor, ManifestOrIndex, media_type};
+use crate::registry::RegistryError;
+use crate::runtime::interrupt::Interrupt;
 use crate::transport::registry;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::{Repository, Tag};
-use crate::types::release::{EnvironmentName, ReleaseKey};
+use crate::types::release::{EnvironmentName, ReleaseKey, ReleaseNumber};
 
 /// Platforms of an index that are compared.
 const PLATFORMS: usize = 16;
+
+/// The records of a history may have so many bytes in memory: the number that a user asks for may be any.
+const MAX_WEIGHT: usize = 64 << 20;
 
 /// The extent of a history.
 #[derive(Clone, Debug)]
@@ -30,6 +36,8 @@ pub struct HistoryOptions {
     pub most: usize,
     /// How to find the changed paths; not at all where there is none.
     pub files: Option<DiffOptions>,
+    /// Whether to stop.
+    pub interrupt: Interrupt,
 }
 
 /// The releases of an environment.
@@ -45,6 +53,10 @@ pub struct ReleaseHistory {
     pub pointer: Option<Digest>,
     /// How many releases there are.
     pub total: usize,
+    /// How many of these are older than the ones that were read.
+    pub older: usize,
+    /// The first number that has a record.
+    pub first: ReleaseNumber,
     /// The newest ones, newest first.
     pub releases: Vec<PastRelease>,
     /// Everything that is wrong with them.
@@ -53,6 +65,7 @@ pub struct ReleaseHistory {
 
 /// A release of the past.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PastRelease {
     /// The tag of its record.
     pub tag: Tag,
@@ -62,7 +75,10 @@ pub struct PastRelease {
     /// The record.
     #[serde(flatten)]
     pub record: ReleaseRecord,
-    /// The change against the release before it; absent for the first one, and where that one cannot be read.
+    /// Whether the repository does not have the manifest of the image any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub image_gone: bool,
+    /// The change against the release before it; absent for the first one, and where one of both cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<ReleaseChange>,
 }
@@ -87,13 +103,16 @@ pub struct ReleaseChange {
 /// Something that is wrong with a history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HistoryFault {
-    /// The tag of the record; of one that is missing, a pattern.
+    /// The tag of the record; of one that is missing, a pattern; of several that are missing, two.
     pub tag: String,
-    /// `tampered`, `missing` or `fork`.
+    /// `tampered`, `missing`, `fork` or `gone`.
     pub fault: &'static str,
     /// In words.
     pub message: String,
 }
+
+/// The fault of a release whose image is not there any more.
+const GONE: &str = "gone";
 
 /// A history that is not sound.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +122,7 @@ pub struct UnsoundHistory {
     first: String,
     others: usize,
     kind: Kind,
+    hint: String,
 }
 
 fn more(others: usize) -> String {
@@ -115,7 +135,25 @@ impl Explain for UnsoundHistory {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(format!("find out who can write tags that begin with `{}-r`", self.environment))
+        Some(self.hint.clone())
+    }
+}
+
+/// More records than fit into memory.
+#[derive(Debug, thiserror::Error)]
+#[error("the newest {read} releases of `{environment}` have more than {} MiB of records", MAX_WEIGHT >> 20)]
+pub struct HistoryTooLarge {
+    environment: EnvironmentName,
+    read: usize,
+}
+
+impl Explain for HistoryTooLarge {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!("`--limit {}` lists fewer", self.read / 2))
     }
 }
 
@@ -126,13 +164,23 @@ impl ReleaseHistory {
     /// When it is not.
     pub fn check(&self) -> Result<(), UnsoundHistory> {
         let Some(first) = self.faults.first() else { return Ok(()) };
-        // A record that is gone is no attack: somebody cleaned up.
-        let is_policy = self.faults.iter().any(|fault| fault.fault != "missing");
+        let environment = self.environment.clone();
+        // A record or an image that is gone is no attack: a clean-up took it.
+        let attack = self.faults.iter().find(|fault| !matches!(fault.fault, "missing" | GONE));
+        let hint = match attack {
+            Some(_) => format!("find out who can write tags that begin with `{environment}-r`"),
+            None if self.faults.iter().all(|fault| fault.fault == GONE) => format!(
+                "`pack rollback {environment} --to N` puts an image back as long as its layers are there; keep the images \
+                 that records name when tags are cleaned up"
+            ),
+            None => KEEP_TAGS.to_owned(),
+        };
         Err(UnsoundHistory {
-            environment: self.environment.clone(),
-            first: first.message.clone(),
+            environment,
+            first: attack.unwrap_or(first).message.clone(),
             others: self.faults.len() - 1,
-            kind: if is_policy { Kind::Policy } else { Kind::Input },
+            kind: if attack.is_some() { Kind::Policy } else { Kind::Input },
+            hint,
         })
     }
 }
@@ -147,94 +195,144 @@ pub fn history(
     options: &HistoryOptions,
 ) -> Result<ReleaseHistory, BoxedError> {
     let list = ledger.releases()?;
-    ledger.newest(&list, environment)?;
-    let mut reader = HistoryReader::new(ledger, environment, &list);
-    let wanted = reader.read(options.most)?;
-    let mut releases = Vec::new();
-    for (at, release) in wanted.iter().enumerate() {
-        let before = wanted.get(at + 1).or(reader.older.as_ref());
-        let change = before.map(|before| change(ledger, before, release, options)).transpose()?;
-        releases.push(PastRelease {
-            tag: release.tag(),
-            digest: release.descriptor.digest,
-            record: release.record.clone(),
-            change,
-        });
-    }
+    let newest = ledger.newest(&list, environment)?;
+    let mut table = HistoryTable::new(ledger, options);
+    let mut reader = HistoryReader::new(ledger, environment, &list, &options.interrupt);
+    let older = reader.read(options.most, &mut |record| table.add(record))?;
+    let (releases, gone) = table.finish()?;
+    let mut faults = reader.faults;
+    faults.extend(gone);
     Ok(ReleaseHistory {
         environment: environment.clone(),
         image: ledger.repository().clone(),
         pointer: ledger.resolve(environment.pointer())?,
         total: list.of_environment(environment).count(),
+        older,
+        first: list.numbers(environment).first().copied().unwrap_or(newest.number),
         releases,
-        faults: reader.faults,
+        faults,
     })
 }
 
-/// Reads the records of a history, and finds what is wrong with them.
+/// A record of a history, in the order of reading.
+pub(super) enum PastRecord {
+    /// One that was asked for.
+    Listed(StoredRelease),
+    /// The one before the oldest that was asked for, to compare that with.
+    Before(StoredRelease),
+}
+
+/// Receives the records of a history, newest first.
+pub(super) type RecordReceiver<'a> = dyn FnMut(PastRecord) -> Result<(), BoxedError> + 'a;
+
+/// The part of a record that tells its place in the history.
+struct HistoryLink {
+    tag: Tag,
+    digest: Digest,
+    previous: Option<PreviousRelease>,
+    /// Whether its own link is to be followed.
+    is_listed: bool,
+}
+
+/// Reads the records of a history, and finds what is wrong with them. It keeps no record: a history may be long.
 pub(super) struct HistoryReader<'a, S> {
     shelf: &'a S,
     environment: &'a EnvironmentName,
     list: &'a ReleaseList,
-    /// The release before the oldest one that was read.
-    older: Option<StoredRelease>,
+    interrupt: &'a Interrupt,
+    /// The records that were read and are sound.
+    links: BTreeMap<ReleaseKey, HistoryLink>,
     /// Everything that is wrong.
     pub(super) faults: Vec<HistoryFault>,
 }
 
 impl<'a, S: ReleaseShelf> HistoryReader<'a, S> {
-    pub(super) const fn new(shelf: &'a S, environment: &'a EnvironmentName, list: &'a ReleaseList) -> Self {
-        Self { shelf, environment, list, older: None, faults: Vec::new() }
+    pub(super) const fn new(
+        shelf: &'a S,
+        environment: &'a EnvironmentName,
+        list: &'a ReleaseList,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self { shelf, environment, list, interrupt, links: BTreeMap::new(), faults: Vec::new() }
     }
 
-    /// The newest releases, newest first, as far as they are sound.
-    pub(super) fn read(&mut self, most: usize) -> Result<Vec<StoredRelease>, BoxedError> {
-        let mut found = Vec::new();
-        let mut next = self.list.newest(self.environment).map(|newest| newest.number);
-        let mut count = 0;
-        while let Some(number) = next.filter(|_| count < most) {
-            next = number.before();
+    /// Reads the newest releases, as far as they are sound; how many older ones there are. The work is bounded by the records
+    /// that there are: numbers without a record are told as ranges.
+    pub(super) fn read(
+        &mut self,
+        most: usize,
+        receive: &mut RecordReceiver<'_>,
+    ) -> Result<usize, BoxedError> {
+        // A number that its writers gave up counts, too: the work is bounded.
+        let (mut count, mut listed) = (0, 0);
+        let mut later: Option<ReleaseNumber> = None;
+        for number in self.list.numbers(self.environment).into_iter().rev() {
+            self.interrupt.check()?;
             let mut keys = self.list.with_number(self.environment, number);
-            if self.list.records_with_number(self.environment, number).is_empty() {
-                self.fault(&RecordFault::Missing { tag: self.environment.record_tags(number) });
-            }
             keys.reverse();
-            // A number without a release counts, too: the work is bounded.
+            if count >= most {
+                if let Some(key) = keys.first() {
+                    self.release(*key, false, receive)?;
+                    break;
+                }
+                continue;
+            }
+            self.tell_gap(number, later);
+            later = Some(number);
             count += keys.len().max(1);
+            listed += keys.len();
             for key in keys {
-                found.extend(self.release(key)?);
+                self.release(key, true, receive)?;
             }
         }
-        // One more, to compare the oldest with.
-        let oldest = next.map(|number| self.list.with_number(self.environment, number));
-        if let Some(key) = oldest.and_then(|keys| keys.last().copied()) {
-            self.older = self.release(key)?;
+        self.check_chain()?;
+        Ok(self.list.of_environment(self.environment).count().saturating_sub(listed))
+    }
+
+    /// Tells of the numbers between two that have records.
+    fn tell_gap(&mut self, number: ReleaseNumber, later: Option<ReleaseNumber>) {
+        let (Some(first), Some(last)) = (number.next(), later.and_then(ReleaseNumber::before)) else {
+            return;
+        };
+        if first <= last {
+            self.fault(&RecordFault::missing(self.environment, first, last));
         }
-        self.check_chain(&found)?;
-        Ok(found)
     }
 
     fn fault(&mut self, fault: &RecordFault) {
-        let (tag, message) = (fault.tag().to_owned(), fault.to_string());
+        let (tag, message) = (fault.tag(), fault.to_string());
         self.faults.push(HistoryFault { tag, fault: fault.word(), message });
     }
 
-    /// A record, unless it is not sound.
-    fn release(&mut self, key: ReleaseKey) -> Result<Option<StoredRelease>, BoxedError> {
+    /// Reads a record, unless it is not sound.
+    fn release(
+        &mut self,
+        key: ReleaseKey,
+        is_listed: bool,
+        receive: &mut RecordReceiver<'_>,
+    ) -> Result<(), BoxedError> {
         match self.shelf.read_or_fault(self.environment, key)? {
-            Ok(release) => Ok(Some(release)),
+            Ok(release) => {
+                let previous = release.record.previous.clone();
+                let (tag, digest) = (release.tag(), release.descriptor.digest);
+                self.links.insert(key, HistoryLink { tag, digest, previous, is_listed });
+                receive(if is_listed { PastRecord::Listed(release) } else { PastRecord::Before(release) })
+            }
             Err(fault) => {
                 self.fault(&fault);
-                Ok(None)
+                Ok(())
             }
         }
     }
 
     /// Each record follows one that has the number before it.
-    fn check_chain(&mut self, releases: &[StoredRelease]) -> Result<(), BoxedError> {
-        for release in releases {
-            let tag = release.tag();
-            let fault = match (&release.record.previous, release.key.number.before()) {
+    fn check_chain(&mut self) -> Result<(), BoxedError> {
+        let digests: BTreeSet<Digest> = self.links.values().map(|link| link.digest).collect();
+        let mut found = Vec::new();
+        for (key, link) in self.links.iter().rev().filter(|(_, link)| link.is_listed) {
+            self.interrupt.check()?;
+            let tag = link.tag.clone();
+            found.push(match (&link.previous, key.number.before()) {
                 (None, None) => continue,
                 (None, Some(_)) => {
                     RecordFault::Chain { tag, why: "it says that it is the first release".into() }
@@ -242,42 +340,153 @@ impl<'a, S: ReleaseShelf> HistoryReader<'a, S> {
                 (Some(previous), before) if Some(previous.release) != before => {
                     RecordFault::Chain { tag, why: format!("it says that it follows {}", previous.release) }
                 }
-                (Some(previous), _) if self.has_record(previous, releases)? => continue,
+                (Some(previous), _) if self.has_record(previous, &digests)? => continue,
                 (Some(previous), _) => RecordFault::Fork { tag, expected: previous.record },
-            };
-            self.fault(&fault);
+            });
+        }
+        for fault in &found {
+            self.fault(fault);
         }
         Ok(())
     }
 
     /// Whether a record that another one follows is there, or nothing is known of it: its number is not in the list any
     /// more, or its record was named as a fault.
-    fn has_record(&self, link: &PreviousRelease, releases: &[StoredRelease]) -> Result<bool, BoxedError> {
-        let is_it = |release: &StoredRelease| release.descriptor.digest == link.record;
-        if releases.iter().chain(&self.older).any(is_it) {
+    fn has_record(&self, link: &PreviousRelease, digests: &BTreeSet<Digest>) -> Result<bool, BoxedError> {
+        if digests.contains(&link.record) {
             return Ok(true);
         }
-        for key in self.list.records_with_number(self.environment, link.release) {
+        let is_it = |release: &StoredRelease| release.descriptor.digest == link.record;
+        let records = self.list.records_with_number(self.environment, link.release);
+        for key in &records {
             // Its writer may have given up its number after this one had followed it.
-            if self.list.has(self.environment, key) {
-                if !releases.iter().chain(&self.older).any(|release| release.key == key) {
-                    match self.shelf.read_or_fault(self.environment, key)? {
+            if self.list.has(self.environment, *key) {
+                if !self.links.contains_key(key) {
+                    match self.shelf.read_or_fault(self.environment, *key)? {
                         Ok(release) if !is_it(&release) => {}
                         _ => return Ok(true),
                     }
                 }
-            } else if self.shelf.read_or_fault(self.environment, key)?.is_ok_and(|release| is_it(&release)) {
+            } else if self.shelf.read_or_fault(self.environment, *key)?.is_ok_and(|release| is_it(&release)) {
                 return Ok(true);
             }
         }
-        Ok(self.list.records_with_number(self.environment, link.release).is_empty())
+        Ok(records.is_empty())
     }
 }
 
-/// The layers of an image, or of all images of an index, with their sizes.
-fn layers(ledger: &Ledger, manifest: &RawDocument) -> Result<BTreeMap<Digest, u64>, BoxedError> {
+/// The releases of a history with their changes. It holds two at a time: a release, and the one after it.
+struct HistoryTable<'a> {
+    ledger: &'a Ledger,
+    options: &'a HistoryOptions,
+    /// The release that waits for the one before it.
+    waiting: Option<ReleaseContent>,
+    /// Whether an image is there.
+    images: BTreeMap<Digest, bool>,
+    weight: usize,
+    releases: Vec<PastRelease>,
+    faults: Vec<HistoryFault>,
+}
+
+/// A release with the layers of its image.
+struct ReleaseContent {
+    release: StoredRelease,
+    /// Absent where a document of it is gone.
+    layers: Option<BTreeMap<Digest, u64>>,
+    is_there: bool,
+}
+
+impl<'a> HistoryTable<'a> {
+    const fn new(ledger: &'a Ledger, options: &'a HistoryOptions) -> Self {
+        Self {
+            ledger,
+            options,
+            waiting: None,
+            images: BTreeMap::new(),
+            weight: 0,
+            releases: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, record: PastRecord) -> Result<(), BoxedError> {
+        let (release, is_listed) = match record {
+            PastRecord::Listed(release) => (release, true),
+            PastRecord::Before(release) => (release, false),
+        };
+        let digest = release.image.digest;
+        let layers = match self.waiting.as_ref().filter(|later| later.release.image.digest == digest) {
+            Some(later) => later.layers.clone(),
+            None => layers(self.ledger, &release)?,
+        };
+        let is_there = match self.images.get(&digest) {
+            Some(is_there) => *is_there,
+            None => self.ledger.has_image(&digest)?,
+        };
+        self.images.insert(digest, is_there);
+        let content = ReleaseContent { release, layers, is_there };
+        self.take_waiting(Some(&content))?;
+        if is_listed {
+            self.weight += content.release.record.weight();
+            if self.weight > MAX_WEIGHT {
+                let (environment, read) = (content.release.record.environment, self.releases.len() + 1);
+                return Err(HistoryTooLarge { environment, read }.into());
+            }
+            self.waiting = Some(content);
+        }
+        Ok(())
+    }
+
+    /// The release that waits has all that belongs to it.
+    fn take_waiting(&mut self, before: Option<&ReleaseContent>) -> Result<(), BoxedError> {
+        let Some(content) = self.waiting.take() else { return Ok(()) };
+        let change = match before {
+            Some(before) => change(self.ledger, before, &content, self.options)?,
+            None => None,
+        };
+        let ReleaseContent { release, is_there, .. } = content;
+        let tag = release.tag();
+        if !is_there {
+            let message = format!(
+                "the image of release {}, {}, is gone from the repository",
+                release.record.number.get(),
+                release.image.digest
+            );
+            self.faults.push(HistoryFault { tag: tag.to_string(), fault: GONE, message });
+        }
+        self.releases.push(PastRelease {
+            tag,
+            digest: release.descriptor.digest,
+            record: release.record,
+            image_gone: !is_there,
+            change,
+        });
+        Ok(())
+    }
+
+    /// The releases, newest first, and those whose image is gone.
+    fn finish(mut self) -> Result<(Vec<PastRelease>, Vec<HistoryFault>), BoxedError> {
+        self.take_waiting(None)?;
+        Ok((self.releases, self.faults))
+    }
+}
+
+/// The layers of an image, or of all images of an index, with their sizes; `None` where a document of it is gone.
+fn layers(ledger: &Ledger, release: &StoredRelease) -> Result<Option<BTreeMap<Digest, u64>>, BoxedError> {
+    match layers_of(ledger, release) {
+        Ok(layers) => Ok(Some(layers)),
+        Err(RegistryError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn layers_of(ledger: &Ledger, release: &StoredRelease) -> Result<BTreeMap<Digest, u64>, RegistryError> {
     let mut found = BTreeMap::new();
-    match manifest.parse() {
+    let root = match &release.manifest {
+        Some(manifest) => manifest.clone(),
+        None => ledger.document(&release.image.digest.to_string(), Some(&release.image))?,
+    };
+    match root.parse() {
         Ok(ManifestOrIndex::Manifest(manifest)) => {
             found.extend(manifest.layers.iter().map(|layer| (layer.digest, layer.size)));
         }
@@ -297,29 +506,30 @@ fn layers(ledger: &Ledger, manifest: &RawDocument) -> Result<BTreeMap<Digest, u6
     Ok(found)
 }
 
-/// The change from one release to the next.
+/// The change from one release to the next; `None` where one of both is not there.
 fn change(
     ledger: &Ledger,
-    before: &StoredRelease,
-    release: &StoredRelease,
+    before: &ReleaseContent,
+    after: &ReleaseContent,
     options: &HistoryOptions,
-) -> Result<ReleaseChange, BoxedError> {
-    let is_same = before.image.digest == release.image.digest;
-    let (old, new) =
-        (layers(ledger, &ledger.manifest(before)?)?, layers(ledger, &ledger.manifest(release)?)?);
+) -> Result<Option<ReleaseChange>, BoxedError> {
+    let (Some(old), Some(new)) = (&before.layers, &after.layers) else { return Ok(None) };
+    let is_same = before.release.image.digest == after.release.image.digest;
     let added = || new.iter().filter(|(digest, _)| !old.contains_key(digest));
     let files = match &options.files {
         Some(_) if is_same => Some(Vec::new()),
-        Some(how) => Some(files(ledger, before, release, how)?),
-        None => None,
+        Some(how) if before.is_there && after.is_there => {
+            Some(files(ledger, &before.release, &after.release, how)?)
+        }
+        _ => None,
     };
-    Ok(ReleaseChange {
+    Ok(Some(ReleaseChange {
         added_layers: added().count(),
         added_bytes: added().fold(0, |sum, (_, size)| sum.saturating_add(*size)),
         removed_layers: old.keys().filter(|digest| !new.contains_key(digest)).count(),
         kept_layers: new.keys().filter(|digest| old.contains_key(digest)).count(),
         files,
-    })
+    }))
 }
 
 /// The paths that changed, of all platforms.

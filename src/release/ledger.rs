@@ -6,16 +6,21 @@
 use std::time::{Duration, Instant};
 
 use super::list::ReleaseList;
-use super::record::{ARTIFACT_TYPE, RecordFault, StoredRelease};
+use super::record::{ARTIFACT_TYPE, MAX_RECORD, RecordFault, StoredRelease};
 use super::shelf::ReleaseShelf;
-use crate::oci::{Descriptor, RawDocument};
+use crate::oci::{Descriptor, MAX_DOCUMENT, RawDocument};
 use crate::registry::{Client, PushedParts, Referrers, RegistryError};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind, nearest};
-use crate::types::reference::{Repository, Tag};
+use crate::types::reference::{Reference, Repository, Tag};
 use crate::types::release::{EnvironmentName, ReleaseChoice, ReleaseKey, ReleaseNumber};
-use crate::types::shown::Foreign;
+use crate::types::shown::{Foreign, listed};
+
+/// So often the list of a repository is asked for that was written to just now.
+const LOOKS: u32 = 20;
+/// The pause between such looks.
+const BLINK: Duration = Duration::from_millis(25);
 
 /// A repository with releases.
 #[derive(Clone, Debug)]
@@ -26,6 +31,17 @@ pub struct Ledger {
     reads: bool,
     /// When it was made.
     begun: Instant,
+}
+
+/// The way on from a record that is not sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultRemedy {
+    /// Another release can be named.
+    AnotherRelease,
+    /// Nothing can follow the record.
+    DeleteTheTag,
+    /// The image can be named by itself.
+    NameTheImage,
 }
 
 /// Why a release cannot be found.
@@ -87,6 +103,26 @@ pub enum LedgerError {
         repository: Repository,
         /// The fault.
         fault: Box<RecordFault>,
+        /// What to do about it, where it is no record that is missing.
+        remedy: FaultRemedy,
+    },
+    /// An image that was released is gone, and cannot be put back.
+    #[error("`{repository}` does not have all of the image {digest} any more: {}", Foreign::new(why))]
+    ImageGone {
+        /// The repository.
+        repository: Repository,
+        /// The image.
+        digest: Digest,
+        /// The words of the registry.
+        why: String,
+    },
+    /// A repository that is there has no list of tags.
+    #[error(
+        "`{repository}` has images and does not list its tags: it answers that there is no such repository"
+    )]
+    NoList {
+        /// The repository.
+        repository: Repository,
     },
     /// The tag of an environment does not move.
     #[error(
@@ -106,6 +142,14 @@ pub enum LedgerError {
     },
 }
 
+impl LedgerError {
+    /// A record that is not sound.
+    #[must_use]
+    pub fn fault(repository: Repository, fault: RecordFault, remedy: FaultRemedy) -> Self {
+        Self::Fault { repository, fault: Box::new(fault), remedy }
+    }
+}
+
 impl Explain for LedgerError {
     fn kind(&self) -> Kind {
         match self {
@@ -114,7 +158,7 @@ impl Explain for LedgerError {
             | Self::NumberLeft { .. }
             | Self::SeveralReleases { .. } => Kind::Input,
             Self::Fault { fault, .. } => fault.kind(),
-            Self::PointerRefused { .. } => Kind::Registry,
+            Self::PointerRefused { .. } | Self::ImageGone { .. } | Self::NoList { .. } => Kind::Registry,
         }
     }
 
@@ -127,11 +171,29 @@ impl Explain for LedgerError {
             )),
             Self::NumberLeft { environment, .. } => Some(format!("`pack releases {environment}` lists all")),
             Self::SeveralReleases { releases, .. } => {
-                let names: Vec<String> =
-                    releases.iter().map(|key| format!("`{}`", ReleaseChoice::from(*key))).collect();
-                Some(format!("say which one: {}", names.join(" or ")))
+                let names = releases.iter().map(|key| ReleaseChoice::from(*key));
+                Some(format!("say which one: {}", listed(names, "`", " or ")))
             }
-            Self::Fault { fault, .. } => fault.hint(),
+            Self::Fault { repository, fault, remedy } => fault.hint().map(|hint| match (fault.kind(), remedy) {
+                (Kind::Policy, FaultRemedy::AnotherRelease) => match fault.environment() {
+                    Some(environment) => format!("{hint}; `pack releases {repository}@{environment}` lists the sound ones"),
+                    None => hint,
+                },
+                (Kind::Policy, FaultRemedy::DeleteTheTag) => format!(
+                    "{hint}; once its tag is deleted, releases go on from the one before it"
+                ),
+                (Kind::Policy, FaultRemedy::NameTheImage) => {
+                    format!("{hint}; name the image by its digest to release it all the same")
+                }
+                _ => hint,
+            }),
+            Self::NoList { .. } => Some(
+                "the list of tags tells the releases: let the registry and what stands before it answer `/tags/list`"
+                    .to_owned(),
+            ),
+            Self::ImageGone { .. } => Some(
+                "a clean-up took it: build or copy the image once more, or name a release whose image is there".to_owned(),
+            ),
             Self::PointerRefused { .. } => Some(
                 "give `--no-pointer`, or `pointer = false` in `[environment.NAME]`: then the tags of records tell \
                  what is released"
@@ -176,10 +238,7 @@ impl Ledger {
                 None if known.is_empty() => {
                     format!("`pack promote IMAGE --to {environment}` makes its first release")
                 }
-                None => format!(
-                    "it has {}",
-                    known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-                ),
+                None => format!("it has {}", listed(known, "`", ", ")),
             };
             let (repository, environment) = (self.repository.clone(), environment.clone());
             LedgerError::UnknownEnvironment { repository, environment, hint }
@@ -210,8 +269,8 @@ impl Ledger {
                 Err(LedgerError::NumberLeft { repository, environment, number: choice.number })
             }
             [] if choice.number < newest.number && !is_known => {
-                let fault = RecordFault::Missing { tag: environment.record_tags(choice.number) };
-                Err(LedgerError::Fault { repository, fault: Box::new(fault) })
+                let fault = RecordFault::missing(&environment, choice.number, choice.number);
+                Err(LedgerError::fault(repository, fault, FaultRemedy::AnotherRelease))
             }
             [] => Err(LedgerError::UnknownRelease { repository, environment, choice, newest: newest.number }),
             several => {
@@ -238,14 +297,28 @@ impl Ledger {
     /// # Errors
     /// When the registry cannot be asked.
     pub fn releases(&self) -> Result<ReleaseList, BoxedError> {
+        Ok(self.listed()?.unwrap_or_default())
+    }
+
+    /// The releases of a repository that is there, and so has a list.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked, or has no list: that would be taken for a repository without releases.
+    pub fn own_releases(&self) -> Result<ReleaseList, BoxedError> {
+        let none = || LedgerError::NoList { repository: self.repository.clone() };
+        Ok(self.listed()?.ok_or_else(none)?)
+    }
+
+    /// The releases; `None` where there is no such repository.
+    fn listed(&self) -> Result<Option<ReleaseList>, RegistryError> {
         let listed = match self.reads {
             true => self.client.tags(&self.repository),
             false => self.client.tags_for_push(&self.repository),
         };
         match listed {
-            Ok(tags) => Ok(ReleaseList::of(&tags)),
-            Err(RegistryError::NotFound { .. }) => Ok(ReleaseList::default()),
-            Err(error) => Err(error.into()),
+            Ok(tags) => Ok(Some(ReleaseList::of(&tags))),
+            Err(RegistryError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -254,7 +327,26 @@ impl Ledger {
     /// # Errors
     /// When it is not there, or not to be trusted.
     pub fn document(&self, name: &str, expected: Option<&Descriptor>) -> Result<RawDocument, RegistryError> {
-        self.client.own_document(&self.repository, name, expected, !self.reads)
+        self.client.own_document(&self.repository, name, expected, MAX_DOCUMENT, !self.reads)
+    }
+
+    fn resolve_name(&self, reference: &Reference) -> Result<Option<Digest>, RegistryError> {
+        let found = match self.reads {
+            true => self.client.resolve(reference)?,
+            false => self.client.resolve_for_push(reference)?,
+        };
+        Ok(found.map(|descriptor| descriptor.digest))
+    }
+
+    /// What the registry's refusal of an image, or of a name for it, means.
+    fn refused(&self, error: RegistryError, image: &Digest) -> BoxedError {
+        match error.lacks_parts() {
+            true => {
+                let (repository, why) = (self.repository.clone(), error.to_string());
+                LedgerError::ImageGone { repository, digest: *image, why }.into()
+            }
+            false => error.into(),
+        }
     }
 
     /// The records of all environments that a registry lists as referring to an image, by their annotations; `None`
@@ -275,8 +367,15 @@ impl ReleaseShelf for Ledger {
         &self.repository
     }
 
+    /// After a record was written. A registry may know a new repository a moment later.
     fn list(&self) -> Result<ReleaseList, BoxedError> {
-        self.releases()
+        for _ in 0..LOOKS {
+            match self.listed()? {
+                Some(list) => return Ok(list),
+                None => self.pause(BLINK, &Interrupt::default())?,
+            }
+        }
+        self.own_releases()
     }
 
     fn read_or_fault(
@@ -285,8 +384,8 @@ impl ReleaseShelf for Ledger {
         key: ReleaseKey,
     ) -> Result<Result<StoredRelease, RecordFault>, BoxedError> {
         let tag = environment.record_tag(key);
-        match self.document(tag.as_str(), None) {
-            Ok(document) => Ok(StoredRelease::read(&document, environment, key)),
+        match self.client.own_document(&self.repository, tag.as_str(), None, MAX_RECORD, !self.reads) {
+            Ok(document) => Ok(StoredRelease::read(&document, &self.repository, environment, key)),
             Err(RegistryError::NotFound { .. }) => Ok(Err(RecordFault::Missing { tag: tag.to_string() })),
             // It came as it is, and is no record.
             Err(error) if error.is_about_the_document() => {
@@ -298,27 +397,42 @@ impl ReleaseShelf for Ledger {
 
     fn read(&self, environment: &EnvironmentName, key: ReleaseKey) -> Result<StoredRelease, BoxedError> {
         let found = self.read_or_fault(environment, key)?;
-        Ok(found.map_err(|fault| LedgerError::Fault {
-            repository: self.repository.clone(),
-            fault: Box::new(fault),
-        })?)
+        let remedy = FaultRemedy::AnotherRelease;
+        Ok(found.map_err(|fault| LedgerError::fault(self.repository.clone(), fault, remedy))?)
     }
 
     /// From its record, else from the registry.
     fn manifest(&self, release: &StoredRelease) -> Result<RawDocument, BoxedError> {
+        let digest = release.image.digest;
         match &release.manifest {
             Some(manifest) => Ok(manifest.clone()),
-            None => Ok(self.document(&release.image.digest.to_string(), Some(&release.image))?),
+            None => match self.document(&digest.to_string(), Some(&release.image)) {
+                Err(error @ RegistryError::NotFound { .. }) => {
+                    let (repository, why) = (self.repository.clone(), error.to_string());
+                    Err(LedgerError::ImageGone { repository, digest, why }.into())
+                }
+                found => Ok(found?),
+            },
         }
     }
 
     fn resolve(&self, tag: Tag) -> Result<Option<Digest>, BoxedError> {
-        let reference = self.repository.at_tag(tag);
-        let found = match self.reads {
-            true => self.client.resolve(&reference)?,
-            false => self.client.resolve_for_push(&reference)?,
-        };
-        Ok(found.map(|descriptor| descriptor.digest))
+        Ok(self.resolve_name(&self.repository.at_tag(tag))?)
+    }
+
+    fn has_image(&self, image: &Digest) -> Result<bool, BoxedError> {
+        Ok(self.resolve_name(&self.repository.at_digest(*image))?.is_some())
+    }
+
+    fn write_image(&self, manifest: &RawDocument) -> Result<(), BoxedError> {
+        let digest = manifest.digest();
+        let pushed = self.client.push_document(
+            &self.repository,
+            &digest.to_string(),
+            manifest,
+            PushedParts::default(),
+        );
+        pushed.map(drop).map_err(|error| self.refused(error, &digest))
     }
 
     fn write(
@@ -328,8 +442,8 @@ impl ReleaseShelf for Ledger {
         manifest: &RawDocument,
     ) -> Result<(), BoxedError> {
         let before = PushedParts { blobs: &[], documents: std::slice::from_ref(manifest) };
-        self.client.push_document(&self.repository, release.tag().as_str(), record, before)?;
-        Ok(())
+        let pushed = self.client.push_document(&self.repository, release.tag().as_str(), record, before);
+        pushed.map(drop).map_err(|error| self.refused(error, &release.image.digest))
     }
 
     fn point(
@@ -348,7 +462,7 @@ impl ReleaseShelf for Ledger {
                 why: answer.to_string(),
             }
             .into()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.refused(error, &manifest.digest())),
         }
     }
 

@@ -33,6 +33,11 @@ impl EnvironmentReleases {
     }
 }
 
+/// The keys of a number.
+fn with_number(keys: &BTreeSet<ReleaseKey>, number: ReleaseNumber) -> impl Iterator<Item = ReleaseKey> + '_ {
+    keys.range(ReleaseKey::of_number(number)).copied()
+}
+
 impl ReleaseList {
     /// The releases that these tags tell of.
     #[must_use]
@@ -61,7 +66,7 @@ impl ReleaseList {
     /// The releases that have a number: one, unless their writers met and one of them did not come to its end.
     #[must_use]
     pub fn with_number(&self, environment: &EnvironmentName, number: ReleaseNumber) -> Vec<ReleaseKey> {
-        self.of_environment(environment).filter(|key| key.number == number).collect()
+        self.0.get(environment).map(|of| with_number(&of.releases, number).collect()).unwrap_or_default()
     }
 
     /// The records that have a number, those that were given up for later numbers too.
@@ -71,10 +76,17 @@ impl ReleaseList {
         environment: &EnvironmentName,
         number: ReleaseNumber,
     ) -> Vec<ReleaseKey> {
-        let left = self.0.get(environment).into_iter().flat_map(|of| &of.left).copied();
-        let mut found = self.with_number(environment, number);
-        found.extend(left.filter(|key| key.number == number));
-        found
+        let of = self.0.get(environment);
+        let both =
+            of.map(|of| with_number(&of.releases, number).chain(with_number(&of.left, number)).collect());
+        both.unwrap_or_default()
+    }
+
+    /// The numbers that records of an environment have, those that were given up too.
+    #[must_use]
+    pub fn numbers(&self, environment: &EnvironmentName) -> BTreeSet<ReleaseNumber> {
+        let keys = self.0.get(environment).into_iter().flat_map(|of| of.releases.iter().chain(&of.left));
+        keys.map(|key| key.number).collect()
     }
 
     /// Whether a release is listed under this number still.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::append::{EnvironmentHead, NewRelease, ReleaseOptions, ReleaseReport, append};
 use super::copy::{CopyOptions, copy};
 use super::gate::{self, GateImage};
-use super::ledger::Ledger;
+use super::ledger::{FaultRemedy, Ledger, LedgerError};
+use super::list::ReleaseList;
 use super::record::{ARTIFACT_TYPE, PassedGate, ReleaseKind, ReleaseNote, StoredRelease};
 use super::shelf::ReleaseShelf as _;
 use crate::inspect::verify::{VerifyOptions, verify_documents};
-use crate::oci::{ManifestOrIndex, RawDocument};
+use crate::oci::blob::BlobStream;
+use crate::oci::{Descriptor, ManifestOrIndex, RawDocument};
 use crate::runtime::events::Progress;
 use crate::transport::load::{load_manifest, offers};
 use crate::transport::{Source, registry};
@@ -129,20 +131,20 @@ pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedErr
         PromotionSource::Release { .. } => None,
     };
     let looked = target.elapsed();
-    let list = target.releases()?;
+    let is_there = image.as_ref().and_then(|image| image.ledger.as_ref());
+    let list = match is_there.is_some_and(|own| own.repository() == target.repository()) {
+        true => target.own_releases()?,
+        false => target.releases()?,
+    };
     let mut candidate = match (source, image) {
         (_, Some(image)) => image,
         (PromotionSource::Release { ledger, environment: from, choice }, None) => {
             let is_near = ledger.repository() == target.repository();
             let release = if is_near {
-                ledger.find(&list, from, *choice)?
+                to_promote(ledger, &list, from, *choice)?
             } else {
-                ledger.find(&ledger.releases()?, from, *choice)?
+                to_promote(ledger, &ledger.releases()?, from, *choice)?
             };
-            if is_near && from == environment {
-                let number = release.record.number;
-                return Err(PromoteError::Same { environment: from.clone(), number }.into());
-            }
             of_release(ledger, release, is_near)?
         }
         (PromotionSource::Image { .. }, None) => unreachable!("an image is read above"),
@@ -152,6 +154,14 @@ pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedErr
     let digest = candidate.new.manifest.digest();
     let (mut blobs, mut referrers) = (None, None);
     if !head.has(&digest) {
+        if let (PromotionSource::Release { ledger, environment: from, .. }, Some(release)) =
+            (source, &candidate.release)
+            && ledger.repository() == target.repository()
+            && from == environment
+        {
+            let number = release.record.number;
+            return Err(PromoteError::Same { environment: from.clone(), number }.into());
+        }
         for gate in *gates {
             let passed = gate::pass(
                 gate,
@@ -175,6 +185,18 @@ pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedErr
     Ok(ReleaseReport { blobs, referrers, ..report })
 }
 
+/// The release to promote. If its record is not sound, its image can still be named by itself.
+fn to_promote(
+    ledger: &Ledger,
+    list: &ReleaseList,
+    environment: &EnvironmentName,
+    choice: Option<ReleaseChoice>,
+) -> Result<StoredRelease, BoxedError> {
+    let found = ledger.read_or_fault(environment, ledger.choose(list, environment, choice)?)?;
+    let unsound = |fault| LedgerError::fault(ledger.repository().clone(), fault, FaultRemedy::NameTheImage);
+    Ok(found.map_err(unsound)?)
+}
+
 /// A release of another environment: it was verified when it was released.
 fn of_release(
     ledger: &Ledger,
@@ -186,7 +208,11 @@ fn of_release(
     let short = format!("{}@{}", record.environment, record.number.get());
     let name = if is_near { short } else { format!("{}@{short}", ledger.repository()) };
     let reference = ledger.repository().at_digest(release.image.digest);
-    let source: Arc<dyn Source> = Arc::new(registry::source(ledger.client().clone(), reference));
+    let source = PromotedImage {
+        source: registry::source(ledger.client().clone(), reference),
+        manifest: manifest.clone(),
+    };
+    let source: Arc<dyn Source> = Arc::new(source);
     let documents = record.checks.iter().filter(|gate| gate.check.as_str() == gate::DOCUMENTS);
     let new = NewRelease {
         manifest,
@@ -196,6 +222,46 @@ fn of_release(
         checks: documents.cloned().collect(),
     };
     Ok(PromotionCandidate { new, source, release: Some(release), ledger: Some(ledger.clone()) })
+}
+
+/// The image of a release. Its record has the manifest, even where the repository has lost it.
+struct PromotedImage<S> {
+    source: S,
+    manifest: RawDocument,
+}
+
+impl<S: Source> Source for PromotedImage<S> {
+    fn root(&self) -> Result<RawDocument, BoxedError> {
+        Ok(self.manifest.clone())
+    }
+
+    fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
+        self.source.document(descriptor)
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
+        self.source.blob(descriptor)
+    }
+
+    fn origin(&self) -> Option<Repository> {
+        self.source.origin()
+    }
+
+    fn pinned(&self) -> Option<Digest> {
+        self.source.pinned()
+    }
+
+    fn own_name(&self) -> Option<String> {
+        self.source.own_name()
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
+        self.source.referrers(subject)
+    }
+
+    fn name(&self) -> String {
+        self.source.name()
+    }
 }
 
 /// An image by its name: its documents must agree.

@@ -36,7 +36,7 @@ use crate::types::finding::{Answer, Finding, Severity};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
 use crate::types::rule::Rule;
-use crate::types::shown::Foreign;
+use crate::types::shown::{Foreign, listed};
 
 /// A base as the user named it, or as the image does.
 #[derive(Clone)]
@@ -398,7 +398,7 @@ fn one(
                 if matches!(error.kind(), Kind::Input)
                     && new.platforms().is_ok_and(|all| !all.is_empty()) =>
             {
-                let all = new.platforms()?.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let all = listed(new.platforms()?, "", ", ");
                 return Err(refused(request, vec![other_platform(&shown(&platform), &all)]).into());
             }
             Err(_) => return Err(error),

@@ -2,18 +2,39 @@
 
 use super::append::{EnvironmentHead, NewRelease, ReleaseOptions, ReleaseReport, append};
 use super::ledger::Ledger;
-use super::record::{PassedGate, ReleaseKind, ReleaseNote, StoredRelease};
+use super::list::ReleaseList;
+use super::record::{KEEP_TAGS, PassedGate, RecordFault, ReleaseKind, ReleaseNote, StoredRelease};
 use super::shelf::ReleaseShelf;
+use crate::runtime::interrupt::Interrupt;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::Repository;
 use crate::types::release::{EnvironmentName, ReleaseChoice, ReleaseKey};
 
+/// So many releases are read in search of another image. Two that follow each other have one image only if their writers
+/// met.
+const MOST_READ: usize = 100;
+
 /// Why there is nothing to go back to.
 #[derive(Debug, thiserror::Error)]
-#[error("the environment `{environment}` of `{repository}` never had another image than its newest release")]
-pub struct NothingBefore {
-    repository: Repository,
-    environment: EnvironmentName,
+pub enum NothingBefore {
+    /// There is no other image.
+    #[error(
+        "the environment `{environment}` of `{repository}` never had another image than its newest release"
+    )]
+    OneImage {
+        /// The repository.
+        repository: Repository,
+        /// The environment.
+        environment: EnvironmentName,
+    },
+    /// There is none among the newest releases.
+    #[error("the newest {MOST_READ} releases of `{environment}` of `{repository}` have one image")]
+    NotFound {
+        /// The repository.
+        repository: Repository,
+        /// The environment.
+        environment: EnvironmentName,
+    },
 }
 
 impl Explain for NothingBefore {
@@ -22,7 +43,14 @@ impl Explain for NothingBefore {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(format!("`pack promote IMAGE --to {}` releases any other image", self.environment))
+        Some(match self {
+            Self::OneImage { environment, .. } => {
+                format!("`pack promote IMAGE --to {environment}` releases any other image")
+            }
+            Self::NotFound { environment, .. } => {
+                format!("`pack rollback {environment} --to N` goes back to the release that you name")
+            }
+        })
     }
 }
 
@@ -45,9 +73,16 @@ pub fn rollback(
     let old = match (to, head.release()) {
         (Some(to), Some(release)) if to == release.key => release.clone(),
         (Some(to), _) => ledger.read(environment, to)?,
-        (None, _) => before(ledger, environment, &head, list.of_environment(environment).rev())?,
+        (None, _) => {
+            let keys = list.of_environment(environment).rev();
+            before(ledger, environment, &head, keys, &options.interrupt)?
+        }
     };
     let evidence = Some(old.descriptor.digest);
+    let warnings: Vec<String> = match (to, head.release()) {
+        (None, Some(current)) => passed_over(&list, environment, &old, current).into_iter().collect(),
+        _ => Vec::new(),
+    };
     let release = format!("{environment}@{}", old.record.number.get());
     let note = |text: &str| ReleaseNote::fitted(text).unwrap_or_else(|| unreachable!("`{text}` is a line"));
     let new = NewRelease {
@@ -57,7 +92,25 @@ pub fn rollback(
         revision: old.record.revision,
         checks: vec![PassedGate { check: note(&format!("release:{environment}")), evidence }],
     };
-    append(ledger, environment, head, &new, options)
+    let report = append(ledger, environment, head, &new, options)?;
+    Ok(ReleaseReport { warnings, ..report })
+}
+
+/// Says that a rollback goes back further than the user may expect, because records in between are gone.
+fn passed_over(
+    list: &ReleaseList,
+    environment: &EnvironmentName,
+    old: &StoredRelease,
+    current: &StoredRelease,
+) -> Option<String> {
+    let (old, current) = (old.key.number, current.key.number);
+    let before = list.numbers(environment).range(..current).next_back().copied()?;
+    let (first, last) = (before.next()?, current.before()?);
+    if first > last {
+        return None;
+    }
+    let fault = RecordFault::missing(environment, first, last);
+    Some(format!("{fault}: this goes back to release {}; {KEEP_TAGS}", old.get()))
 }
 
 /// The newest release that has another image than the head.
@@ -66,12 +119,18 @@ fn before(
     environment: &EnvironmentName,
     head: &EnvironmentHead,
     keys: impl Iterator<Item = ReleaseKey>,
+    interrupt: &Interrupt,
 ) -> Result<StoredRelease, BoxedError> {
-    for key in keys.skip(1) {
+    let (repository, of) = (ledger.repository().clone(), environment.clone());
+    for (count, key) in keys.skip(1).enumerate() {
+        interrupt.check()?;
+        if count + 1 == MOST_READ {
+            return Err(NothingBefore::NotFound { repository, environment: of }.into());
+        }
         let release = ledger.read(environment, key)?;
         if !head.has(&release.image.digest) {
             return Ok(release);
         }
     }
-    Err(NothingBefore { repository: ledger.repository().clone(), environment: environment.clone() }.into())
+    Err(NothingBefore::OneImage { repository, environment: of }.into())
 }

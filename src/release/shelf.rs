@@ -52,6 +52,18 @@ pub(super) trait ReleaseShelf: fmt::Debug {
     /// When the registry cannot be asked.
     fn resolve(&self, tag: Tag) -> Result<Option<Digest>, BoxedError>;
 
+    /// Whether the manifest or index of an image is there.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    fn has_image(&self, image: &Digest) -> Result<bool, BoxedError>;
+
+    /// Writes the manifest or index of an image under its digest.
+    ///
+    /// # Errors
+    /// When it cannot be written, such as where its blobs are gone.
+    fn write_image(&self, manifest: &RawDocument) -> Result<(), BoxedError>;
+
     /// Writes a record under its own tag. An image that the registry has collected since it was released is sent again.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! Promotions, rollbacks and histories as users see them: words, exit codes, and processes that meet.
 
-use pack_test_registry::{Action, Fake, Fault, Kind, Quirks, Reply};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use pack_test_registry::{Action, Digest, Fake, Fault, Kind, Quirks, Reply};
 use serde_json::Value;
-use std::process::Child;
 
 use crate::hooks::Hook;
 use crate::support::{Outcome, Project, outcome, text};
@@ -127,12 +129,25 @@ fn names_that_mean_nothing_are_met_with_the_nearest() {
     shop.fails(1, "rollback prdo").says(&["did you mean `prod`?"]);
     shop.fails(1, "rollback prod --to 5").says(&["has no release 5", "the newest one is 1"]);
     shop.fails(1, "promote @staging --to prod").says(&["has no environment `staging`"]);
+    shop.ok("promote prod@1 --to prod").says(&["already: release 1, nothing to do: it is the current one"]);
+    shop.push("2.0");
+    shop.ok("promote NAME:2.0 --to prod");
     shop.fails(1, "promote prod@1 --to prod").says(&["`pack rollback prod --to 1`"]);
     let record = &shop.record_tags("prod-r0001")[0];
     shop.fails(1, &format!("promote NAME:{record} --to live")).says(&["is the record of a release"]);
     shop.fails(2, "promote NAME:1.0 --to Prod").says(&["is not the name of an environment"]);
     shop.fails(2, "promote NAME:1.0 --to prod --require tested").says(&["expected `release:ENV`"]);
     shop.fails(2, "promote NAME:1.0 --to live --reason").hints_or_usage();
+    shop.fails(2, "promote prod@0 --to live").says(&["`0` is not the number of a release", "begin with 1"]);
+    shop.fails(2, "diff prod@0 prod@1").says(&["`0` is not the number of a release", "begin with 1"]);
+    shop.fails(2, "promote app@Prod --to live").says(&["`Prod` is not the name of an environment"]);
+    let wrong = shop.fails(2, "inspect NAME@prod");
+    let says = format!("has the tag `{}:prod`", shop.name());
+    wrong.says(&[
+        "`prod` after `@` is not a digest",
+        "`pack promote`, `releases`, `rollback` and `diff` alone",
+        &says,
+    ]);
     shop.fails(3, "promote NAME:9 --to prod").says(&["not found"]);
     shop.fails(3, "promote 127.0.0.1:9/shop/app:1 --to prod").says(&["127.0.0.1:9"]);
     let empty = Project::new();
@@ -148,6 +163,50 @@ impl Outcome {
         assert!(self.stderr.contains("hint: ") || self.stderr.contains("Usage: "), "{self:?}");
         self
     }
+}
+
+/// A short name means an image of Docker Hub. Where a tag or an environment of the project was meant, that is said, and
+/// nothing is asked for.
+#[test]
+fn short_names_that_mean_something_of_the_project() {
+    let shop = Shop::new("[environment.prod]\npointer = true\n");
+    shop.push("1.0");
+    shop.ok("promote NAME:1.0 --to dev");
+    let tag = |tag: &str| format!("`{}:{tag}`", shop.name());
+    let image = "`docker.io/library/1.0`";
+    shop.fails(1, "promote 1.0 --to dev").says(&[image, &tag("1.0")]).hints();
+    shop.fails(1, "promote dev --to prod").says(&["docker.io/library/dev", &tag("dev"), "`@dev`"]);
+    shop.fails(1, "promote app:1.0 --to prod").says(&["docker.io/library/app", &tag("1.0")]);
+    shop.fails(1, "diff 1.0 NAME:1.0").says(&[image, &tag("1.0")]);
+    shop.fails(1, "diff NAME:1.0 prod").says(&["docker.io/library/prod", "`@prod`"]);
+    shop.fails(1, "promote 1.0 --to NAME-other@dev").says(&[image, &tag("1.0")]);
+    // The names of the hints work.
+    shop.ok("promote NAME:1.0 --to prod");
+    shop.ok("diff NAME:1.0 @prod");
+    // The name of another project.
+    shop.fails(1, "diff ap@dev app@dev").says(&["did you mean `app@dev`?"]);
+    shop.fails(1, "releases shop@dev").says(&["`shop` alone is no repository", "in full"]);
+    shop.fails(1, "rollback dev shop").says(&["`shop` alone is no repository"]);
+    let empty = Project::new();
+    empty.pack("releases shop@dev").fails(1).says(&["`shop` alone is no repository"]).hints();
+}
+
+/// A container and a job of `cron` have no variable with the name of the user.
+#[test]
+fn the_actor_is_known_without_variables() {
+    let shop = Shop::new("");
+    shop.push("1.0");
+    let system = shop.project.beside("etc");
+    std::fs::create_dir_all(&system).unwrap();
+    let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap());
+    let promote = |to: &str| {
+        let line = format!("promote {}:1.0 --to {to} --json", shop.name());
+        let said = shop.project.pack(&line).env("PACK_SYSTEM_CONFIG", system.to_str().unwrap()).ok();
+        text(&said.json()["actor"])
+    };
+    assert_eq!(promote("dev"), uid.to_string());
+    std::fs::write(system.join("passwd"), format!("other:x:99999:1::/:\nrobot:x:{uid}:1::/:\n")).unwrap();
+    assert_eq!(promote("test"), "robot");
 }
 
 /// A member stands for its image, with the settings that it and the workspace have.
@@ -311,6 +370,168 @@ fn commands_that_read_records_tell_what_is_wrong_with_these() {
     shop.ok("render prod -f pod.yaml -o out");
     std::fs::remove_dir_all(shop.project.path("out")).unwrap();
     assert_eq!((shop.tag("prod"), shop.project.path("out").exists()), (before, false));
+}
+
+/// A record that names another registry and repository, with the tag and the identity that it would have.
+#[test]
+fn a_record_of_another_repository_is_not_taken() {
+    let shop = Shop::new("");
+    shop.push("1.0");
+    shop.ok("promote NAME:1.0 --to dev");
+    shop.project
+        .write("pod.yaml", "kind: Pod\napiVersion: v1\nspec:\n  containers:\n  - image: pack://app\n");
+    let record = Record::of(&shop, "dev");
+    let other = Record { text: record.text.replace(&shop.name(), "evil.example.com/x/y"), ..record.clone() };
+    put_record(&shop, &other.named("img", 1), "img");
+    let said = shop.pack("releases img").has_code(4);
+    assert!(said.stdout.contains("its image is `evil.example.com/x/y`"), "{said:?}");
+    shop.fails(4, "promote @img --to z").says(&["was tampered with"]);
+    shop.fails(4, "rollback img").says(&["was tampered with", "once its tag is deleted"]);
+    shop.fails(4, "render img -f pod.yaml").says(&["was tampered with"]);
+    shop.fails(4, "diff @img @dev").says(&["was tampered with"]);
+    // Another name of the registry is no fault, and is never written.
+    let host = shop.fake.address();
+    let renamed = Record { text: record.text.replace(&host, "evil.example.com"), ..record };
+    put_record(&shop, &renamed.named("moved", 1), "moved");
+    let image = &shop.ok("releases moved --json").json()["releases"][0]["image"];
+    assert_eq!(text(image), shop.name());
+    let rendered = shop.ok("render moved -f pod.yaml").stdout;
+    assert!(rendered.contains(&shop.name()) && !rendered.contains("evil"), "{rendered}");
+}
+
+/// The JSON of a record, to write others like it, and the document that it is in.
+#[derive(Clone)]
+struct Record {
+    text: String,
+    document: String,
+    environment: String,
+}
+
+impl Record {
+    /// The first record of an environment.
+    fn of(shop: &Shop, environment: &str) -> Self {
+        let tag = shop.record_tags(&format!("{environment}-r0001")).remove(0);
+        let bytes = shop.fake.manifest("shop/app", &shop.fake.tag("shop/app", &tag).unwrap()).unwrap();
+        let document = String::from_utf8(bytes).unwrap();
+        let json: Value = serde_json::from_str(&document).unwrap();
+        let text = text(&json["annotations"]["pack.release.record"]);
+        Self { text, document, environment: environment.to_owned() }
+    }
+
+    /// The same in another environment and of another run.
+    fn named(&self, environment: &str, nonce: u64) -> Self {
+        let name = |environment: &str| format!("\"environment\":\"{environment}\"");
+        let (begin, _) = self.text.rsplit_once("\"nonce\":").unwrap();
+        let text = format!("{begin}\"nonce\":\"{nonce:016x}\"}}");
+        Self { text: text.replace(&name(&self.environment), &name(environment)), ..self.clone() }
+    }
+
+    /// Its document under a number, after another one, and the end of its tag.
+    fn document(&self, environment: &str, number: u32, previous: Option<(u32, &str)>) -> (String, String) {
+        let id = Digest::of(self.text.as_bytes()).to_string()["sha256:".len()..][..12].to_owned();
+        let mut text = self.text.replace("\"number\":1,", &format!("\"number\":{number},"));
+        if let Some((release, record)) = previous {
+            let image = text.split("\"digest\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+            let link = format!(
+                "\"previous\":{{\"release\":{release},\"record\":\"{record}\",\"image\":\"{image}\"}},"
+            );
+            let at = text.find("\"actor\":").unwrap();
+            text.insert_str(at, &link);
+        }
+        let old: Value = serde_json::from_str(&self.document).unwrap();
+        let old = serde_json::to_string(&old["annotations"]["pack.release.record"]).unwrap();
+        let document = self.document.replace(&old, &serde_json::to_string(&text).unwrap());
+        let key = "\"pack.release.environment\":";
+        let document = document
+            .replace(&format!("{key}\"{}\"", self.environment), &format!("{key}\"{environment}\""))
+            .replace("\"pack.release.number\":\"1\"", &format!("\"pack.release.number\":\"{number}\""));
+        (document, format!("r{number:04}-{id}"))
+    }
+}
+
+fn put_record(shop: &Shop, record: &Record, environment: &str) {
+    let (document, key) = record.document(environment, 1, None);
+    let index = "application/vnd.oci.image.index.v1+json";
+    shop.fake.put_manifest("shop/app", &format!("{environment}-{key}"), index, document.as_bytes());
+}
+
+/// The peak of memory of a run in KiB, and how long it took.
+fn measured(shop: &Shop, line: &str) -> (Outcome, u64, Duration) {
+    let begun = Instant::now();
+    let mut command = shop.project.pack(&line.replace("NAME", &shop.name())).command();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let watch = std::thread::spawn(move || {
+        let mut peak = 0;
+        while receiver.recv_timeout(Duration::from_millis(2)).is_err() {
+            let status = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            peak = peak.max(line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0));
+        }
+        peak
+    });
+    let output = child.wait_with_output().unwrap();
+    sender.send(()).unwrap();
+    let peak = watch.join().unwrap();
+    let took = begun.elapsed();
+    eprintln!("{line}: {} MiB, {took:.1?}, {} requests", peak >> 10, shop.fake.take_log().len());
+    assert!(peak > 0 && peak < 256 << 10, "{line}: {peak} KiB");
+    (outcome(line, &output), peak, took)
+}
+
+/// 100,000 tags that look like records, and 10,000 records that are sound.
+#[test]
+fn a_repository_full_of_releases_costs_little() {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let shop = Shop::new("");
+    shop.push("1.0");
+    shop.ok("promote NAME:1.0 --to dev");
+    let index = "application/vnd.oci.image.index.v1+json";
+    let record = Record::of(&shop, "dev");
+    let mut previous: Option<(u32, String)> = None;
+    for number in 1..=10_000 {
+        let own = record.named("many", u64::from(number));
+        let before = previous.as_ref().map(|(number, digest)| (*number, digest.as_str()));
+        let (document, key) = own.document("many", number, before);
+        let digest = shop.fake.put_manifest("shop/app", &format!("many-{key}"), index, document.as_bytes());
+        previous = Some((number, digest.to_string()));
+    }
+    let _ = shop.fake.take_log();
+    let (said, _, took) = measured(&shop, "releases many --json");
+    let json = said.has_code(0).json();
+    assert_eq!((&json["total"], &json["faults"]), (&Value::from(10_000), &Value::Array(Vec::new())));
+    assert_eq!((json["releases"].as_array().unwrap().len(), &json["older"]), (20, &Value::from(9_980)));
+    assert!(took < LIMIT, "{took:?}");
+    // All have one image: the search ends.
+    let (said, _, took) = measured(&shop, "rollback many");
+    said.has_code(1).says(&["the newest 100 releases of `many`", "--to N"]);
+    assert!(took < LIMIT, "{took:?}");
+    let (said, ..) = measured(&shop, "rollback many --to 5000");
+    said.has_code(0).says(&["already: release 10000"]);
+
+    // 100,000 is the most that is read of a list; there are 10,005 tags.
+    for number in 0..89_990_u32 {
+        let tag = match number % 3 {
+            0 => format!("e{number}-r0001-{number:012x}"),
+            1 => format!("prod-r{:04}-{number:012x}", number * 100 + 1),
+            _ => format!("prod-r0001-{number:012x}"),
+        };
+        shop.fake.put_manifest("shop/app", &tag, index, b"{\"schemaVersion\":2,\"manifests\":[]}");
+    }
+    let _ = shop.fake.take_log();
+    for (line, code, says) in [
+        ("releases prod", 4, "are not sound"),
+        ("releases many -n 20", 0, ""),
+        ("releases nowhere", 1, "more"),
+        ("promote NAME:1.0 --to prod", 4, "was tampered with"),
+        ("rollback prod --to 1", 1, "more"),
+    ] {
+        let (said, _, took) = measured(&shop, line);
+        let said = said.has_code(code).says(&[says]);
+        assert!(took < LIMIT, "{line}: {took:?}");
+        assert!(said.stderr.len() < 4_000, "{line}: {} bytes", said.stderr.len());
+    }
 }
 
 /// A registry that takes no records: the release fails whole, with the registry's words.

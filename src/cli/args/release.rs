@@ -38,7 +38,7 @@ Examples:
   pack releases prod --json | jq -r '.releases[0].digest'
 Exit codes:
   0    The history is sound
-  1    There is no such environment, or a record is missing
+  1    There is no such environment, or a record or an image is gone
   4    A record was tampered with, or the history forks";
 
 const ROLLBACK_HELP: &str = "\

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::error::{CommandError, ExitStatus};
-use super::super::invocation::{BUILD_FILE, Invocation};
+use super::super::invocation::{BUILD_FILE, Invocation, Opened};
 use super::events;
 use super::place::CopyTarget;
 use crate::notify::{AnnouncedDestination, Announcer, ImageOrigin};
@@ -15,9 +15,10 @@ use crate::project::workspace::{Workspace, WorkspaceRoot};
 use crate::registry::Client;
 use crate::release::ledger::Ledger;
 use crate::transport::{Source, registry};
+use crate::types::error::nearest;
 use crate::types::location::Location;
 use crate::types::reference::{Reference, ReferenceError, Repository};
-use crate::types::release::{EnvironmentChoice, EnvironmentName, ReleaseName};
+use crate::types::release::{EnvironmentChoice, EnvironmentName, ReleaseName, ReleaseNumber};
 
 /// The settings of the project at hand, if there is one.
 pub(super) struct DeliveryProject {
@@ -152,7 +153,48 @@ impl DeliveryProject {
         {
             return Ok(place);
         }
+        if is_short(image) {
+            return Err(self.no_repository(image, environment));
+        }
         image.parse().map_err(|error: ReferenceError| CommandError::usage(error.to_string()))
+    }
+
+    /// A word alone is an image of Docker Hub, which has no releases.
+    fn no_repository(&self, image: &str, environment: &EnvironmentName) -> CommandError {
+        let message =
+            format!("`{image}` alone is no repository with releases, and not the image of `{BUILD_FILE}`");
+        let own = self.own().and_then(|own| own.path().rsplit('/').next());
+        let error = CommandError::new(ExitStatus::Input, message);
+        match own.and_then(|own| nearest(image, [own])) {
+            Some(near) => error.hint(format!("did you mean `{near}@{environment}`?")),
+            None => error.hint(format!(
+                "write the repository in full, such as `localhost:5000/shop/app@{environment}`; `@{environment}` is the \
+                 environment of the image of `{BUILD_FILE}`"
+            )),
+        }
+    }
+
+    /// Refuses a source that has not the form of a release and cannot be an image, and a short name that means a tag or an
+    /// environment of the project. `is_sent` says that an image of any place is sent to another repository.
+    ///
+    /// # Errors
+    /// The meaning of the name, with those that the user may have meant.
+    pub(super) fn check_source(&self, text: &str, is_sent: bool) -> Result<(), CommandError> {
+        check_release(text)?;
+        match ProjectWord::read(self, text) {
+            Some(word) if !is_sent || word.is_sure => Err(word.error()),
+            _ => Ok(()),
+        }
+    }
+
+    /// An image with this short name could not be read. The user may have meant something of the project.
+    pub(super) fn with_meaning(&self, text: &str, error: CommandError) -> CommandError {
+        match ProjectWord::read(self, text) {
+            Some(word) if error.status == ExitStatus::Registry => {
+                error.hint(format!("`{text}` is the image `{}` of Docker Hub; {}", word.image, word.hint()))
+            }
+            _ => error,
+        }
     }
 
     /// The repository of an environment that is given as an argument, with the repository beside it or in it.
@@ -196,6 +238,101 @@ impl DeliveryProject {
             _ => self.repository(None, &choice.environment),
         }
     }
+}
+
+/// A short name that means an image of Docker Hub, and perhaps something of the project for the user.
+struct ProjectWord {
+    text: String,
+    image: String,
+    tag: Option<Reference>,
+    environment: Option<EnvironmentName>,
+    /// Whether no image of Docker Hub can be meant.
+    is_sure: bool,
+}
+
+impl ProjectWord {
+    fn read(project: &DeliveryProject, text: &str) -> Option<Self> {
+        let own = project.own()?;
+        if text.contains(['/', '@']) {
+            return None;
+        }
+        let Ok(Location::Name(name)) = Location::parse(text) else { return None };
+        let image = name.reference().repository().to_string();
+        let (tag, environment, is_sure) = match text.split_once(':') {
+            Some((name, tag)) if project.is_called(name) => (tag, None, true),
+            Some(_) => return None,
+            None => {
+                let number = text.strip_prefix('v').unwrap_or(text);
+                let environment: Option<EnvironmentName> = text.parse().ok();
+                let is_known = environment.as_ref().is_some_and(|name| project.environment(name).is_some());
+                (text, environment, is_known || number.starts_with(|first: char| first.is_ascii_digit()))
+            }
+        };
+        let tag = tag.parse().ok().map(|tag| own.at_tag(tag));
+        Some(Self { text: text.to_owned(), image, tag, environment, is_sure })
+    }
+
+    fn error(&self) -> CommandError {
+        let message = format!("`{}` means the image `{}` of Docker Hub", self.text, self.image);
+        CommandError::new(ExitStatus::Input, message).hint(self.hint())
+    }
+
+    fn hint(&self) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!("the tag of this project is `{tag}`"));
+        let environment = self.environment.as_ref().map(|name| format!("its environment is `@{name}`"));
+        [tag, environment].into_iter().flatten().collect::<Vec<_>>().join(", and ")
+    }
+}
+
+/// Refuses a text that is neither a release nor an image, if it was meant as a release.
+fn check_release(text: &str) -> Result<(), CommandError> {
+    let Some((_, last)) = text.rsplit_once('@').filter(|(_, last)| !last.contains(':') && !last.is_empty())
+    else {
+        return Ok(());
+    };
+    if ReleaseName::read(text).is_some() || Location::parse(text).is_ok() {
+        return Ok(());
+    }
+    let digits = last.strip_prefix('r').unwrap_or(last);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(last.parse::<EnvironmentName>().map(drop)?);
+    }
+    Err(CommandError::usage(format!("`{last}` is not the number of a release")).hint(format!(
+        "releases begin with 1 and end with {}; without a number, it is the newest one",
+        ReleaseNumber::LAST.get()
+    )))
+}
+
+/// Refuses an image of Docker Hub that is to be compared, if the name surely means something of the project.
+///
+/// # Errors
+/// The meaning of the name, with those that the user may have meant.
+pub(super) fn check_compared(
+    invocation: &Invocation,
+    text: &str,
+    opened: &Opened,
+) -> Result<(), CommandError> {
+    let is_near = !matches!(opened.location, Location::Registry(_) | Location::Name(_));
+    match word_at_hand(invocation, text).filter(|word| word.is_sure && !is_near) {
+        Some(word) => Err(word.error()),
+        None => Ok(()),
+    }
+}
+
+/// Adds what short names may mean in the project to an error of a registry.
+pub(super) fn with_meanings(invocation: &Invocation, names: [&str; 2], error: CommandError) -> CommandError {
+    let words = names.into_iter().filter_map(|name| Some((name, word_at_hand(invocation, name)?)));
+    words.filter(|_| error.status == ExitStatus::Registry).fold(error.clone(), |error, (name, word)| {
+        error.hint(format!("`{name}` is the image `{}` of Docker Hub; {}", word.image, word.hint()))
+    })
+}
+
+/// The meaning of a short name in the project at hand, if there is one whose build file can be read.
+fn word_at_hand(invocation: &Invocation, text: &str) -> Option<ProjectWord> {
+    if text.contains(['/', '@']) {
+        return None;
+    }
+    ProjectWord::read(&DeliveryProject::read(invocation, None, None).ok()?, text)
 }
 
 /// A name that is no repository of a registry yet.
@@ -258,7 +395,7 @@ pub(super) fn released(
     client: &Client,
     text: &str,
 ) -> Result<Option<ReleasedImage>, CommandError> {
-    let Some(name) = ReleaseName::read(text) else { return Ok(None) };
+    let Some(name) = ReleaseName::read(text) else { return check_release(text).map(|()| None) };
     let project = DeliveryProject::read(invocation, None, name.image.as_deref())?;
     let repository = project.repository(name.image.as_deref(), &name.environment)?;
     let ledger = Ledger::to_read(client.clone(), repository.clone());

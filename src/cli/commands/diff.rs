@@ -23,7 +23,8 @@ pub(super) fn run(invocation: &Invocation, args: &DiffArgs) -> Result<ExitStatus
         progress: invocation.progress.clone(),
         interrupt: invocation.interrupt.clone(),
     };
-    let mut report = diff::diff(&*a.source, &*b.source, &options)?;
+    let mut report = diff::diff(&*a.source, &*b.source, &options)
+        .map_err(|error| delivery::with_meanings(invocation, [&args.a, &args.b], error.into()))?;
     (report.a.name, report.b.name) = (a.location.to_string(), b.location.to_string());
     if args.format.json {
         invocation.printer.json(&report);
@@ -37,6 +38,10 @@ pub(super) fn run(invocation: &Invocation, args: &DiffArgs) -> Result<ExitStatus
 fn open(invocation: &Invocation, text: &str, client: &Client) -> Result<Opened, CommandError> {
     match delivery::released(invocation, client, text)? {
         Some((source, reference)) => Ok(Opened { source, location: Location::Registry(reference) }),
-        None => invocation.image_with(text, client),
+        None => {
+            let opened = invocation.image_with(text, client)?;
+            delivery::check_compared(invocation, text, &opened)?;
+            Ok(opened)
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::release::ledger::Ledger;
 use crate::release::promote::{PromotionRequest, PromotionSource, promote};
 use crate::release::record::{ReleaseNonce, ReleaseNote};
 use crate::release::rollback::rollback;
+use crate::types::error::BoxedError;
 use crate::types::reference::Repository;
 use crate::types::release::{EnvironmentName, Gate, ReleaseName, ReleaseTime};
 
@@ -30,6 +31,7 @@ pub(super) fn run(invocation: &Invocation, args: &PromoteArgs) -> Result<(), Com
     let from = ReleaseName::read(&args.source).and_then(|name| name.image);
     let named = args.to.image.as_deref().or(from.as_deref());
     let project = DeliveryProject::read(invocation, args.release.file.as_deref(), named)?;
+    project.check_source(&args.source, args.to.image.is_some())?;
     let client = project.client(invocation)?;
     let _lease = invocation.store().ok().map(|store| store.lease());
     let environment = &args.to.environment;
@@ -69,7 +71,10 @@ pub(super) fn run(invocation: &Invocation, args: &PromoteArgs) -> Result<(), Com
         },
         progress: invocation.progress.clone(),
     };
-    let report = promote(&request).map_err(|error| invocation.or_in_store(error.into(), &args.source))?;
+    let explained = |error: BoxedError| {
+        project.with_meaning(&args.source, invocation.or_in_store(error.into(), &args.source))
+    };
+    let report = promote(&request).map_err(explained)?;
     show(invocation, &args.release, &report);
     if witness.is_some() {
         events::deliver(invocation, &client);
@@ -131,7 +136,8 @@ pub(super) fn list(invocation: &Invocation, args: &ReleasesArgs) -> Result<(), C
         interrupt: invocation.interrupt.clone(),
         ..DiffOptions::default()
     });
-    let options = HistoryOptions { most: args.limit as usize, files };
+    let interrupt = invocation.interrupt.clone();
+    let options = HistoryOptions { most: args.limit as usize, files, interrupt };
     let found = history(&Ledger::to_read(client, repository), &args.environment.environment, &options)?;
     if args.format.json {
         invocation.printer.json(&found);
@@ -148,7 +154,7 @@ fn options(
 ) -> Result<ReleaseOptions, CommandError> {
     let actor = match &flags.actor {
         Some(actor) => Some(ReleaseNote::new("actor", actor)?),
-        None => actor(&invocation.environment).and_then(ReleaseNote::fitted),
+        None => actor(&invocation.environment).as_deref().and_then(ReleaseNote::fitted),
     };
     let reason = flags.reason.as_deref().map(|reason| ReleaseNote::new("reason", reason)).transpose()?;
     let now = invocation.environment.now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -180,9 +186,10 @@ const ACTORS: [&str; 8] = [
 ];
 
 /// Who runs this: the user of the CI system, else of this machine.
-fn actor(environment: &Environment) -> Option<&str> {
+fn actor(environment: &Environment) -> Option<String> {
     let of_ci = ACTORS.iter().filter(|_| environment.is_ci());
-    of_ci.chain(&["USER", "LOGNAME"]).find_map(|name| environment.text(name))
+    let named = of_ci.chain(&["USER", "LOGNAME"]).find_map(|name| environment.text(name));
+    named.map(str::to_owned).or_else(|| environment.user())
 }
 
 fn show(invocation: &Invocation, flags: &ReleaseFlags, report: &ReleaseReport) {
@@ -191,6 +198,7 @@ fn show(invocation: &Invocation, flags: &ReleaseFlags, report: &ReleaseReport) {
         invocation.printer.published(&reference);
     }
     invocation.printer.message(view::release::released(report));
+    report.warnings.iter().for_each(|warning| invocation.printer.warning(warning));
     if flags.format.json {
         invocation.printer.json(report);
     } else {
@@ -206,10 +214,11 @@ mod tests {
     #[test]
     fn the_actor_is_the_user_of_the_ci_system() {
         let variables = [("USER", "build"), ("GITLAB_USER_LOGIN", "alice")];
-        assert_eq!(actor(&for_test(&variables)), Some("build"));
+        let actor = |environment: &Environment| super::actor(environment).unwrap_or_default();
+        assert_eq!(actor(&for_test(&variables)), "build");
         let in_ci = [("CI", "true"), ("USER", "build"), ("GITLAB_USER_LOGIN", "alice")];
-        assert_eq!(actor(&for_test(&in_ci)), Some("alice"));
-        assert_eq!(actor(&for_test(&[("CI", "true"), ("LOGNAME", "bob")])), Some("bob"));
-        assert_eq!(actor(&for_test(&[])), None);
+        assert_eq!(actor(&for_test(&in_ci)), "alice");
+        assert_eq!(actor(&for_test(&[("CI", "true"), ("LOGNAME", "bob")])), "bob");
+        assert_eq!(super::actor(&for_test(&[])), None, "the user of this machine is not known");
     }
 }

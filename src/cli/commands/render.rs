@@ -25,7 +25,7 @@ pub(super) fn run(invocation: &Invocation, args: &RenderArgs) -> Result<(), Comm
         let settings = asked.request.settings.environments.get(&args.environment);
         let repository = settings.and_then(|settings| settings.name.as_ref());
         let repository = repository.map_or_else(|| asked.request.name.clone(), |name| name.value.clone());
-        let ledger = Ledger::to_read(session.client.clone(), repository);
+        let ledger = Ledger::to_read(session.client.clone(), repository.clone());
         let at = |error: CommandError| match places.get(&name) {
             Some(place) => error.context(format!("{place}: cannot resolve `pack://{name}`")),
             None => error,
@@ -33,11 +33,7 @@ pub(super) fn run(invocation: &Invocation, args: &RenderArgs) -> Result<(), Comm
         let releases = ledger.releases().map_err(|error| at(error.into()))?;
         let found = ledger.find(&releases, &args.environment, None);
         let release = found.map_err(|error| at(error.into()))?;
-        let image = MemberImage {
-            repository: release.record.image.clone(),
-            tag: Some(release.tag()),
-            digest: release.record.digest,
-        };
+        let image = MemberImage { repository, tag: Some(release.tag()), digest: release.record.digest };
         images.insert(name, image);
     }
     descriptors::deliver(invocation, &args.descriptors, args.format.json, &files, &images, None)

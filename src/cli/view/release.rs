@@ -6,7 +6,7 @@ use crate::cli::format::{Column, Screen, Table, bytes, count};
 use crate::release::append::{PointerState, ReleaseReport};
 use crate::release::history::{PastRelease, ReleaseChange, ReleaseHistory};
 use crate::release::record::ReleaseKind;
-use crate::types::release::{EnvironmentName, ReleaseChoice};
+use crate::types::release::{EnvironmentName, ReleaseChoice, ReleaseNumber};
 
 /// A commit as people write it.
 fn short(revision: &str) -> String {
@@ -20,7 +20,10 @@ pub fn released(report: &ReleaseReport) -> String {
     let ReleaseReport { environment, number, image, digest, .. } = report;
     let what = format!("{image} {}", digest.short());
     let mut text = if report.current {
-        format!("{environment} has {what} already: release {}, nothing to do", number.get())
+        format!(
+            "{environment} has {what} already: release {}, nothing to do: it is the current one",
+            number.get()
+        )
     } else if report.dry_run {
         format!("{environment} would get {what} as release {}", number.get())
     } else {
@@ -127,9 +130,15 @@ pub fn releases(history: &ReleaseHistory, screen: Option<Screen>) -> String {
             let _ = writeln!(text, "{}: {path}", name(history, release));
         }
     }
-    let rest = history.total.saturating_sub(history.releases.len() + history.faults.len());
-    if rest > 0 {
-        let _ = writeln!(text, "{} before these: `--limit` lists more", count(rest as u64, "release"));
+    if history.older > 0 {
+        let _ =
+            writeln!(text, "{} before these: `--limit` lists more", count(history.older as u64, "release"));
+    } else if let Some(last) = history.first.before() {
+        let what = match last {
+            ReleaseNumber::FIRST => "release 1 has".to_owned(),
+            last => format!("releases 1 to {} have", last.get()),
+        };
+        let _ = writeln!(text, "{what} no record any more");
     }
     for fault in &history.faults {
         let _ = writeln!(text, "{}: {}", fault.fault, fault.message);
@@ -168,7 +177,7 @@ mod tests {
     use super::*;
     use crate::release::record::{PreviousRelease, ReleaseNonce, ReleaseNote, ReleaseRecord};
     use crate::types::digest::Digest;
-    use crate::types::release::{ReleaseId, ReleaseKey, ReleaseNumber, ReleaseTime};
+    use crate::types::release::{ReleaseId, ReleaseKey, ReleaseTime};
 
     fn record(number: u32) -> ReleaseRecord {
         let note = |text: &str| ReleaseNote::new("text", text).expect("a line");
@@ -198,7 +207,7 @@ mod tests {
         let record = record(number);
         let id = ReleaseId::of(&Digest::of(&number.to_be_bytes()));
         let tag = record.environment.record_tag(ReleaseKey { number: record.number, id });
-        PastRelease { tag, digest: Digest::of(b"record"), record, change }
+        PastRelease { tag, digest: Digest::of(b"record"), record, image_gone: false, change }
     }
 
     #[test]
@@ -213,6 +222,8 @@ mod tests {
             image: "localhost:5000/shop/app".parse().expect("a repository"),
             pointer: Some(Digest::of(b"moved")),
             total: 9,
+            older: 6,
+            first: ReleaseNumber::FIRST,
             releases: vec![past(9, change(0, 0)), past(8, change(2, 1)), past(7, None)],
             faults: Vec::new(),
         };

@@ -10,7 +10,7 @@ use super::release::ReleaseRecord;
 use crate::formats::json::Raw;
 use crate::oci::{Descriptor, DocumentError, Index, ManifestOrIndex, MediaType, RawDocument, to_json};
 use crate::types::digest::Digest;
-use crate::types::reference::Tag;
+use crate::types::reference::{Repository, Tag};
 use crate::types::release::{EnvironmentName, ReleaseKey};
 
 /// The type of the artifact.
@@ -18,6 +18,8 @@ pub const ARTIFACT_TYPE: &str = "application/vnd.pack.release.v1+json";
 
 /// A larger manifest of an image is not repeated in its record.
 const MAX_EMBEDDED: usize = 64 << 10;
+/// A document with more bytes is no record.
+pub const MAX_RECORD: u64 = 512 << 10;
 
 const RECORD: &str = "pack.release.record";
 /// The annotation with the environment.
@@ -61,17 +63,27 @@ impl StoredRelease {
         Ok((stored, document))
     }
 
-    /// The record that the tag of `environment` and `key` resolves to.
+    /// The record that the tag of `environment` and `key` in `repository` resolves to.
+    ///
+    /// A registry has more than one name, and does not know under which one it was asked. So the record tells the path of
+    /// its repository, and the name of the registry is the one that was asked, whatever the record has.
     ///
     /// # Errors
-    /// When anything in it disagrees with the tag or with itself.
+    /// When anything in it disagrees with the repository, with the tag or with itself.
     pub fn read(
         document: &RawDocument,
+        repository: &Repository,
         environment: &EnvironmentName,
         key: ReleaseKey,
     ) -> Result<Self, RecordFault> {
-        let tag = environment.record_tag(key);
-        parse(document, environment, key).map_err(|why| RecordFault::Tampered { tag, why })
+        let tampered = |why| RecordFault::Tampered { tag: environment.record_tag(key), why };
+        let mut release = parse(document, environment, key).map_err(tampered)?;
+        let image = &mut release.record.image;
+        if image.path() != repository.path() {
+            return Err(tampered(format!("its image is `{image}`, and it is in `{repository}`")));
+        }
+        *image = repository.clone();
+        Ok(release)
     }
 
     /// The tag of the record.
@@ -168,6 +180,10 @@ fn parse(
     if entry.digest != subject.digest {
         return differs("entry", &entry.digest, "its subject", &subject.digest);
     }
+    // A link to an image has nothing else.
+    if subject != Descriptor::new(subject.media_type.clone(), subject.digest, subject.size) {
+        return Err("its subject has other fields than a record has".to_owned());
+    }
     let manifest = embedded_manifest(entry, &subject)?;
     // The annotations, the links and all else: a record is written in one way.
     let again = write(&record, subject.clone(), manifest.as_ref()).map_err(|error| error.to_string())?;
@@ -184,6 +200,13 @@ fn embedded_manifest(entry: &Descriptor, subject: &Descriptor) -> Result<Option<
     let bytes = STANDARD.decode(text.as_bytes()).map_err(|_| "the manifest in it is not base64")?;
     if Digest::of(&bytes) != subject.digest {
         return Err("the manifest in it has another digest than its subject".to_owned());
+    }
+    if bytes.len() as u64 != subject.size {
+        return Err(format!(
+            "its subject has {} bytes, and the manifest in it has {}",
+            subject.size,
+            bytes.len()
+        ));
     }
     RawDocument::new(Some(&subject.media_type), bytes).map(Some).map_err(|error| error.to_string())
 }
@@ -231,6 +254,10 @@ mod tests {
         }
     }
 
+    fn repository() -> Repository {
+        "localhost:5000/shop/app".parse().expect("a repository")
+    }
+
     fn key(number: u32, id: ReleaseId) -> ReleaseKey {
         ReleaseKey { number: ReleaseNumber::new(number).expect("a number"), id }
     }
@@ -238,7 +265,7 @@ mod tests {
     fn read(document: &RawDocument) -> Result<StoredRelease, RecordFault> {
         let environment = "prod".parse().expect("a name");
         let id = record(&manifest("{}")).id().expect("written");
-        StoredRelease::read(document, &environment, key(3, id))
+        StoredRelease::read(document, &repository(), &environment, key(3, id))
     }
 
     /// The bytes are a promise: other tools read them, and readers compare them.
@@ -268,8 +295,51 @@ mod tests {
         image.bytes.extend(vec![b' '; MAX_EMBEDDED]);
         let (stored, document) = StoredRelease::new(record(&image), &image).expect("written");
         assert_eq!(stored.manifest, None);
-        let again = StoredRelease::read(&document, &stored.record.environment, stored.key);
+        let again = StoredRelease::read(&document, &repository(), &stored.record.environment, stored.key);
         assert_eq!(again, Ok(stored));
+    }
+
+    /// A record tells the repository that it is in. A registry may have been asked under another name.
+    #[test]
+    fn a_record_of_another_repository_is_none_of_this_one() {
+        let image = manifest("{}");
+        let (stored, document) = StoredRelease::new(record(&image), &image).expect("written");
+        let read = |name: &str| {
+            let asked: Repository = name.parse().expect("a repository");
+            let read = StoredRelease::read(&document, &asked, &stored.record.environment, stored.key);
+            read.map(|release| release.record.image.to_string())
+        };
+        for same in ["localhost:5000/shop/app", "127.0.0.1:5000/shop/app", "registry.example.com/shop/app"] {
+            assert_eq!(read(same).as_deref(), Ok(same));
+        }
+        for other in ["localhost:5000/shop/app2", "localhost:5000/app", "evil.example.com/x/y"] {
+            let fault = read(other).expect_err(other);
+            assert_eq!(fault.word(), "tampered");
+            let says = format!("its image is `localhost:5000/shop/app`, and it is in `{other}`");
+            assert!(fault.to_string().contains(&says), "{fault}");
+        }
+    }
+
+    /// What the link to the image says beside the digest is compared, too.
+    #[test]
+    fn a_link_that_lies_is_found() {
+        let image = manifest("{}");
+        let (stored, _) = StoredRelease::new(record(&image), &image).expect("written");
+        let read = |link: Descriptor| {
+            let document = write(&stored.record, link, Some(&image)).expect("written");
+            super::StoredRelease::read(&document, &repository(), &stored.record.environment, stored.key)
+        };
+        assert_eq!(read(image.descriptor()).map(|read| read.image), Ok(image.descriptor()));
+        let mut longer = image.descriptor();
+        longer.size += 1;
+        let mut elsewhere = image.descriptor();
+        elsewhere.urls = vec!["https://evil.example.com/x".to_owned()];
+        for (link, says) in
+            [(longer, "and the manifest in it has"), (elsewhere, "other fields than a record has")]
+        {
+            let fault = read(link).expect_err(says).to_string();
+            assert!(fault.contains(says), "{fault}");
+        }
     }
 
     #[test]
@@ -358,7 +428,7 @@ mod tests {
         #[test]
         fn a_record_is_canonical((record, image) in any_record()) {
             let (stored, document) = StoredRelease::new(record.clone(), &image).expect("written");
-            let back = StoredRelease::read(&document, &record.environment, stored.key).expect("read");
+            let back = StoredRelease::read(&document, &record.image, &record.environment, stored.key).expect("read");
             prop_assert_eq!(&back, &stored);
             let (_, again) = StoredRelease::new(back.record, &image).expect("written");
             prop_assert_eq!(again.bytes, document.bytes);
@@ -374,7 +444,7 @@ mod tests {
             bytes[at] = byte;
             let changed = RawDocument { bytes, ..document };
             // The tag certifies all but the place in the history, and the number in the tag that.
-            if let Ok(read) = StoredRelease::read(&changed, &record.environment, stored.key) {
+            if let Ok(read) = StoredRelease::read(&changed, &record.image, &record.environment, stored.key) {
                 prop_assert_ne!(&read.record.previous, &record.previous);
                 prop_assert_eq!(ReleaseRecord { previous: None, ..read.record }, ReleaseRecord { previous: None, ..record });
             }

@@ -3,6 +3,7 @@
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
 use crate::types::reference::Tag;
+use crate::types::release::{EnvironmentName, ReleaseNumber};
 use crate::types::shown::Foreign;
 
 /// Something that a sound history does not have.
@@ -21,6 +22,14 @@ pub enum RecordFault {
     Missing {
         /// Its tag; where that is not known, a pattern that it matches.
         tag: String,
+    },
+    /// The records of several numbers are not there, and later ones are.
+    #[error("the records `{first}` to `{last}` are missing, and there are later ones")]
+    MissingRange {
+        /// A pattern of the tags of the first number.
+        first: String,
+        /// The same of the last number.
+        last: String,
     },
     /// The record that a record follows is not there, and others with its number are: two histories were written.
     #[error(
@@ -42,23 +51,47 @@ pub enum RecordFault {
     },
 }
 
+/// The hint about records that are gone.
+pub const KEEP_TAGS: &str = "keep all tags of releases when tags are cleaned up";
+
 impl RecordFault {
+    /// The records with these numbers are missing.
+    #[must_use]
+    pub fn missing(environment: &EnvironmentName, first: ReleaseNumber, last: ReleaseNumber) -> Self {
+        match (environment.record_tags(first), environment.record_tags(last)) {
+            (tag, last) if tag == last => Self::Missing { tag },
+            (first, last) => Self::MissingRange { first, last },
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Tampered { .. } => "tampered",
-            Self::Missing { .. } => "missing",
+            Self::Missing { .. } | Self::MissingRange { .. } => "missing",
             Self::Fork { .. } | Self::Chain { .. } => "fork",
         }
     }
 
-    /// The tag of the record that it is about, or a pattern of it.
+    /// The environment, where one record is not sound.
     #[must_use]
-    pub fn tag(&self) -> &str {
+    pub fn environment(&self) -> Option<EnvironmentName> {
         match self {
-            Self::Missing { tag } => tag,
-            Self::Tampered { tag, .. } | Self::Fork { tag, .. } | Self::Chain { tag, .. } => tag.as_str(),
+            Self::Missing { .. } | Self::MissingRange { .. } => None,
+            Self::Tampered { tag, .. } | Self::Fork { tag, .. } | Self::Chain { tag, .. } => {
+                EnvironmentName::of_record_tag(tag).map(|(environment, _)| environment)
+            }
+        }
+    }
+
+    /// The tag of the record that it is about, or a pattern of it; of a range, the first and the last.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        match self {
+            Self::Missing { tag } => tag.clone(),
+            Self::MissingRange { first, last } => format!("{first} to {last}"),
+            Self::Tampered { tag, .. } | Self::Fork { tag, .. } | Self::Chain { tag, .. } => tag.to_string(),
         }
     }
 }
@@ -66,7 +99,7 @@ impl RecordFault {
 impl Explain for RecordFault {
     fn kind(&self) -> Kind {
         match self {
-            Self::Missing { .. } => Kind::Input,
+            Self::Missing { .. } | Self::MissingRange { .. } => Kind::Input,
             _ => Kind::Policy,
         }
     }
@@ -74,10 +107,9 @@ impl Explain for RecordFault {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Tampered { .. } | Self::Fork { .. } | Self::Chain { .. } => {
-                "find out who can write to the repository; name the image by its digest to release it all the same"
-                    .to_owned()
+                "find out who can write to the repository".to_owned()
             }
-            Self::Missing { .. } => "keep all tags of releases when tags are cleaned up".to_owned(),
+            Self::Missing { .. } | Self::MissingRange { .. } => KEEP_TAGS.to_owned(),
         })
     }
 }

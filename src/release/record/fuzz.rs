@@ -5,6 +5,7 @@ use super::release::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNonce, Rel
 use crate::oci::artifact::OciArtifact;
 use crate::oci::{ManifestOrIndex, MediaType, RawDocument};
 use crate::types::digest::Digest;
+use crate::types::reference::Repository;
 use crate::types::release::{EnvironmentName, ReleaseId, ReleaseKey, ReleaseNumber, ReleaseTime};
 
 /// Reads `data` as the record of a release; one that is sound has no other bytes.
@@ -12,9 +13,9 @@ pub(crate) fn record(data: &[u8]) {
     let Ok(document) = RawDocument::new(Some(&MediaType::ImageIndex), data.to_vec()) else { return };
     let Ok(environment) = "prod".parse::<EnvironmentName>() else { return };
     // The tag that it would have, so that a change is not refused for its identity alone.
-    let Some(id) = identity(&document) else { return };
+    let Some((repository, id)) = identity(&document) else { return };
     let key = ReleaseKey { number: ReleaseNumber::FIRST, id };
-    let Ok(release) = StoredRelease::read(&document, &environment, key) else { return };
+    let Ok(release) = StoredRelease::read(&document, &repository, &environment, key) else { return };
     assert_eq!(release.descriptor.digest, document.digest());
     assert_eq!(release.record.digest, release.image.digest);
     if let Some(manifest) = release.manifest.clone() {
@@ -23,10 +24,12 @@ pub(crate) fn record(data: &[u8]) {
     }
 }
 
-/// The identity of the release that a document tells of.
-fn identity(document: &RawDocument) -> Option<ReleaseId> {
+/// The repository and the identity of the release that a document tells of.
+fn identity(document: &RawDocument) -> Option<(Repository, ReleaseId)> {
     let Ok(ManifestOrIndex::Index(index)) = document.parse() else { return None };
-    ReleaseRecord::of_json(index.annotations.get("pack.release.record")?).ok()?.id().ok()
+    let record = ReleaseRecord::of_json(index.annotations.get("pack.release.record")?).ok()?;
+    let id = record.id().ok()?;
+    Some((record.image, id))
 }
 
 /// A record of each kind.

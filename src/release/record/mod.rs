@@ -15,6 +15,6 @@ mod fault;
 pub(crate) mod fuzz;
 mod release;
 
-pub use document::{ARTIFACT_TYPE, ENVIRONMENT_KEY, NUMBER_KEY, StoredRelease};
-pub use fault::RecordFault;
+pub use document::{ARTIFACT_TYPE, ENVIRONMENT_KEY, MAX_RECORD, NUMBER_KEY, StoredRelease};
+pub use fault::{KEEP_TAGS, RecordFault};
 pub use release::{PassedGate, PreviousRelease, ReleaseKind, ReleaseNonce, ReleaseNote, ReleaseRecord};

@@ -321,6 +321,16 @@ impl ReleaseRecord {
         Ok(ReleaseId::of(&Digest::of(first.to_json()?.as_bytes())))
     }
 
+    /// About so many bytes of memory: a record with many checks is much larger than its text.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let notes = [Some(&self.source), self.revision.as_ref(), self.actor.as_ref(), self.reason.as_ref()];
+        let of_notes: usize = notes.into_iter().flatten().map(|note| note.0.len()).sum();
+        let of_checks: usize =
+            self.checks.iter().map(|gate| gate.check.0.len() + 2 * size_of::<PassedGate>()).sum();
+        2 * size_of::<Self>() + of_notes + of_checks
+    }
+
     /// Reads the JSON of a record.
     ///
     /// # Errors

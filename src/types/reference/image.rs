@@ -62,7 +62,18 @@ fn parse_reference(text: &str) -> Result<Reference, NameFault> {
             .hint(format!("write `{}`", cited(without_login(bare.trim_end_matches('/'))))));
     }
     let (rest, digest) = match text.split_once('@') {
-        Some((rest, digest)) => (rest, Some(parse_digest(digest)?)),
+        Some((rest, digest)) => {
+            let parsed = parse_digest(digest).map_err(|fault| match is_like_an_environment(digest) {
+                true => fault.hint(format!(
+                    "`@{word}` is a release in `pack promote`, `releases`, `rollback` and `diff` alone; the image of the \
+                     environment `{word}` has the tag `{rest}:{word}`",
+                    word = cited(digest),
+                    rest = cited(rest)
+                )),
+                false => fault,
+            })?;
+            (rest, Some(parsed))
+        }
         None => (text, None),
     };
     let (name, tag) = split_tag(rest);
@@ -74,6 +85,12 @@ fn parse_reference(text: &str) -> Result<Reference, NameFault> {
         }
     })?;
     Ok(Reference { repository, tag: tag.map(parse_tag).transpose()?, digest })
+}
+
+/// Whether a text after `@` was probably meant as the name of an environment.
+fn is_like_an_environment(text: &str) -> bool {
+    let is_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(is_label)
 }
 
 fn parse_digest(text: &str) -> Result<Digest, NameFault> {

@@ -86,6 +86,14 @@ fn each_fault_is_named_with_what_is_allowed() {
         ("a:1+2", "the tag `1+2` has `+` in it; a tag is letters", None),
         ("a@sha256:abc", "the digest after `@` has 3 digits; a digest is `sha256:` and 64", None),
         ("a@md5:x", "`md5:x` after `@` is not a digest", None),
+        (
+            "h.local/a@prod",
+            "`prod` after `@` is not a digest",
+            Some(
+                "`@prod` is a release in `pack promote`, `releases`, `rollback` and `diff` alone; the image of the environment \
+                 `prod` has the tag `h.local/a:prod`",
+            ),
+        ),
         ("localhost:99999/a", "its port `99999` is not a number below 65536", None),
         ("r_.example-/a", "`r_.example-` is not a host name", None),
         ("", "it is empty", None),

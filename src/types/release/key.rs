@@ -1,6 +1,7 @@
 //! Which release of an environment: its number, and an identity that no other release has.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
@@ -69,6 +70,13 @@ impl fmt::Display for ReleaseId {
 }
 
 impl ReleaseKey {
+    /// All keys with a number, in their order.
+    #[must_use]
+    pub const fn of_number(number: ReleaseNumber) -> RangeInclusive<Self> {
+        let (first, last) = (ReleaseId([u8::MIN; ReleaseId::BYTES]), ReleaseId([u8::MAX; ReleaseId::BYTES]));
+        RangeInclusive::new(Self { number, id: first }, Self { number, id: last })
+    }
+
     /// The key that a tag ends with, written in the one way that tags have: `r0003-3f2a91c4e0b2`.
     #[must_use]
     pub(super) fn of_tag(text: &str) -> Option<Self> {

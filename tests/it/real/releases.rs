@@ -138,6 +138,33 @@ fn push(pack: &Pack, directory: &Path, name: &str, count: usize) -> Vec<String> 
     digests
 }
 
+/// The manifest of a released image is deleted, as a clean-up by digest does it: docker-registry has one code for blobs
+/// and for manifests that are missing.
+#[test]
+fn docker_registry_gets_a_deleted_image_again() {
+    let Some(inputs) = inputs(&["tools/docker-registry"]) else { return };
+    let directory = scratch();
+    let directory = directory.path();
+    let mut server = Server::start(&inputs.join("tools/docker-registry"), &directory.join("registry"), false);
+    let pack = Pack::new(&directory.join("home"));
+    let name = format!("{}/shop/app", server.host());
+    let versions = push(&pack, directory, &name, 2);
+    for version in ["1", "2"] {
+        pack.ok(&["promote", &format!("{name}:{version}"), "--to", "prod"]);
+    }
+    for flags in [&[][..], &["--no-pointer"]] {
+        pack.ok(&["promote", &format!("{name}:2"), "--to", "prod"]);
+        assert!(server.delete(&format!("/v2/shop/app/manifests/{}", versions[0])));
+        server.requests();
+        let back = pack.ok(&[&["rollback", &format!("{name}@prod")], flags].concat());
+        assert!(back.trim().ends_with(&versions[0]), "{back}");
+        let puts = server.requests().iter().filter(|request| request.method == "PUT").count();
+        assert!(puts <= 4, "{puts}");
+        let verified = pack.ok(&["verify", back.trim()]);
+        assert!(verified.contains(": ok, "), "{verified}");
+    }
+}
+
 /// A collection of garbage that takes untagged manifests away: what records name is there, and can be released again.
 #[test]
 fn a_collection_of_garbage_spares_what_was_released() {

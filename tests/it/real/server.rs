@@ -124,6 +124,11 @@ impl Server {
         self.directory.join("data")
     }
 
+    /// Deletes a manifest; whether it was there.
+    pub(super) fn delete(&self, path: &str) -> bool {
+        http::send(self.port, "DELETE", path).is_some_and(|(status, _)| status == 202)
+    }
+
     /// Waits until an upload to `repository` has begun to arrive.
     pub(super) fn wait_for_upload(&self, repository: &str) {
         let uploads = self.data().join("docker/registry/v2/repositories").join(repository).join("_uploads");
