@@ -156,7 +156,7 @@ fn docker_registry_gets_a_deleted_image_again() {
         pack.ok(&["promote", &format!("{name}:2"), "--to", "prod"]);
         assert!(server.delete(&format!("/v2/shop/app/manifests/{}", versions[0])));
         server.requests();
-        let back = pack.ok(&[&["rollback", &format!("{name}@prod")], flags].concat());
+        let back = pack.ok(&[&["rollback", &format!("{name}@prod")][..], flags].concat());
         assert!(back.trim().ends_with(&versions[0]), "{back}");
         let puts = server.requests().iter().filter(|request| request.method == "PUT").count();
         assert!(puts <= 4, "{puts}");
