@@ -19,7 +19,7 @@ pub(super) enum ShapeContext {
     Volume,
     /// An image that is a volume.
     VolumeImage,
-    /// `spec` of an object that installs a chart.
+    /// `spec` of an object that installs a chart, or a step behind its rendering.
     Release,
     /// Values of a chart.
     Values,
@@ -120,6 +120,8 @@ pub(super) fn next(context: ShapeContext, key: &str) -> Lead {
         (C::Volume, "image") => Lead::To(C::VolumeImage),
         (C::VolumeImage, "reference") => Lead::Image,
         (C::Release, "values") => Lead::To(C::Values),
+        (C::Release, "postRenderers") => Lead::Items(C::Release),
+        (C::Release, "kustomize") => Lead::To(C::Kustomization),
         (C::Values | C::ImageValues, _) if is_image_key(key) => Lead::PerhapsImage,
         (C::Values | C::ImageValues, _) => Lead::To(C::Values),
         (C::Kustomization, "images") => Lead::Items(C::KustomizedImage),

@@ -177,6 +177,28 @@ fn values_of_charts_keep_their_parts() {
 }
 
 #[test]
+fn objects_of_flux_have_images_as_kustomizations_do() {
+    let entry = "images: [{name: a, newTag: '1'}, {name: b, newName: pack://app, newTag: x, digest: ''}]";
+    let kustomization =
+        format!("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec:\n  {entry}\n");
+    let release = format!(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  postRenderers:\n  - kustomize:\n      {entry}\n"
+    );
+    for text in [&kustomization, &release] {
+        let found: Vec<String> = images("a.yaml", text).into_iter().map(|(_, image)| image).collect();
+        assert_eq!(found, ["a:1", "pack://app"]);
+        let resolved = resolved("a.yaml", text);
+        assert!(
+            resolved.contains("newName: localhost:5000/shop/app, newTag: \"1.20\", digest: 'sha256:D'"),
+            "{resolved}"
+        );
+    }
+    // Another kind has such a list for itself, and only `pack://` counts there.
+    let other = images("a.yaml", &kustomization.replace("kustomize.toolkit.fluxcd.io", "example.com"));
+    assert_eq!(other, [(4, "pack://app".to_owned())]);
+}
+
+#[test]
 fn a_digest_of_another_image_does_not_stay() {
     let text = "image: {repository: pack://a, tag: '', digest: 'sha256:old'}\n";
     let tag = resolved_as("values.yaml", text, ReferenceForm::Tag).expect("resolved");

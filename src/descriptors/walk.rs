@@ -94,6 +94,9 @@ struct DescriptorWalk<'t> {
 /// The maps that are looked at for what is merged into one.
 const MAX_MERGES: usize = 64;
 
+/// The group of the kustomizations of Flux, whose `spec` has what a kustomization has.
+const FLUX: &str = "kustomize.toolkit.fluxcd.io/";
+
 impl<'t> DescriptorWalk<'t> {
     fn new(tree: &'t ValueTree<'t>, selectors: &'t [ImageSelector], found: &'t mut FoundImages) -> Self {
         Self {
@@ -190,10 +193,14 @@ impl<'t> DescriptorWalk<'t> {
         let tree = self.tree;
         let Some(kind) = tree.get_text(at, "kind") else { return };
         self.found.add_kind(&kind);
-        if kind == "HelmRelease"
-            && let Some(spec) = tree.get(at, "spec")
-        {
-            self.waiting.push((spec, ShapeContext::Release, false));
+        let version = tree.get_text(at, "apiVersion").unwrap_or_default();
+        let context = match &*kind {
+            "HelmRelease" => Some(ShapeContext::Release),
+            "Kustomization" if version.starts_with(FLUX) => Some(ShapeContext::Kustomization),
+            _ => None,
+        };
+        if let (Some(context), Some(spec)) = (context, tree.get(at, "spec")) {
+            self.waiting.push((spec, context, false));
         }
         for (number, step) in self.steps.iter().enumerate() {
             if step.kind == Some(&*kind)
