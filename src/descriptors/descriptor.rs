@@ -34,7 +34,7 @@ pub struct DescriptorText {
     pub overlooked: Vec<OverlookedImage>,
     /// The lines at which documents of no known form begin. Only `pack://NAME` counts in these.
     pub unknown: Vec<usize>,
-    /// What became of each selector.
+    /// Whether each selector found something.
     pub selectors: Vec<SelectorUse>,
     /// The kinds of its objects, as far as a hint may name them.
     pub kinds: BTreeSet<String>,

@@ -23,7 +23,7 @@ pub(super) struct FoundImages {
     pub overlooked: BTreeMap<usize, (ImagePlace, OverlookedReason)>,
     /// Documents of no known form, by their place.
     pub unknown: Vec<usize>,
-    /// What became of each selector.
+    /// Whether each selector found something.
     pub selectors: Vec<SelectorUse>,
     /// Kinds of objects.
     pub kinds: BTreeSet<String>,

@@ -22,7 +22,7 @@ pub struct OverlookedImage {
     pub why: OverlookedReason,
 }
 
-/// What became of a selector.
+/// Whether a selector found something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SelectorUse {
     /// Whether an object is of its kind.

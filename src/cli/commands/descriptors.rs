@@ -104,7 +104,7 @@ pub(super) fn projects(
         for (name, place) in &names {
             match finder.find(name) {
                 Ok(directory) => drop(found.insert(name.clone(), directory)),
-                // What is wrong with the others is not asked for: a hint takes a look at all members.
+                // The others are not asked for: the hint of each error takes a look at all members.
                 Err(_) if errors.len() > MOST_ERRORS => break,
                 Err(error) => errors.push(error.context(format!("{place}: cannot resolve `pack://{name}`"))),
             }

@@ -153,7 +153,9 @@ fn every_kind_of_change_makes_a_tree_dirty() {
         let directory = repository();
         assert!(!facts_of(directory.path()).dirty, "{what}");
         change(directory.path());
-        assert!(facts_of(directory.path()).dirty, "{what}");
+        let facts = facts_of(directory.path());
+        let first = if directory.path().join("new").exists() { "new" } else { "file" };
+        assert!(facts.dirty && facts.first_change == Some(first.into()), "{what}: {facts:?}");
     }
 }
 
@@ -252,7 +254,8 @@ fn submodules_are_part_of_the_tree() {
     commit(path);
     assert!(!facts_of(path).dirty);
     write(&path.join("dir/sub/file"), "changed\n");
-    assert!(facts_of(path).dirty, "its content");
+    let facts = facts_of(path);
+    assert!(facts.dirty && facts.first_change == Some("dir/sub".into()), "its content: {facts:?}");
     git(&path.join("dir/sub"), &["checkout", "-q", "file"]);
     assert!(!facts_of(path).dirty);
     write(&path.join("dir/sub/new"), "");

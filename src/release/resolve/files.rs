@@ -52,7 +52,7 @@ pub struct ReadDescriptors {
     pub others: Vec<DescriptorFile>,
     /// Files that were left out, and why.
     pub notes: Vec<String>,
-    /// What became of each selector.
+    /// Whether each selector found something.
     pub selectors: Vec<SelectorUse>,
     /// The kinds of objects, as far as a hint may name them.
     pub kinds: BTreeSet<String>,

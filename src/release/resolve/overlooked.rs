@@ -14,9 +14,9 @@ const MOST_NAMED: usize = 5;
 /// Sentences about what was not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overlooked {
-    /// What may be a mistake.
+    /// Mistakes, perhaps.
     pub warnings: Vec<String>,
-    /// What is as it should be.
+    /// Things that are as they should be.
     pub notes: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub fn unused_selectors(read: &ReadDescriptors, selectors: &[ImageSelector]) -> 
         .collect()
 }
 
-/// What a check, or a run that pins images of others, did not look at.
+/// The parts of the descriptors that a check, or a run that pins images of others, did not look at.
 #[must_use]
 pub fn overlooked(read: &ReadDescriptors, is_format_given: bool) -> Overlooked {
     let mut said = Overlooked::default();
