@@ -111,7 +111,12 @@ impl Destination for AnnouncedDestination {
         self.inner.reader(digest)
     }
 
-    fn list_under(&self, tag: &Tag, document: &RawDocument, seen: Option<Digest>) -> Result<(), BoxedError> {
+    fn list_under(
+        &self,
+        tag: &Tag,
+        document: &RawDocument,
+        seen: Option<Digest>,
+    ) -> Result<bool, BoxedError> {
         self.inner.list_under(tag, document, seen)
     }
 

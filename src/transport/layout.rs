@@ -145,6 +145,14 @@ impl OciLayout {
         }
     }
 
+    /// The name of an entry that is no image of its own.
+    fn name_beside(&self, tag: &Tag) -> EntryName {
+        match &self.naming {
+            TagNaming::Full(repository) => EntryName::full(&repository.at_tag(tag.clone())),
+            TagNaming::Tag | TagNaming::Stored => EntryName::tag(tag.as_str()),
+        }
+    }
+
     fn entry_names(&self, tags: &[Tag]) -> Vec<EntryName> {
         match (&self.naming, &self.name) {
             (TagNaming::Full(repository), _) => {
@@ -256,10 +264,9 @@ impl Source for OciLayout {
     }
 
     fn under_tag(&self, tag: &Tag) -> Result<Option<RawDocument>, BoxedError> {
-        let names = self.entry_names(std::slice::from_ref(tag));
+        let name = self.name_beside(tag);
         let entries = self.layout.index()?.manifests;
-        let is_it =
-            |entry: &&Descriptor| names.iter().any(|name| name_of(entry) == Some(name.reference.as_str()));
+        let is_it = |entry: &&Descriptor| name_of(entry) == Some(name.reference.as_str());
         let document = |entry: &Descriptor| Ok(self.layout.document(entry)?);
         entries.iter().find(is_it).map(document).transpose()
     }
@@ -323,6 +330,12 @@ impl Destination for OciLayout {
     fn reader(&self, _: &Digest) -> Option<Box<dyn Source>> {
         let is_there = std::fs::symlink_metadata(self.layout.root()).is_ok();
         is_there.then(|| Box::new(self.clone()) as Box<dyn Source>)
+    }
+
+    fn list_under(&self, tag: &Tag, document: &RawDocument, _: Option<Digest>) -> Result<bool, BoxedError> {
+        Destination::document(self, document)?;
+        self.layout.set_all(&[self.name_beside(tag)], &document.descriptor())?;
+        Ok(true)
     }
 
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {

@@ -244,12 +244,12 @@ pub trait Destination: Send + Sync {
     }
 
     /// Makes a tag resolve to a document that is no image of its own, such as a list of signatures. Where others may write it at
-    /// the same time, it must resolve to `seen` before.
+    /// the same time, it must resolve to `seen` before. False where the place keeps images alone.
     ///
     /// # Errors
     /// When the tag cannot be set, or somebody else has moved it.
-    fn list_under(&self, tag: &Tag, document: &RawDocument, _seen: Option<Digest>) -> Result<(), BoxedError> {
-        self.finish(document, std::slice::from_ref(tag)).map(drop)
+    fn list_under(&self, _: &Tag, _: &RawDocument, _: Option<Digest>) -> Result<bool, BoxedError> {
+        Ok(false)
     }
 
     /// Makes `tags` resolve to `root`, last of all; with no tags the image is reachable by digest only.

@@ -465,9 +465,14 @@ impl Destination for RegistryDestination {
         }
     }
 
-    fn list_under(&self, tag: &Tag, document: &RawDocument, seen: Option<Digest>) -> Result<(), BoxedError> {
+    fn list_under(
+        &self,
+        tag: &Tag,
+        document: &RawDocument,
+        seen: Option<Digest>,
+    ) -> Result<bool, BoxedError> {
         self.put_over(tag, document, seen)?;
-        Ok(())
+        Ok(true)
     }
 
     fn finish(&self, root: &RawDocument, tags: &[Tag]) -> Result<Delivery, BoxedError> {

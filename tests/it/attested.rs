@@ -401,20 +401,22 @@ fn an_image_is_shown_with_its_documents() {
     let shown = shop.ok("inspect IMAGE").stdout;
     let lines: Vec<&str> = shown.lines().skip_while(|line| *line != "attached").collect();
     assert_eq!(lines.len(), 3, "{shown}");
-    assert!(lines[1].starts_with("├─ sha256:") && lines[1].contains(CYCLONEDX), "{shown}");
-    assert!(
-        lines[2].starts_with("└─ sha256:") && lines[2].contains("sigstore.dev/cosign/sign/v1"),
-        "{shown}"
-    );
+    assert!(lines[1].starts_with("├─ sha256:") && lines[2].starts_with("└─ sha256:"), "{shown}");
+    for word in [CYCLONEDX, "https://sigstore.dev/cosign/sign/v1"] {
+        assert_eq!(lines[1..].iter().filter(|line| line.contains(word)).count(), 1, "{shown}");
+    }
     let json = shop.ok("inspect IMAGE --json").json();
     assert_eq!(json["attached"].as_array().map(Vec::len), Some(2), "{json:#}");
     // A document about a document is asked for by a flag.
-    let bill = text(&json["attached"][0]["digest"]);
+    let attached = json["attached"].as_array().unwrap();
+    let bill = attached.iter().find(|it| it["artifactType"] == CYCLONEDX).unwrap();
+    let bill = text(&bill["digest"]);
     let name = shop.image.trim_end_matches(":1");
     shop.project.write("note.txt", "seen");
     shop.ok(&format!("attach {name}@{bill} note.txt --type text/plain"));
     assert!(!shop.ok("inspect IMAGE").stdout.contains("text/plain"));
-    assert!(shop.ok("inspect IMAGE --referrers").stdout.contains("│  └─ sha256:"));
+    let whole = shop.ok("inspect IMAGE --referrers").stdout;
+    assert!(whole.contains("text/plain"), "{whole}");
     // A registry that fails at the list does not hide the image.
     shop.fake.fault(Fault::always("GET", Kind::Referrers, Action::Answer(Reply::new(403))));
     shop.ok("inspect IMAGE").says(&["note: cannot tell what is attached"]);
@@ -460,4 +462,41 @@ fn a_copy_takes_signatures_along_and_a_rebase_says_which_it_leaves() {
     shop.project.pack("build -f newer.toml -o oci:newer:1 --name localhost/base").ok();
     let rebased = shop.ok("rebase IMAGE --old-base oci:base:1 --base oci:newer:1 -t 2");
     rebased.says(&["the signatures ", "hold for that one alone", "1 document that", "pack sign"]);
+}
+
+/// Anyone who can write to the repository can list anything beside an image that is not signed yet.
+#[test]
+fn bundles_that_lie_neither_stop_a_build_nor_count_as_its_signature() {
+    let shop = Shop::new();
+    shop.ok("build --push");
+    // A bundle of another key, one of ours about another image, and text that is none.
+    shop.project.write("empty.txt", "\n");
+    shop.project.pack("key generate --output other --password-file empty.txt").ok();
+    shop.project.pack(&format!("sign {} --key other.key --password-file empty.txt", shop.image)).ok();
+    shop.project.write("files/site/six-1.0.dist-info/METADATA", "Name: six\nVersion: 2.0\n\n");
+    let other =
+        text(&shop.ok("build --push --tag 2 --sign --key pack.key --json").json()["attached"][0]["digest"]);
+    let manifest = shop.fake.manifest("shop/app", &other.parse().unwrap()).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let bundle = text(&manifest["layers"][0]["digest"]);
+    let bundle = shop.fake.blob("shop/app", &bundle.parse().unwrap()).unwrap();
+    shop.project.write("theirs.json", bundle).write("none.json", "{}");
+    for file in ["theirs.json", "none.json"] {
+        shop.ok(&format!("attach IMAGE {file} --type {BUNDLE}"));
+    }
+    shop.ok(&format!("attach IMAGE none.json --type {CYCLONEDX}"));
+    shop.project.write("files/site/six-1.0.dist-info/METADATA", "Name: six\nVersion: 1.0\n\n");
+    let before = shop.referrers("IMAGE");
+    shop.project.pack(&format!("verify {} --key pack.pub", shop.image)).fails(4);
+    shop.project.forget("signature");
+    shop.ok(SIGNED);
+    shop.ok("verify IMAGE --key pack.pub");
+    let after = shop.referrers("IMAGE");
+    assert_eq!(after.len(), before.len() + 2, "{after:?}");
+    assert!(before.iter().all(|known| after.contains(known)), "{after:?}");
+    // Now that all of it is there, nothing is added, whatever this machine remembers.
+    shop.project.forget("signature");
+    shop.project.forget("outcome");
+    shop.ok(SIGNED);
+    assert_eq!(shop.referrers("IMAGE"), after);
 }

@@ -165,7 +165,6 @@ pub fn copy(
         gathered.older_signatures()?;
         let all = gathered.referring.iter().flat_map(|(_, list)| list);
         report.signatures = all.filter(|entry| entry.artifact_type.as_deref() == Some(BUNDLE)).count();
-        report.older_signatures = gathered.older.iter().map(|(tag, _)| tag.clone()).collect();
         report.referrers = Some(gathered.referring.iter().flat_map(|(_, list)| digests(list)).collect());
     }
     report.blobs = deliver(destination, &gathered.blobs, &options.interrupt)?;
@@ -177,7 +176,12 @@ pub fn copy(
         destination.refer(subject, referrers)?;
     }
     for (tag, layers) in &gathered.older {
-        add_older(destination, &digest, tag, layers)?;
+        if add_older(destination, &digest, tag, layers)? {
+            report.older_signatures.push(tag.clone());
+        } else {
+            let name = destination.name();
+            options.progress.note(format!("{name} keeps no older signatures: `{tag}` is not copied"));
+        }
     }
     report.documents = gathered.counts;
     options.interrupt.check().map_err(CopyError::from)?;
@@ -229,13 +233,13 @@ pub fn tag(
     })
 }
 
-/// Adds older signatures to those that the destination has under the tag.
+/// Adds older signatures to those that the destination has under the tag; whether all are there now.
 fn add_older(
     destination: &dyn Destination,
     image: &Digest,
     tag: &Tag,
     layers: &[Descriptor],
-) -> Result<(), BoxedError> {
+) -> Result<bool, BoxedError> {
     let there = destination.reader(image).map(|reader| reader.under_tag(tag)).transpose()?.flatten();
     let seen = there.as_ref().map(RawDocument::digest);
     let there = match there.map(|document| document.parse()) {
@@ -243,11 +247,13 @@ fn add_older(
         Some(_) => return Err(AttachError::NotSignatures(format!("{}:{tag}", destination.name())).into()),
         None => Vec::new(),
     };
-    if let Some((document, config)) = merged(&there, layers)? {
-        destination.blob(&config)?;
-        destination.list_under(tag, &document, seen)?;
+    match merged(&there, layers)? {
+        Some((document, config)) => {
+            destination.blob(&config)?;
+            destination.list_under(tag, &document, seen)
+        }
+        None => Ok(true),
     }
-    Ok(())
 }
 
 fn digests(descriptors: &[Descriptor]) -> impl Iterator<Item = Digest> + '_ {

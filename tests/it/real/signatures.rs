@@ -71,6 +71,25 @@ fn walk(program: &Path) {
     assert!(is_verified(&ours, "ours.pub", true), "{ours}");
     assert!(is_verified(&ours, "ours.pub", false), "{ours}");
 
+    // Signatures that a build attaches, and the list of packages beside them.
+    let signed = directory.join("app/build.toml");
+    let signed = signed.to_str().expect("a path").to_owned();
+    std::fs::write(app.join("files/page.html"), "built").expect("can be written");
+    let build = ["build", "-f", &signed, "--push", "--sbom", "--sign", "--key", "ours.key", "--tag", "built"];
+    with_password(&[&build[..], &["--signature-format", "both"]].concat());
+    let built = format!("{}:built", ours.split('@').next().expect("a name"));
+    assert!(is_verified(&built, "ours.pub", true), "{built}");
+    assert!(is_verified(&built, "ours.pub", false), "{built}");
+    let tree = cosign(&["tree", &built]).output().expect("cosign starts");
+    let tree = String::from_utf8_lossy(&tree.stdout).into_owned();
+    // One registry lists the type of the configuration in place of the document's.
+    assert_eq!(tree.matches("artifacts via OCI referrer").count(), 2, "{tree}");
+    assert!(pack.ok(&["referrers", &built]).contains("application/vnd.cyclonedx+json"), "{tree}");
+    // Nothing is attached twice, and the signatures stay good.
+    let before = pack.ok(&["referrers", &built]);
+    with_password(&build);
+    assert_eq!(pack.ok(&["referrers", &built]), before);
+
     // A key of cosign, and its signatures, judged by us.
     run(&mut cosign(&["generate-key-pair"]));
     let public = pack.ok(&["key", "public", "cosign.pub"]);
