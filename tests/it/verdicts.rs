@@ -704,7 +704,7 @@ fn a_rebase_needs_the_program_that_starts_the_image() {
 fn a_rebase_knows_the_volumes_of_the_image() {
     let old = base(&["linux/amd64"], "", &[("usr/share/a", "")]);
     let new = base(&["linux/amd64"], "", &[("usr/share/b", "")]);
-    let bases = [&old, &new].map(|base| crate::artifacts::layout(base));
+    let bases = [&old, &new].map(layout);
     let app = Project::with(&crate::support::tree_on(&bases[0]));
     app.write("files/a.txt", "a\n");
     for (volumes, says) in [
