@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::announcer::Now;
 use super::event::EventTime;
 use super::form::message;
-use super::outbox::{HeldEntry, Outbox, OutboxTries};
+use super::outbox::{DamagedEntry, HeldEntry, Outbox, OutboxTries};
 use super::receiver::{Receiver, SecretError, Variables};
 use crate::registry::{Client, RegistryError, WebhookRequest};
 use crate::runtime::deadline;
@@ -63,6 +63,8 @@ pub struct CourierReport {
     pub waiting: Vec<WaitingEvent>,
     /// Events that were given up, and why: sentences.
     pub dropped: Vec<String>,
+    /// Files of the outbox that nothing can be delivered from.
+    pub damaged: Vec<DamagedEntry>,
 }
 
 /// An event that waits.
@@ -152,8 +154,14 @@ impl Courier<'_> {
             Err(_) if !in_memory.is_empty() => Vec::new(),
             Err(error) => return Err(error),
         };
-        let held = names.iter().filter_map(|name| self.outbox.claim(name)).chain(in_memory);
-        for held in held {
+        let mut claimed = Vec::with_capacity(names.len());
+        for name in &names {
+            match self.outbox.claim(name) {
+                Ok(held) => claimed.extend(held),
+                Err(damaged) => report.damaged.push(damaged),
+            }
+        }
+        for held in claimed.into_iter().chain(in_memory) {
             if let Some(held) = self.settled(held, &mut report) {
                 queues.entry(held.entry.receiver.tag()).or_default().push(held);
             }

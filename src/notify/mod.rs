@@ -23,7 +23,7 @@ pub use announcer::{Announcement, Announcer, Now};
 pub use courier::{Courier, CourierReport};
 pub use event::{ChainId, DeliveryEvent, EventTime};
 pub use form::message;
-pub use outbox::{Outbox, OutboxEntry, OutboxTries};
+pub use outbox::{DamagedEntry, Outbox, OutboxEntry, OutboxTries};
 pub use receiver::{DEFAULT_TIMEOUT, Receiver, SecretError, SecretPlace, Variables};
 pub use signature::{SignatureError, SigningKey};
 

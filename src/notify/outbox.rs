@@ -11,15 +11,20 @@
 //! those that are there, so that the order stays where the clock went back. Files are for their
 //! owner alone, because addresses of receivers may have tokens in them. There is no secret in them otherwise.
 //!
+//! A file that is no entry, such as a link, a pipe or one that is cut off, is a [`DamagedEntry`]: it stays where it is, and
+//! is told of.
+//!
 //! If no file can be written, entries wait in memory as long as the program runs.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::event::{DeliveryEvent, EventTime};
@@ -40,6 +45,15 @@ pub struct OutboxEntry {
     pub event: DeliveryEvent,
     /// The receiver, as it was set when the event was made.
     pub receiver: Receiver,
+}
+
+/// A file of the outbox that is no entry: nothing can be delivered from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedEntry {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why it is none.
+    pub why: String,
 }
 
 /// How often an entry was tried.
@@ -142,26 +156,37 @@ impl Outbox {
         Ok(names)
     }
 
-    /// Takes an entry; `None` if it is gone, damaged, or another process holds it.
-    #[must_use]
-    pub fn claim(&self, name: &OsString) -> Option<HeldEntry> {
-        let path = self.directory.as_ref()?.join(name);
-        let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).ok()?;
-        file.try_lock().ok()?;
-        // Its last holder may have delivered and removed it, or renamed it, since it was opened.
-        let (locked, named) = (file.metadata().ok()?, std::fs::symlink_metadata(&path).ok()?);
-        if (locked.dev(), locked.ino()) != (named.dev(), named.ino()) {
-            return None;
+    /// Takes an entry; `None` if it is gone, or another process holds it.
+    ///
+    /// # Errors
+    /// When the file is no entry.
+    pub fn claim(&self, name: &OsString) -> Result<Option<HeldEntry>, DamagedEntry> {
+        let Some(directory) = &self.directory else { return Ok(None) };
+        let path = directory.join(name);
+        let Some(mut file) = found(open(&path, true), &path)? else { return Ok(None) };
+        if file.try_lock().is_err() {
+            return Ok(None);
         }
-        let entry = read(&path)?;
-        Some(HeldEntry { entry, place: HeldPlace::File { path, _locked: file } })
+        // Its last holder may have delivered and removed it, or renamed it, since it was opened.
+        let same = |metadata: io::Result<std::fs::Metadata>| {
+            Some((metadata.as_ref().ok()?.dev(), metadata.ok()?.ino()))
+        };
+        if same(file.metadata()) != same(std::fs::symlink_metadata(&path)) {
+            return Ok(None);
+        }
+        let entry = found(entry_in(&mut file), &path)?;
+        Ok(entry.map(|entry| HeldEntry { entry, place: HeldPlace::File { path, _locked: file } }))
     }
 
-    /// The entry of a name, without taking it; `None` if it is gone or damaged.
-    #[must_use]
-    pub fn look(&self, name: &OsString) -> Option<(OutboxEntry, OutboxTries, bool)> {
-        let path = self.directory.as_ref()?.join(name);
-        Some((read(&path)?, tries(&path), is_intent(&path)))
+    /// The entry of a name, without taking it; `None` if it is gone.
+    ///
+    /// # Errors
+    /// When the file is no entry.
+    pub fn look(&self, name: &OsString) -> Result<Option<(OutboxEntry, OutboxTries, bool)>, DamagedEntry> {
+        let Some(directory) = &self.directory else { return Ok(None) };
+        let path = directory.join(name);
+        let entry = found(open(&path, false).and_then(|mut file| entry_in(&mut file)), &path)?;
+        Ok(entry.map(|entry| (entry, tries(&path), is_intent(&path))))
     }
 
     /// The entries that wait in memory, which are then no longer there.
@@ -246,12 +271,47 @@ fn is_intent(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "intent")
 }
 
-fn read(path: &Path) -> Option<OutboxEntry> {
-    serde_json::from_slice(&crate::runtime::input::read(path, LONGEST_ENTRY).ok()?).ok()
+/// Opens a regular file that is no link. A pipe blocks nothing.
+fn open(path: &Path, writes: bool) -> io::Result<File> {
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits())
+        .map_err(io::Error::other)?;
+    let refused =
+        |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file"));
+    let kind = std::fs::symlink_metadata(path)?.file_type();
+    if kind.is_symlink() {
+        return Err(refused("a symbolic link"));
+    }
+    // To open a device can have effects, so it is asked first; then again, because it may have changed.
+    let file = match kind.is_file() {
+        true => OpenOptions::new().read(true).write(writes).custom_flags(flags).open(path)?,
+        false => return Err(refused("a pipe, a device or a directory")),
+    };
+    if file.metadata()?.is_file() { Ok(file) } else { Err(refused("a pipe or a device")) }
+}
+
+fn text_in(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if file.take(LONGEST_ENTRY + 1).read_to_end(&mut text)? as u64 > LONGEST_ENTRY {
+        return Err(io::Error::other(format!("it has more than {LONGEST_ENTRY} bytes")));
+    }
+    Ok(text)
+}
+
+fn entry_in(file: &mut File) -> io::Result<OutboxEntry> {
+    serde_json::from_slice(&text_in(file)?).map_err(io::Error::other)
+}
+
+/// The result of looking at `path`; `None` where nothing is.
+fn found<T>(result: io::Result<T>, path: &Path) -> Result<Option<T>, DamagedEntry> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DamagedEntry { path: path.to_owned(), why: error.to_string() }),
+    }
 }
 
 fn tries(path: &Path) -> OutboxTries {
-    let text = crate::runtime::input::read(&path.with_extension("tries"), LONGEST_ENTRY);
+    let text = open(&path.with_extension("tries"), false).and_then(|mut file| text_in(&mut file));
     text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
@@ -285,15 +345,16 @@ mod tests {
         let names = outbox.names().expect("one");
         assert_eq!(names.len(), 1);
         // It belongs to the process that made it.
-        assert!(outbox.claim(&names[0]).is_none());
+        let claim = |name: &OsString| outbox.claim(name).expect("no damage");
+        assert!(claim(&names[0]).is_none());
         assert!(held.is_intent());
         let held = held.confirm().expect("renamed");
-        assert!(outbox.claim(&names[0]).is_none(), "its old name is gone");
+        assert!(claim(&names[0]).is_none(), "its old name is gone");
         let names = outbox.names().expect("one");
-        assert!(outbox.claim(&names[0]).is_none());
+        assert!(claim(&names[0]).is_none());
         held.remember(&OutboxTries { count: 2, not_before: 9, why: "no".to_owned() });
         held.leave();
-        let held = outbox.claim(&names[0]).expect("free");
+        let held = claim(&names[0]).expect("free");
         assert_eq!((held.is_intent(), held.tries().count), (false, 2));
         assert_eq!(held.entry, entry("http://h/one"));
         held.remove();
@@ -311,7 +372,10 @@ mod tests {
             outbox.intend(entry).expect("written").leave();
         }
         let names = outbox.names().expect("four");
-        let held = names.iter().map(|name| outbox.claim(name).expect("free").entry.event.time.milliseconds());
+        let held = names.iter().map(|name| {
+            let held = outbox.claim(name).expect("no damage").expect("free");
+            held.entry.event.time.milliseconds()
+        });
         assert_eq!(held.collect::<Vec<_>>(), [times[0], times[1], times[2], times[3]]);
     }
 
@@ -331,14 +395,37 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_entry_is_passed_over() {
+    fn a_file_that_is_no_entry_is_told_of_and_not_followed() {
         let store = tempfile::tempdir().expect("a directory");
         let outbox = Outbox::new(Some(store.path()));
         outbox.intend(entry("http://h/one")).expect("written").leave();
         let names = outbox.names().expect("one");
-        std::fs::write(store.path().join("outbox").join(&names[0]), "{").expect("damaged");
-        assert!(outbox.claim(&names[0]).is_none());
-        assert!(outbox.look(&names[0]).is_none());
+        let path = store.path().join("outbox").join(&names[0]);
+        let whole = std::fs::read(&path).expect("read");
+        let elsewhere = store.path().join("elsewhere");
+        std::fs::write(&elsewhere, &whole).expect("written");
+        let damaged = |says: &str| {
+            let (claimed, looked) =
+                (outbox.claim(&names[0]).expect_err(says), outbox.look(&names[0]).expect_err(says));
+            assert_eq!(claimed, looked);
+            assert!(claimed.path == path && claimed.why.contains(says), "{claimed:?}");
+            std::fs::remove_file(&path).expect("removed");
+        };
+        std::fs::write(&path, &whole[..whole.len() / 2]).expect("cut off");
+        damaged("EOF while parsing");
+        std::fs::write(&path, vec![b' '; 300 << 10]).expect("written");
+        damaged("more than 262144 bytes");
+        std::os::unix::fs::symlink(&elsewhere, &path).expect("linked");
+        damaged("a symbolic link");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
+            .expect("a pipe");
+        damaged("a pipe");
+        assert!(
+            outbox.claim(&names[0]).expect("no damage").is_none()
+                && outbox.look(&names[0]).expect("none").is_none()
+        );
+        std::fs::write(&path, &whole).expect("written");
+        assert!(outbox.claim(&names[0]).expect("no damage").is_some());
     }
 
     #[test]

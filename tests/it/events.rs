@@ -191,6 +191,39 @@ fn a_crash_before_the_tag_moved_tells_nothing() {
 }
 
 #[test]
+fn damaged_files_of_the_outbox_are_named_and_not_followed() {
+    let (registry, hook) = (Fake::start().unwrap(), Hook::start());
+    let project = project(&registry, &webhook(&hook, ""));
+    hook.answers(vec![HookAnswer::Status(503, String::new()); 3]);
+    project.pack("build --push --allow-retag").ok();
+    hook.take();
+    let directory = project.cache().join("outbox");
+    let waiting =
+        files_below(&directory).into_iter().find(|path| path.extension().unwrap() == "event").unwrap();
+    let elsewhere = project.beside("elsewhere");
+    std::fs::copy(&waiting, &elsewhere).unwrap();
+    std::fs::write(directory.join("1-cut.event"), "{").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, directory.join("2-link.event")).unwrap();
+    assert!(
+        std::process::Command::new("mkfifo").arg(directory.join("3-pipe.event")).status().unwrap().success()
+    );
+    let says =
+        ["3 entries of the outbox are damaged", "1-cut.event", "2-link.event", "3-pipe.event", "remove them"];
+    let listed = project.pack("events list --json").ok().says(&says);
+    assert_eq!(listed.json().as_array().unwrap().len(), 1);
+    let said = project.pack("events flush --json").run().has_code(1).says(&says);
+    assert_eq!((&said.json()["delivered"], &said.json()["damaged"]), (&1.into(), &3.into()));
+    assert_eq!(hook.take().len(), 1, "that of the link is told by nobody");
+    project.write("files/a.txt", "b\n").pack("build --push --allow-retag").ok().says(&says);
+    hook.take();
+    for name in ["1-cut", "2-link", "3-pipe"] {
+        std::fs::remove_file(directory.join(format!("{name}.event"))).unwrap();
+    }
+    let said = project.pack("events flush").ok();
+    assert!(!said.stderr.contains("damaged"), "{said:?}");
+}
+
+#[test]
 fn a_receiver_that_fails_fails_no_push_and_gets_the_same_event_later() {
     let (registry, hook) = (Fake::start().unwrap(), Hook::start());
     let project = project(&registry, &webhook(&hook, "timeout = \"4s\""));

@@ -14,7 +14,7 @@ use super::super::view;
 use crate::engine::{Request, Target};
 use crate::notify::{
     AnnouncedDestination, Announcement, Announcer, ChainId, Courier, CourierReport, DEFAULT_TIMEOUT,
-    DeliveryEvent, EventTime, ImageOrigin, Now, Receiver, SecretPlace, Variables,
+    DamagedEntry, DeliveryEvent, EventTime, ImageOrigin, Now, Receiver, SecretPlace, Variables,
 };
 use crate::oci::{ManifestOrIndex, RawDocument};
 use crate::project::config::{Settings, WebhookSettings};
@@ -23,6 +23,8 @@ use crate::release::append::{PointerState, ReleaseReport, ReleaseWitness};
 use crate::release::record::{ReleaseKind, ReleaseNote};
 use crate::types::delivery::DeliveryKind;
 use crate::types::error::BoxedError;
+use crate::types::listed::listed;
+use crate::types::shown::shown_path;
 
 /// Lists or delivers what waits.
 ///
@@ -38,7 +40,16 @@ pub(super) fn run(invocation: &Invocation, command: &EventsCommand) -> Result<()
 fn list(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
     let outbox = invocation.outbox();
     let names = outbox.names().map_err(|error| unreadable(&error))?;
-    let entries: Vec<_> = names.iter().filter_map(|name| outbox.look(name)).collect();
+    let (mut entries, mut damaged) = (Vec::new(), Vec::new());
+    for name in &names {
+        match outbox.look(name) {
+            Ok(entry) => entries.extend(entry),
+            Err(entry) => damaged.push(entry),
+        }
+    }
+    if let Some(error) = damage(&damaged) {
+        invocation.printer.late(&error);
+    }
     if is_json {
         invocation.printer.json(&view::events::waiting_json(&entries));
     } else if entries.is_empty() {
@@ -57,20 +68,37 @@ fn flush(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
     tell(invocation, &report, "");
     if is_json {
         let (delivered, waiting) = (report.delivered, report.waiting.len());
-        let value: Value = json!({ "delivered": delivered, "waiting": waiting, "dropped": report.dropped });
+        let (dropped, damaged) = (&report.dropped, report.damaged.len());
+        let value: Value =
+            json!({ "delivered": delivered, "waiting": waiting, "dropped": dropped, "damaged": damaged });
         invocation.printer.json(&value);
     } else {
         let delivered = format::count(report.delivered as u64, "event");
         invocation.printer.message(format!("{delivered} delivered\n"));
     }
+    let damage = damage(&report.damaged);
     match report.waiting.len() as u64 {
-        0 => Ok(()),
+        0 => damage.map_or(Ok(()), Err),
         one_or_more => {
+            damage.iter().for_each(|error| invocation.printer.late(error));
             let waiting = format::count(one_or_more, "event");
             Err(CommandError::new(ExitStatus::Registry, format!("{waiting} not delivered"))
                 .hint("`pack events list` shows what waits"))
         }
     }
+}
+
+/// The error about files of the outbox that nothing can be delivered from, with the first of them.
+fn damage(entries: &[DamagedEntry]) -> Option<CommandError> {
+    let first = entries.first()?;
+    let (count, verb, it) = match entries.len() as u64 {
+        1 => ("1 entry".to_owned(), "is", "it: its event is"),
+        more => (format::count(more, "entry"), "are", "them: their events are"),
+    };
+    let names = listed(entries.iter().map(|entry| shown_path(&entry.path)));
+    let message = format!("{count} of the outbox {verb} damaged: {names}");
+    let error = CommandError::new(ExitStatus::Input, &first.why).context(message);
+    Some(error.hint(format!("no event can be read from such a file; remove {it} never told")))
 }
 
 fn unreadable(error: &std::io::Error) -> CommandError {
@@ -166,7 +194,10 @@ pub(super) fn announced(
 /// moved.
 pub(super) fn deliver(invocation: &Invocation, client: &Client) {
     match courier(invocation, client).deliver(false) {
-        Ok(report) => tell(invocation, &report, "; `pack events flush` tries again"),
+        Ok(report) => {
+            tell(invocation, &report, "; `pack events flush` tries again");
+            damage(&report.damaged).iter().for_each(|error| invocation.printer.late(error));
+        }
         Err(error) => invocation.printer.late(&unreadable(&error)),
     }
 }
