@@ -11,6 +11,7 @@ pub mod environment;
 pub mod error;
 pub mod file;
 pub mod format;
+mod hint_flags;
 pub mod invocation;
 pub mod man;
 pub mod outputs;
@@ -36,6 +37,7 @@ use clap::Parser as _;
 use args::{Cli, Command};
 use environment::Environment;
 use error::{CommandError, ExitStatus};
+use hint_flags::HintFlags;
 use invocation::Invocation;
 use printer::Printer;
 use timings::Recorder;
@@ -62,6 +64,8 @@ pub fn main() -> ExitCode {
         }
     };
     let printer = Printer::new(cli.printer_options(), &environment);
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    printer.finish_errors(move |error| HintFlags::of(&words).applied(error));
     let status = signals::catch_panics(&printer, || run(&cli, environment, &printer, started));
     ExitCode::from(status.code())
 }

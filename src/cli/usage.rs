@@ -125,7 +125,7 @@ fn flag_of(argument: &str) -> &str {
 }
 
 /// The command's words, such as `pack cache prune`: those of a command line that are commands.
-fn command_of(words: &[OsString]) -> String {
+pub(super) fn command_of(words: &[OsString]) -> String {
     command_among(words, |_| true)
 }
 

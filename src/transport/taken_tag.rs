@@ -54,11 +54,7 @@ impl Explain for TakenTag {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(
-            "choose another tag, or give `--allow-retag` to move this one; in build.toml, \
-             `{ name = \"…\", moves = true }` in `tags` is a tag that moves"
-                .to_owned(),
-        )
+        Some("choose another tag, or give `--allow-retag` to move this one".to_owned())
     }
 }
 

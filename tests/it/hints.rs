@@ -6,6 +6,7 @@ use crate::artifacts::{AMD64, base, elf, layout, war};
 use crate::registry::Served;
 use crate::support::{Project, Zip, tree_on};
 use crate::verdicts::TEN;
+use crate::workspace::pushed::Pushed;
 
 #[test]
 fn flags_are_shown_as_they_were_written() {
@@ -19,6 +20,30 @@ fn flags_are_shown_as_they_were_written() {
     // The flag wins over `--set`.
     let built = project.pack("plan --json --set app.root=/wrong --root /right").ok().json();
     assert!(built["images"][0]["layers"][0]["why"].as_str().unwrap().contains("/right"), "{built}");
+}
+
+/// A flag in a hint is one of the command that was run, or has its command before it.
+#[test]
+fn a_hint_names_the_command_of_a_flag() {
+    let project = Project::with(
+        "[image]\nname = \"localhost/a\"\nbase = \"scratch\"\ntags = [\"{env.X}\"]\n[app]\npath = \"f\"\nkind = \"tree\"\nroot = \"/a\"\n",
+    );
+    project.write("f/a", "a");
+    for (command, flag) in [("build", "`--tag`"), ("update", "`pack build --tag`")] {
+        let said = project.pack(command).args("--untrusted").run().has_code(4);
+        said.says(&["which `--untrusted` forbids", &format!("= hint: give its value by a flag: {flag}, or")]);
+    }
+    let registry = Pushed::start();
+    let other = Project::small();
+    let name = format!("{}/shop/app", registry.address);
+    let push = format!("build --push --name {name} --tag");
+    other.pack(&push).args("1").ok();
+    other.write("files/a.txt", "changed").pack(&push).args("2").ok();
+    let said = other.pack(&format!("tag {name}:2 1")).fails(4);
+    assert!(!said.stderr.contains("build.toml"), "{said:?}");
+    said.says(&["hint: choose another tag, or give `--allow-retag` to move this one"]);
+    let said = other.write("files/a.txt", "again").pack(&push).args("2").fails(4);
+    said.says(&["moves = true }` in `tags` is a tag that moves"]);
 }
 
 #[test]

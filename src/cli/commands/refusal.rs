@@ -8,6 +8,7 @@ use crate::engine::{RefusedImage, Session};
 use crate::inspect::diff::{self, DiffOptions};
 use crate::oci::Image;
 use crate::transport::load::{load_manifest, offers};
+use crate::transport::taken_tag::TakenTag;
 use crate::transport::{Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
@@ -29,7 +30,11 @@ pub(super) fn explained(
             let first = first_difference(invocation, &there, &*refused.image);
             (refused.taken.name.clone(), first.unwrap_or_else(|| "it cannot be read".to_owned()))
         });
+    let is_taken = RefusedImage::behind(&error).is_some() || TakenTag::behind(&error).is_some();
     let mut error = CommandError::from(error);
+    if is_taken {
+        error = error.hint("in build.toml, `{ name = \"…\", moves = true }` in `tags` is a tag that moves");
+    }
     if let Some((tag, first)) = first {
         error.chain.push(format!(
             "the build is not reproducible from its revision alone; first difference: {first}"

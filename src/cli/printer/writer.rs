@@ -51,7 +51,12 @@ struct PrinterState {
     failure: Mutex<Option<io::Error>>,
     /// The result that cannot be undone any more.
     published: Mutex<Option<String>>,
+    /// Finishes errors with what the command line says, if that is known.
+    finisher: OnceLock<ErrorFinisher>,
 }
+
+/// Changes an error before it is printed.
+type ErrorFinisher = Box<dyn Fn(&CommandError) -> CommandError + Send + Sync>;
 
 impl std::fmt::Debug for Printer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,6 +100,7 @@ impl Printer {
             bars: OnceLock::new(),
             failure: Mutex::default(),
             published: Mutex::default(),
+            finisher: OnceLock::new(),
         };
         Self(Arc::new(inner))
     }
@@ -232,9 +238,20 @@ impl Printer {
         self.say(&format!("{label} {}", printable(&redact_message(text.as_ref()))));
     }
 
+    /// Has all errors changed by `finish` before they are printed.
+    pub fn finish_errors(&self, finish: impl Fn(&CommandError) -> CommandError + Send + Sync + 'static) {
+        // There is one command line, and so one call.
+        let _ = self.0.finisher.set(Box::new(finish));
+    }
+
+    fn finished(&self, error: &CommandError) -> CommandError {
+        self.0.finisher.get().map_or_else(|| error.clone(), |finish| finish(error))
+    }
+
     /// Prints an error with its causes and hints to stderr, always.
     pub fn error(&self, error: &CommandError) {
-        let text = error
+        let text = self
+            .finished(error)
             .render(|label| self.paint(if label == "hint:" { Style::Hint } else { Style::Error }, label));
         self.write_message(&text);
     }
@@ -242,7 +259,7 @@ impl Printer {
     /// Prints what went wrong after the work was done: no failure of the command any more, and said even with
     /// `--quiet`.
     pub fn late(&self, error: &CommandError) {
-        let text = error.render(|label| match label {
+        let text = self.finished(error).render(|label| match label {
             "error:" => self.paint(Style::Warning, "warning:"),
             "hint:" => self.paint(Style::Hint, label),
             label => self.paint(Style::Warning, label),
