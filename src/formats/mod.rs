@@ -1,9 +1,14 @@
 //! Formats that know nothing of images: DEFLATE, ELF, tar, zip, JSON, JavaScript, ranges of versions.
 
+mod cost;
 pub mod deflate;
 pub mod elf;
 pub mod javascript;
 pub mod json;
+pub(crate) mod json_cost;
 pub mod node_range;
+pub(crate) mod toml_cost;
 pub(crate) mod untar;
 pub mod zip;
+
+pub use cost::CostlyText;

@@ -4,6 +4,7 @@ use super::classes::{SearchedClassPath, remedy_of_jar};
 use super::image::{CandidateImage, absolute};
 use crate::artifact::{Interpreted, JavaRun, interpreted};
 use crate::bases::{BaseAnswer, BaseNode, FileTree, follow};
+use crate::formats::json_cost;
 use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Finding, Severity};
@@ -21,6 +22,9 @@ const MODULE: [&str; 3] = [".py", "", ".pyc"];
 
 /// The files that Python runs in a directory.
 const MAIN: [&str; 3] = ["", "/__main__.py", "/__main__.pyc"];
+
+/// The most memory that reading a `package.json` may take.
+const MOST_MEMORY: u64 = 96 << 20;
 
 /// A longer class path is not shown.
 const MAX_LIST: usize = 200;
@@ -170,7 +174,10 @@ fn main_of<T: FileTree>(
         return Ok(None);
     };
     let Some(text) = image.tree.own_text(&package)? else { return Ok(None) };
-    let package: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let package: serde_json::Value = match json_cost::check(&text, MOST_MEMORY) {
+        Ok(_) => serde_json::from_slice(&text).unwrap_or_default(),
+        Err(_) => serde_json::Value::Null,
+    };
     Ok(package["main"].as_str().map(str::to_owned))
 }
 

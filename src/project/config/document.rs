@@ -13,6 +13,8 @@ use super::decode::{Decode, Decoder};
 use super::node::{TomlNode, TomlTable, TomlValue};
 use super::source::{Diagnostic, Sources, Span, TextOrigin};
 use super::{ConfigError, ConfigError::NotFound};
+use crate::formats::CostlyText;
+use crate::formats::toml_cost;
 use crate::types::shown::shown_path;
 
 /// The parser's name for the one error that has no consequences.
@@ -33,6 +35,12 @@ const APP: &str = "app";
 /// The array of tables of the further layers.
 const LAYER: &str = "layer";
 
+/// The most memory that reading a build file or the like may take.
+const MOST_MEMORY: u64 = 192 << 20;
+
+/// The longest text of which more than its first fault is looked for: each fault takes memory.
+const MOST_WITH_FAULTS: usize = 256 << 10;
+
 /// A build file, or the lack of one, with what overrides it.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -41,6 +49,8 @@ pub struct Document {
     root: TomlNode,
     /// The directory that relative paths in the build file and in `--set` start from.
     directory: std::path::PathBuf,
+    /// The memory that reading its files took at most, in bytes.
+    cost: u64,
 }
 
 impl Document {
@@ -49,7 +59,7 @@ impl Document {
     pub fn empty(directory: &Path) -> Self {
         let span = Span::new(0, &(0..0));
         let root = TomlNode { span, value: TomlValue::Table(TomlTable::new()) };
-        Self { sources: Sources::default(), root, directory: directory.to_owned() }
+        Self { sources: Sources::default(), root, directory: directory.to_owned(), cost: 0 }
     }
 
     /// Reads the build file at `path`. Relative paths in it are relative to its directory.
@@ -65,7 +75,16 @@ impl Document {
     /// # Errors
     /// When it is not TOML.
     pub fn parse(name: &str, directory: &Path, text: &str) -> Result<Self, ConfigError> {
-        Self::empty(directory).with(name, directory, text)
+        Self::empty(directory).with(name, directory, text, MOST_MEMORY)
+    }
+
+    /// The same for a document that programs write, which may be larger: reading it takes at most `most` bytes of memory.
+    ///
+    /// # Errors
+    /// When it is not TOML, or takes more.
+    pub(in crate::project) fn parse_large(name: &str, text: &str, most: u64) -> Result<Self, ConfigError> {
+        let directory = Path::new("");
+        Self::empty(directory).with(name, directory, text, most)
     }
 
     /// Reads the build file of the member `called` of the workspace that this is the root of.
@@ -91,7 +110,7 @@ impl Document {
         directory: &Path,
         text: &str,
     ) -> Result<Self, ConfigError> {
-        let mut member = self.clone().with(name, directory, text)?;
+        let mut member = self.clone().with(name, directory, text, MOST_MEMORY)?;
         for (key, given) in self.table() {
             if key != WORKSPACE && !OF_ONE_IMAGE.contains(&&**key) {
                 inherit(member.table_mut(), key, given);
@@ -112,6 +131,12 @@ impl Document {
             inherit(member.table_mut(), "config", config);
         }
         Ok(member)
+    }
+
+    /// The memory that reading its build file took at most, in bytes, with that of the root which it takes tables from.
+    #[must_use]
+    pub const fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// Whether this is the root of a workspace.
@@ -137,9 +162,19 @@ impl Document {
     }
 
     /// Replaces the tree by that of `text`, and keeps the sources.
-    fn with(mut self, name: &str, directory: &Path, text: &str) -> Result<Self, ConfigError> {
+    fn with(mut self, name: &str, directory: &Path, text: &str, most: u64) -> Result<Self, ConfigError> {
+        match toml_cost::check(text, most) {
+            Ok(cost) => self.cost += cost,
+            Err(costly) => return Err(self.too_costly(name, directory, &costly)),
+        }
         let base = self.sources.add(name, directory, TextOrigin::File, text);
-        let (table, errors) = DeTable::parse_recoverable(text);
+        let (table, errors) = match text.len() {
+            ..=MOST_WITH_FAULTS => DeTable::parse_recoverable(text),
+            _ => match DeTable::parse(text) {
+                Ok(table) => (table, Vec::new()),
+                Err(error) => (toml::Spanned::new(0..0, DeTable::new()), vec![error]),
+            },
+        };
         if !errors.is_empty() {
             // Whatever the parser finds after the first slip is mostly a consequence of it.
             let slip = errors.iter().filter(|error| error.message() != DUPLICATE).take(1);
@@ -156,6 +191,13 @@ impl Document {
         };
         directory.clone_into(&mut self.directory);
         Ok(self)
+    }
+
+    /// The error about a file that is not even looked at.
+    fn too_costly(mut self, name: &str, directory: &Path, why: &CostlyText) -> ConfigError {
+        let base = self.sources.add(name, directory, TextOrigin::File, "");
+        let hint = "put it back as it was: `pack` reads files of a sensible size".to_owned();
+        self.sources.wrong_at(Span::new(base, &(0..0)), why.to_string(), Some(hint))
     }
 
     /// Writes `KEY=VALUE` into the document: a dotted key and a TOML value, or a string where it is none.

@@ -359,31 +359,50 @@ impl Diagnostics {
         let secrets = found.as_ref().map(|(source, range)| source.secrets_near(range)).unwrap_or_default();
         // A value may hold line breaks or control characters; a title is one line.
         let line = |text: &str| one_line(&redact_message(&redact_values(text, &secrets))).into_owned();
+        let mut place = None;
         let mut group = Group::with_title(level.primary_title(line(&diagnostic.message)));
         if let Some((source, range)) = found {
             let range = first_line(&source.text, range);
             let redacted = RedactedText::new(&source.text, source.secrets().to_vec());
-            let range = redacted.range(&range);
+            let shown = redacted.range(&range);
             let text = redacted.into_text();
+            if source.origin == TextOrigin::File {
+                place = Some((source, range.start, column(&text, shown.start)));
+            }
             group = group.element(match source.origin {
                 TextOrigin::File => {
-                    Snippet::source(text).path(&*source.name).annotation(AnnotationKind::Primary.span(range))
+                    Snippet::source(text).path(&*source.name).annotation(AnnotationKind::Primary.span(shown))
                 }
                 // As it was typed: a flag has a name, and no lines worth counting.
                 TextOrigin::Typed => {
                     let prefix = source.prefix();
-                    let range = prefix.len() + range.start..prefix.len() + range.end;
+                    let shown = prefix.len() + shown.start..prefix.len() + shown.end;
                     Snippet::source(prefix + &text)
                         .line_numbering(false)
-                        .annotation(AnnotationKind::Primary.span(range))
+                        .annotation(AnnotationKind::Primary.span(shown))
                 }
             });
         }
         if let Some(hint) = &diagnostic.hint {
             group = group.element(Level::HELP.with_name("hint").message(line(hint)));
         }
-        renderer.render(&[group])
+        let report = renderer.render(&[group]);
+        match place {
+            // A secret before it is shorter as it is shown: the place told is that in the file.
+            Some((source, start, shown)) => {
+                let (line, column) = source.line_and_column(start);
+                let of = |column: usize| format!("{}:{line}:{column}", source.name);
+                if column == shown { report } else { report.replacen(&of(shown), &of(column), 1) }
+            }
+            None => report,
+        }
     }
+}
+
+/// The column of a place in its line, from 1.
+fn column(text: &str, place: usize) -> usize {
+    let before = text.get(..place).unwrap_or_default();
+    before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
 }
 
 /// A value that spans lines is marked on its first one only: the caret says where to look, not how far.
@@ -470,6 +489,28 @@ mod tests {
             let error = sources.error_at(span, text, Some("do\nthis".to_owned()));
             prop_assert!(error.to_string().contains("hint"));
         }
+    }
+
+    /// The column is that of the file, which a person or an editor goes to.
+    #[test]
+    fn a_secret_before_a_fault_moves_no_column() {
+        let text = "x = 1\nenv = { DB_PASSWORD = \"hunter2!Zq9xyzw\", ä = \"w\", PORT = \"x\" }\n";
+        let mut sources = Sources::default();
+        sources.add("build.toml", Path::new("x"), TextOrigin::File, text);
+        let at = text.find("\"x\"").expect("a value");
+        let span = Span::new(0, &(at..at + 3));
+        let column =
+            text.lines().nth(1).expect("a line").split("\"x\"").next().expect("a part").chars().count() + 1;
+        let place = format!("build.toml:2:{column}");
+        assert_eq!(sources.location(span), place);
+        let told = sources.error_at(span, "no number", None).to_string();
+        assert!(told.contains(&format!("--> {place}\n")), "{told}");
+        assert!(!told.contains("hunter2") && told.contains("PORT = \"x\""), "{told}");
+        // The marks are under the value as it is shown.
+        let lines: Vec<&str> = told.lines().collect();
+        let shown = lines.iter().position(|line| line.contains("PORT")).expect("the line");
+        let chars = |line: &str, word: &str| line[..line.find(word).expect("a word")].chars().count();
+        assert_eq!(chars(lines[shown], "\"x\""), chars(lines[shown + 1], "^^^"), "{told}");
     }
 
     #[test]

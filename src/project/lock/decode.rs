@@ -1,7 +1,6 @@
 //! The text of a lock, read: the entries that it has, without the facts that are not those of their digests.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::encode::checksum;
 use super::error::LockError;
@@ -19,11 +18,11 @@ use crate::types::platform::Platform;
 ///
 /// # Errors
 /// When `text` is not a lock.
-pub(super) fn decode(name: &str, text: &str) -> Result<BTreeMap<String, LockedBase>, LockError> {
+pub(super) fn decode(name: &str, text: &str, most: u64) -> Result<BTreeMap<String, LockedBase>, LockError> {
     if text.lines().any(|line| line.starts_with("<<<<<<< ")) {
         return Err(LockError::Conflict(name.to_owned()));
     }
-    let document = Document::parse(name, Path::new(""), text).map_err(LockError::Invalid)?;
+    let document = Document::parse_large(name, text, most).map_err(LockError::Invalid)?;
     let file: LockText = document.decode().map_err(LockError::Invalid)?;
     let mut bases = BTreeMap::new();
     for base in file.bases {

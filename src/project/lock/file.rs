@@ -19,6 +19,12 @@ pub const FILE_NAME: &str = "build.lock";
 /// The longest lock that is read: a thousand bases with all that is known of them.
 pub const MAX_LOCK: u64 = 64 << 20;
 
+/// The most memory that reading a lock may take: for a lock of some 35,000 lines.
+const MOST_MEMORY: u64 = 192 << 20;
+
+/// The same for a lock within the results of a run, which are in memory themselves.
+const MOST_LEARNED: u64 = 96 << 20;
+
 /// A lock that is being written, or whose writer was killed, has a name that starts with this.
 const UNFINISHED: &str = ".build.lock.";
 
@@ -53,7 +59,15 @@ impl Lock {
     /// # Errors
     /// When it is not one.
     pub fn parse(name: &str, text: &str) -> Result<Self, LockError> {
-        Ok(Self { bases: Arc::new(decode(name, text)?) })
+        Ok(Self { bases: Arc::new(decode(name, text, MOST_MEMORY)?) })
+    }
+
+    /// Parses what a run learned for the lock.
+    ///
+    /// # Errors
+    /// When it is not the text of a lock.
+    pub(in crate::project) fn parse_learned(name: &str, text: &str) -> Result<Self, LockError> {
+        Ok(Self { bases: Arc::new(decode(name, text, MOST_LEARNED)?) })
     }
 
     /// The text: the same for equal locks.

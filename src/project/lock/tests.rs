@@ -56,6 +56,30 @@ fn parse(text: &str) -> Lock {
     Lock::parse(FILE_NAME, text).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// A few bytes of TOML become kilobytes of values.
+#[test]
+fn a_lock_that_would_fill_memory_is_refused_and_that_of_a_large_workspace_is_not() {
+    let repeated = |pattern: &str| format!("version = 1\n{}", pattern.repeat(4_000_000 / pattern.len()));
+    for pattern in ["[", "]", "a=[[],[]]\n", "a.b.c.d=1\n", "[a]\nb=1\n", "x={a=1}\n", "#\n"] {
+        let error = Lock::parse(FILE_NAME, &repeated(pattern)).expect_err("too large");
+        assert!(error.to_string().contains("more than 201 MB of memory"), "{pattern:?}: {error}");
+    }
+    // Four hundred members on twelve bases of two platforms, each with all paths that the members' layers lie on.
+    let mut large = Lock::default();
+    for number in 0..12 {
+        let mut base = base(&format!("localhost:5000/base/{number}:1"), &format!("{number}"));
+        for platform in base.facts.iter_mut().flat_map(|facts| &mut facts.platforms) {
+            for number in 0..1_000 {
+                let directory = Ancestor::Directory { mode: 0o755, uid: 0, gid: 0 };
+                platform.ancestors.insert(path(&format!("srv/member-{number}/lib")), directory);
+            }
+        }
+        large.update(base);
+    }
+    let text = large.render();
+    assert_eq!(parse(&text), large);
+}
+
 #[test]
 fn reads_what_it_writes_and_writes_it_sorted() {
     let text = lock().render();

@@ -90,6 +90,14 @@ pub enum WorkspaceError {
     /// The name of a directory is no text.
     #[error("the name of `{}` is not UTF-8, so it cannot be the name of a member", shown_path(.0))]
     Name(PathBuf),
+    /// The build files together are too large.
+    #[error(
+        "the build files of the members have so many values that reading them would take more than {most} MB of memory"
+    )]
+    Costly {
+        /// The most, in megabytes.
+        most: u64,
+    },
     /// A directory cannot be looked at.
     #[error("cannot read `{}`: {source}", shown_path(path))]
     Read {
@@ -138,6 +146,9 @@ impl Explain for WorkspaceError {
             Self::Excluded { .. } => Some("remove it from `exclude` of `[workspace]`".to_owned()),
             Self::Pattern { .. } => Some("`*` stands for any text, `?` for one character".to_owned()),
             Self::Name(_) => Some("rename the directory, or add it to `exclude`".to_owned()),
+            Self::Costly { .. } => Some(
+                "each member takes what `[workspace]` gives: write less there, or make two workspaces of it".to_owned(),
+            ),
             Self::Read { .. } => None,
         }
     }

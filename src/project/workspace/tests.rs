@@ -45,6 +45,21 @@ fn settings(member: &Member) -> Settings {
     Settings::resolve(member.document().clone(), &none, &none).expect("valid")
 }
 
+/// Each member takes a copy of the tables that the root gives.
+#[test]
+fn build_files_that_fill_memory_together_are_refused() {
+    let env: String = (0..20_000).map(|number| format!("a{number} = \"1\"\n")).collect();
+    let root = format!("[workspace]\nmembers = ['*']\n[workspace.config.env]\n{env}");
+    let names: Vec<String> = (0..40).map(|number| format!("m{number}/build.toml")).collect();
+    let mut files = vec![("build.toml", &*root)];
+    files.extend(names.iter().map(|name| (&**name, "")));
+    let text = wrong(&files);
+    assert!(text.contains("more than 201 MB of memory") && text.contains("write less there"), "{text}");
+    assert_eq!(places(&files[..4]).len(), 3);
+    let alone = wrong(&[("build.toml", &"a.b.c.d = 1\n".repeat(40_000))]);
+    assert!(alone.contains("more than 201 MB of memory"), "{alone}");
+}
+
 #[test]
 fn members_are_found_by_patterns_in_the_order_of_their_paths() {
     let root =

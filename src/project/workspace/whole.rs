@@ -16,6 +16,9 @@ use crate::types::error::nearest;
 use crate::types::reference::Repository;
 use crate::types::shown::shown_path;
 
+/// The most memory that reading the build files of all members may take, in bytes.
+const MOST_MEMORY: u64 = 192 << 20;
+
 /// How many names an error says.
 const MOST_NAMES: usize = 8;
 
@@ -37,8 +40,16 @@ impl Workspace {
         let root =
             WorkspaceRoot::around(directory)?.ok_or_else(|| WorkspaceError::NoRoot(directory.to_owned()))?;
         let (places, left_out) = places(&root)?;
-        let members: Vec<Member> =
-            places.iter().map(|(place, span)| member(&root, place, *span)).collect::<Result<_, _>>()?;
+        let mut members: Vec<Member> = Vec::with_capacity(places.len());
+        let mut cost = 0;
+        for (place, span) in &places {
+            let member = member(&root, place, *span)?;
+            cost += member.document.cost();
+            if cost > MOST_MEMORY {
+                return Err(WorkspaceError::Costly { most: MOST_MEMORY / 1_000_000 });
+            }
+            members.push(member);
+        }
         check_names(&members)?;
         check_image_names(&members)?;
         Ok(Self { root, members, left_out })

@@ -25,6 +25,7 @@ use url::Url;
 use super::settings::{EngineFiles, HostSettings};
 use super::tls;
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
+use crate::formats::toml_cost;
 use crate::runtime::events::Progress;
 use crate::runtime::input::{MAX_TEXT, read_text};
 use crate::types::reference::Registry;
@@ -32,6 +33,9 @@ use crate::types::shown::{Foreign, shown_path};
 
 /// A directory with more entries is not one of certificates.
 const MAX_ENTRIES: usize = 1_000;
+
+/// The most memory that reading a `registries.conf` may take.
+const MOST_MEMORY: u64 = 48 << 20;
 
 /// The files' settings for all registries.
 #[derive(Debug, Default)]
@@ -230,7 +234,7 @@ fn listed(directory: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// The `[[registry]]` tables of a `registries.conf` of version 2.
 fn entries(text: &str, file: &Path) -> Result<Vec<RegistryEntry>, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    let table: toml::Table = toml_cost::read(text, MOST_MEMORY)?;
     let Some(registries) = table.get("registry") else { return Ok(Vec::new()) };
     let registries = registries.as_array().ok_or("`registry` is not an array of tables")?;
     registries

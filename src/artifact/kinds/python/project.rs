@@ -3,6 +3,7 @@
 use super::super::super::error::ArtifactError;
 use super::super::super::material::Material;
 use super::environment::normalised;
+use crate::formats::toml_cost;
 use crate::runtime::input::MAX_TEXT;
 
 /// Files at the top that are programs of the project, by their usual names; those that are started, first.
@@ -12,6 +13,9 @@ const PROGRAMS: [&str; 7] = ["app.py", "main.py", "manage.py", "wsgi.py", "asgi.
 const STARTED: usize = 2;
 
 const PROJECT: &str = "pyproject.toml";
+
+/// The most memory that reading it may take.
+const MOST_MEMORY: u64 = 48 << 20;
 
 /// A project, as its files tell of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +47,7 @@ impl PythonProject {
         }
         let Some(bytes) = material.read(PROJECT, MAX_TEXT)? else { return Ok(project) };
         let table: Option<toml::Table> =
-            std::str::from_utf8(&bytes).ok().and_then(|text| toml::from_str(text).ok());
+            std::str::from_utf8(&bytes).ok().and_then(|text| toml_cost::read(text, MOST_MEMORY).ok());
         let Some(table) = table else { return Ok(project) };
         let poetry = table.get("tool").and_then(|tool| tool.get("poetry"));
         let text = |key: &str| {
