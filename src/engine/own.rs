@@ -15,7 +15,7 @@ use crate::layer::ScanOptions;
 use crate::layer::scan::{self, IGNORE_FILE, LeftOut, ScanError};
 use crate::project::config::{self, Settings};
 use crate::types::error::{Explain, Kind};
-use crate::types::shown::{shown, shown_path};
+use crate::types::shown::{listed, shown, shown_path};
 
 /// Links that lead from one to the next.
 const MAX_LINKS: usize = 40;
@@ -343,7 +343,7 @@ fn notes(inputs: &[Input], read: &[PathBuf]) -> Result<Vec<String>, ScanError> {
             let of_build = if names.len() == 1 { "it says" } else { "they say" };
             notes.push(format!(
                 "{} {verb} left out of `{}`: {of_build} how the image is made",
-                names.join(", "),
+                listed(names, "", ", "),
                 shown(input.written.as_os_str().as_encoded_bytes())
             ));
         }

@@ -92,11 +92,11 @@ fn joined(paths: &[PathBuf]) -> String {
 }
 
 fn programs(artifacts: &[(PathBuf, Platform)]) -> String {
-    let named: Vec<String> = artifacts
-        .iter()
-        .map(|(path, platform)| format!("`{}` is for {platform}", shown_path(path)))
-        .collect();
-    named.join(", ")
+    listed(
+        artifacts.iter().map(|(path, platform)| format!("`{}` is for {platform}", shown_path(path))),
+        "",
+        ", ",
+    )
 }
 
 fn list(platforms: &[Platform]) -> String {

@@ -9,7 +9,6 @@ pub mod digest;
 pub mod error;
 pub mod finding;
 pub mod fingerprint;
-pub(crate) mod listed;
 pub mod location;
 pub mod platform;
 pub mod reference;

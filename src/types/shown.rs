@@ -70,6 +70,16 @@ pub(crate) fn listed<T: fmt::Display>(
     }
 }
 
+/// A word as a shell reads it, on one line.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    let word = one_line(word);
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.into_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// Bytes of a name as text that is harmless on a terminal.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     one_line(&String::from_utf8_lossy(bytes)).into_owned()
@@ -221,6 +231,19 @@ mod tests {
             return Some("a command");
         }
         None
+    }
+
+    #[test]
+    fn a_word_is_one_word_for_a_shell() {
+        for (word, shown) in [
+            ("--set=a", "--set=a"),
+            ("api-*", "'api-*'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+            ("a;b`c`", "'a;b`c`'"),
+        ] {
+            assert_eq!(shell_word(word), shown);
+        }
     }
 
     #[test]

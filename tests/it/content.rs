@@ -695,7 +695,8 @@ fn links_that_leave_their_tree_are_all_named() {
         .write("build.toml", tree_on("scratch").replace("files", "app").replace("\"tree\"\n", "\"war\"\n"));
     symlink("/etc/hosts", project.path("app/hosts")).unwrap();
     let said = project.pack("build").fails(1).hints();
-    let said = said.says(&["app/hosts` to `/etc/hosts` leads out of its tree", "replace each with the file"]);
+    let said =
+        said.says(&["app/hosts` to `/etc/hosts` leads out of its tree", "replace the link with the file"]);
     assert!(!said.stderr.contains("absolute"), "{said:?}");
     fs::remove_file(project.path("app/hosts")).unwrap();
     project.write("app/hosts", "127.0.0.1\n");

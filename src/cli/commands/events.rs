@@ -23,8 +23,7 @@ use crate::release::append::{PointerState, ReleaseReport, ReleaseWitness};
 use crate::release::record::{ReleaseKind, ReleaseNote};
 use crate::types::delivery::DeliveryKind;
 use crate::types::error::BoxedError;
-use crate::types::listed::listed;
-use crate::types::shown::shown_path;
+use crate::types::shown::{listed, shown_path};
 
 /// Lists or delivers what waits.
 ///
@@ -95,7 +94,7 @@ fn damage(entries: &[DamagedEntry]) -> Option<CommandError> {
         1 => ("1 entry".to_owned(), "is", "it: its event is"),
         more => (format::count(more, "entry"), "are", "them: their events are"),
     };
-    let names = listed(entries.iter().map(|entry| shown_path(&entry.path)));
+    let names = listed(entries.iter().map(|entry| shown_path(&entry.path)), "`", ", ");
     let message = format!("{count} of the outbox {verb} damaged: {names}");
     let error = CommandError::new(ExitStatus::Input, &first.why).context(message);
     Some(error.hint(format!("no event can be read from such a file; remove {it} never told")))

@@ -94,7 +94,11 @@ fn write_lock(invocation: &Invocation, args: &MergeArgs, merged: &MergedRun) -> 
         return Ok(());
     }
     let Some(file) = &args.lock else {
-        printer.note("the shards learned facts about their bases: `--lock build.lock` writes these");
+        if !merged.is_locked {
+            printer.note(
+                "the shards found facts about their bases: `--lock build.lock` writes those that are new",
+            );
+        }
         return Ok(());
     };
     let path = invocation.absolute(file);

@@ -24,6 +24,7 @@ use crate::release::resolve::{
 };
 use crate::runtime::workers::Workers;
 use crate::types::finding::Finding;
+use crate::types::shown::listed;
 
 /// Questions to registries at a time: they wait, and need no processor.
 const QUESTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -154,7 +155,7 @@ fn built(
             let report = match result {
                 Ok(report) => report,
                 Err(error) => {
-                    let names = names.iter().copied().collect::<Vec<_>>().join(", ");
+                    let names = listed(names, "", ", ");
                     let error = refusal::explained(invocation, &session, &asked.request.name, error)
                         .context(format!("cannot build `{names}`"));
                     // Images that stopped because of another one come after that.
@@ -213,9 +214,9 @@ fn found(
     for (directory, names) in by_directory(projects) {
         let CommandRequest { request, .. } =
             descriptors::request(invocation, directory, &args.registries, args.locked)?;
-        let shown = names.iter().copied().collect::<Vec<_>>().join(", ");
         let place = names.iter().find_map(|name| places.get(*name));
         let at = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        let shown = listed(&names, "", ", ");
         let tags = known_tags(&request).map_err(|error| {
             CommandError::from(error)
                 .context(format!("{at}cannot tell the tag of `{shown}` without a build"))

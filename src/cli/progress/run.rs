@@ -18,13 +18,15 @@ pub(super) struct RunDisplay {
     done: usize,
     failed: usize,
     given_up: usize,
+    /// Those of them that never began.
+    never_begun: usize,
     started: Instant,
     under_way: BTreeMap<ImageId, (String, Instant)>,
 }
 
 impl RunDisplay {
     pub(super) const fn new(images: usize, started: Instant) -> Self {
-        Self { images, done: 0, failed: 0, given_up: 0, started, under_way: BTreeMap::new() }
+        Self { images, done: 0, failed: 0, given_up: 0, never_begun: 0, started, under_way: BTreeMap::new() }
     }
 
     pub(super) fn begin(&mut self, image: Option<ImageId>, name: String, now: Instant) {
@@ -52,10 +54,14 @@ impl RunDisplay {
         match end {
             ImageEnd::Done | ImageEnd::Unchanged => self.done += 1,
             ImageEnd::Failed => self.failed += 1,
-            ImageEnd::Stopped | ImageEnd::NotStarted => self.given_up += 1,
+            ImageEnd::Stopped => self.given_up += 1,
+            ImageEnd::NotStarted => {
+                self.given_up += 1;
+                self.never_begun += 1;
+            }
         }
         let took = now.duration_since(began?);
-        let ended = self.done + self.failed + self.given_up;
+        let ended = self.done + self.failed + self.given_up - self.never_begun;
         Some(format!("[{ended}/{}] {word} {name} in {}", self.images, duration(took)))
     }
 
@@ -132,6 +138,14 @@ mod tests {
             assert!(line.starts_with(&format!("[{}/400] ", number + 1)), "{line}");
         }
         assert_eq!(run.end(Some(ImageId(399)), "x", ImageEnd::NotStarted, at(1_000)), None);
+        // One that never began has not ended.
+        let mut stopped = RunDisplay::new(12, zero);
+        stopped.begin(Some(ImageId(0)), "api".to_owned(), at(0));
+        for number in 1..12 {
+            assert_eq!(stopped.end(Some(ImageId(number)), "x", ImageEnd::NotStarted, at(1)), None);
+        }
+        let line = stopped.end(Some(ImageId(0)), "api", ImageEnd::Done, at(1_000)).expect("a line");
+        assert_eq!(line, "[1/12] done api in 1.0 s");
         assert_eq!(run.rows(at(100), 9, 80), Vec::<String>::new());
         insta::assert_snapshot!(run.rows(at(1_000), 9, 80).join("\n"), @r"
            images [=========                     ] 122 of 400 done, 1 failed, 1 given up

@@ -1,11 +1,9 @@
 //! The end of `pack merge`: what is missing, and all members in figures.
 
 use super::super::error::{CommandError, ExitStatus};
-use super::super::format::{duration, number, printable};
+use super::super::format::{duration, number};
 use crate::project::results::{MemberEnd, MergedRun};
-
-/// How many members a message names.
-const MOST_NAMES: usize = 8;
+use crate::types::shown::{listed, shell_word};
 
 /// How many shards without results a report names.
 const MOST_SHARDS: usize = 20;
@@ -28,19 +26,15 @@ fn missing_shard(merged: &MergedRun, shard: u32) -> CommandError {
     let results = &merged.results;
     let count = results.shards.count;
     let missing = &merged.missing_members;
-    let mut names: Vec<String> = missing.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
-    if missing.len() > MOST_NAMES {
-        names.push(format!("{} more", missing.len() - MOST_NAMES));
-    }
+    let names = listed(missing, "`", ", ");
     let message = match (missing.is_empty(), merged.missing_shards.len()) {
         (true, _) => format!("shard {shard} of {count} has no results"),
         (false, 1) => {
-            format!("shard {shard} of {count} has no results: it has the members {}", names.join(", "))
+            format!("shard {shard} of {count} has no results: it has the members {names}")
         }
-        (false, _) => format!(
-            "shard {shard} of {count} has no results: the missing shards have the members {}",
-            names.join(", ")
-        ),
+        (false, _) => {
+            format!("shard {shard} of {count} has no results: the missing shards have the members {names}")
+        }
     };
     let command: Vec<String> = results.command.iter().map(|word| shell_word(word)).collect();
     CommandError::new(ExitStatus::Input, message).hint(format!(
@@ -68,28 +62,4 @@ pub fn total(merged: &MergedRun) -> String {
     }
     parts.push(format!("the longest shard {}", duration(results.elapsed)));
     parts.join(", ") + "\n"
-}
-
-/// A word as a shell reads it.
-fn shell_word(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    let word = printable(word);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_string(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_one_word_for_a_shell() {
-        assert_eq!(shell_word("--set=a"), "--set=a");
-        assert_eq!(shell_word("api-*"), "'api-*'");
-        assert_eq!(shell_word("it's"), "'it'\\''s'");
-        assert_eq!(shell_word(""), "''");
-        assert_eq!(shell_word("a;b`c`"), "'a;b`c`'");
-    }
 }

@@ -7,7 +7,7 @@ use crate::oci::RunConfig;
 use crate::project::config::{BaseSetting, Span, exposed_ports};
 use crate::types::finding::{Finding, SettingPlace};
 use crate::types::rule::Rule;
-use crate::types::shown::shown;
+use crate::types::shown::{listed, shown};
 
 /// The first port that any user may listen on.
 const FIRST_FREE_PORT: u16 = 1024;
@@ -57,7 +57,7 @@ impl ConfiguredImage<'_> {
             ([first @ .., last], [program, ..]) if !first.is_empty() => {
                 let message = format!(
                     "cannot tell which script starts the application: {} or {last}",
-                    first.join(", ")
+                    listed(first, "", ", ")
                 );
                 let program = serde_json::Value::from(program.as_str());
                 Finding::not_met(rule, message).hint(format!("set `config.entrypoint`, such as `[{program}]`"))
@@ -145,7 +145,7 @@ impl ConfiguredImage<'_> {
         let message = format!(
             "the image runs as the user `{}` and listens on {}: some container runtimes let only root do that",
             self.user,
-            low.join(", ")
+            listed(low, "", ", ")
         );
         Some(
             Finding::not_met(rule, message)

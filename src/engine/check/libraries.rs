@@ -16,6 +16,7 @@ use crate::layer::EntryPath;
 use crate::types::error::BoxedError;
 use crate::types::finding::{Finding, Severity};
 use crate::types::rule::Rule;
+use crate::types::shown::listed;
 
 /// No program loads more files.
 const MAX_FILES: usize = 4096;
@@ -247,7 +248,7 @@ pub(super) fn check<T: FileTree>(
         }
         let mut message = format!("{} lacks {}", image.name, needs(&missing, &program, artifact));
         if !near.is_empty() {
-            message.push_str(&format!(": {}", near.join(", ")));
+            message.push_str(&format!(": {}", listed(&near, "", ", ")));
         }
         let hint = remedy(&missing, is_module);
         findings.push(Finding::not_met(Rule::ElfLibrary, message).hint(hint).evidence(evidence));
@@ -274,7 +275,7 @@ pub(super) fn check<T: FileTree>(
     if !uncached.is_empty() {
         let message = format!(
             "the loader of `{program}` finds {} only by its cache `/etc/ld.so.cache`, which no layer of files writes again",
-            uncached.join(", ")
+            listed(&uncached, "", ", ")
         );
         let hint = "add the directory to `LD_LIBRARY_PATH` in `config.env`, or put the files into `/usr/lib`";
         findings.push(Finding::met(Rule::ElfLibrary, message).at(Severity::Warning).hint(hint));
@@ -305,7 +306,7 @@ fn remedy(missing: &[(String, Vec<String>)], is_module: bool) -> String {
 }
 
 fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    listed(names.iter().map(|name| format!("`{name}`")), "", ", ")
 }
 
 /// ``libfoo.so.1`, which `server` is linked with`, for each file that needs some.

@@ -185,13 +185,15 @@ impl Explain for ScanError {
             Self::Special { .. } => format!(
                 "{leave_out}; or take devices and named pipes as they are, with `keep-modes = true` in `files` of a `[[layer]]`"
             ),
-            Self::LinksLeave { absolute, .. } => format!(
-                "replace each with the file it leads to{}, or leave it out with a line in `{IGNORE_FILE}`",
+            Self::LinksLeave { links, absolute } => format!(
+                "replace {} with the file it leads to{}, or leave it out with a line in `{IGNORE_FILE}`",
+                if links.len() == 1 { "the link" } else { "each link" },
                 if *absolute { " or with an absolute target, which means a path in the image" } else { "" }
             ),
-            Self::LinksToMachine { .. } => {
-                format!("make each target relative to its link, or leave the link out with a line in `{IGNORE_FILE}`")
-            }
+            Self::LinksToMachine { links } => format!(
+                "make {} relative to its link, or leave the link out with a line in `{IGNORE_FILE}`",
+                if links.len() == 1 { "the target" } else { "each target" }
+            ),
             Self::Glob { .. } => {
                 "`*` and `?` match within a name, `**` across names; `[[]`, `[{]` and `[}]` are the brackets themselves".to_owned()
             }

@@ -9,12 +9,19 @@ use serde_json::value::RawValue;
 use super::end::MemberEnd;
 use super::error::ResultsError;
 use super::version::SCHEMA_VERSION;
+use crate::formats::json_cost;
 use crate::oci::MediaType;
 use crate::project::lock::{Lock, LockError};
 use crate::project::shard::{MemberCosts, Shard};
 use crate::types::digest::Digest;
 use crate::types::platform::Platform;
 use crate::types::reference::{Repository, Tag};
+
+/// The most memory that reading results may take.
+const MOST_MEMORY: u64 = 128 << 20;
+
+/// The flag of a run that takes bases as the lock has them.
+pub const LOCKED: &str = "--locked";
 
 /// The results of a run, of a shard or of several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,6 +147,7 @@ impl RunResults {
             schema_version: u32,
         }
         let torn = |why: String| ResultsError::Torn { name: name.to_owned(), why };
+        json_cost::check(text.as_bytes(), MOST_MEMORY).map_err(|error| torn(error.to_string()))?;
         let OfVersion { schema_version } =
             serde_json::from_str(text).map_err(|error| torn(error.to_string()))?;
         if schema_version != SCHEMA_VERSION {
@@ -147,7 +155,7 @@ impl RunResults {
         }
         let results: Self = serde_json::from_str(text).map_err(|error| torn(error.to_string()))?;
         results.check().map_err(torn)?;
-        Lock::parse("build.lock", &results.lock_text()).map_err(|error| torn(error.to_string()))?;
+        results.learned_lock().map_err(|error| torn(error.to_string()))?;
         Ok(results)
     }
 
@@ -157,11 +165,17 @@ impl RunResults {
     /// When its text is none.
     pub fn learned(&self) -> Result<Lock, ResultsError> {
         let wrong = |error: LockError| ResultsError::Torn { name: "lock".to_owned(), why: error.to_string() };
-        Lock::parse("build.lock", &self.lock_text()).map_err(wrong)
+        self.learned_lock().map_err(wrong)
     }
 
-    fn lock_text(&self) -> String {
-        if self.lock.is_empty() { Lock::default().render() } else { self.lock.clone() }
+    fn learned_lock(&self) -> Result<Lock, LockError> {
+        if self.lock.is_empty() { Ok(Lock::default()) } else { Lock::parse_learned("build.lock", &self.lock) }
+    }
+
+    /// Whether the run could not learn anything for `build.lock`.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.command.iter().any(|word| word == LOCKED)
     }
 
     /// The costs of the members.

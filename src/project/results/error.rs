@@ -110,7 +110,10 @@ impl Explain for ResultsError {
                 Self::Different { what: "the number of shards" | "the measures", .. } => {
                     "give all shards the same `--shard …/N` and the same file for `--balance-by`"
                 }
-                Self::Different { .. } => "leave the older results out, and run their shards again",
+                Self::Different { what: "the settings", .. } => {
+                    "give all shards the same flags, variables and build files, and run those again that had others"
+                }
+                Self::Different { .. } => "take the results of one run, and run the shards that it lacks",
                 Self::TwoShards { .. } | Self::Lost { .. } => {
                     "give all shards the same checkout, flags and `--balance-by`, and run them again"
                 }

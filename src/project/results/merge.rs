@@ -6,6 +6,13 @@ use super::document::{MemberRecord, RunResults, ShardSet};
 use super::end::MemberEnd;
 use super::error::ResultsError;
 use crate::project::lock::Lock;
+use crate::types::shown::{Foreign, shell_word};
+
+/// The settings, in the words of an error.
+const SETTINGS: &str = "the settings";
+
+/// The most characters of a command in an error.
+const LONGEST_COMMAND: usize = 500;
 
 /// The results of shards, put together.
 #[derive(Clone, Debug)]
@@ -14,6 +21,8 @@ pub struct MergedRun {
     pub results: RunResults,
     /// The facts that were learned for `build.lock`.
     pub learned: Lock,
+    /// Whether all shards took their bases as the lock has them, so that nothing of it is new.
+    pub is_locked: bool,
     /// The shards without results.
     pub missing_shards: Vec<u32>,
     /// The members without results.
@@ -75,7 +84,8 @@ pub fn merge(parts: &[(String, RunResults)]) -> Result<MergedRun, ResultsError> 
         elapsed: parts.iter().map(|(_, part)| part.elapsed).max().unwrap_or_default(),
         ..first.clone()
     };
-    Ok(MergedRun { results, learned, missing_shards, missing_members })
+    let is_locked = parts.iter().all(|(_, part)| part.is_locked());
+    Ok(MergedRun { results, learned, is_locked, missing_shards, missing_members })
 }
 
 /// Asks whether the documents are of one commit with one set of settings.
@@ -85,7 +95,7 @@ fn check_of_one_run(parts: &[(String, RunResults)]) -> Result<(), ResultsError> 
     let fields: [Field; 6] = [
         ("the version of `pack`", |part| part.pack_version.clone()),
         ("the commit", |part| part.commit.clone().unwrap_or_else(|| "none".to_owned())),
-        ("the settings", |part| part.settings.to_string()),
+        (SETTINGS, |part| part.settings.to_string()),
         ("the number of shards", |part| part.shards.count.to_string()),
         ("the measures", |part| part.balanced_by.map_or_else(|| "none".to_owned(), |by| by.to_string())),
         ("the members", |part| format!("{} members", part.selection.len())),
@@ -95,12 +105,30 @@ fn check_of_one_run(parts: &[(String, RunResults)]) -> Result<(), ResultsError> 
             let (a, b) = (value(first), value(part));
             let is_other_selection = *what == "the members" && first.selection != part.selection;
             if a != b || is_other_selection {
-                let values = format!("{a} and {b}");
+                let values = match *what {
+                    SETTINGS => told_settings(first, part),
+                    _ => format!("{a} and {b}"),
+                };
                 return Err(ResultsError::Different { a: first_name.clone(), b: name.clone(), what, values });
             }
         }
     }
     Ok(())
+}
+
+/// How two parts differ in their settings, of which each has a digest alone: by their commands, if these tell it.
+fn told_settings(first: &RunResults, other: &RunResults) -> String {
+    match first.command == other.command {
+        true => "the commands are the same, so a build file or a variable such as PACK_TAGS was another"
+            .to_owned(),
+        false => format!("`{}` and `{}`", told_command(first), told_command(other)),
+    }
+}
+
+/// A command for people, as far as a message has room for it.
+fn told_command(part: &RunResults) -> Foreign<'static> {
+    let words: Vec<_> = part.command.iter().map(|word| shell_word(word)).collect();
+    Foreign::short(&words.join(" "), LONGEST_COMMAND)
 }
 
 /// The result of each member.

@@ -12,7 +12,7 @@ mod error;
 mod merge;
 mod version;
 
-pub use document::{ImageFacts, MemberRecord, RunResults, ShardSet};
+pub use document::{ImageFacts, LOCKED, MemberRecord, RunResults, ShardSet};
 pub use end::MemberEnd;
 pub use merge::{MergedRun, merge};
 pub use version::SCHEMA_VERSION;

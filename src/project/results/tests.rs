@@ -174,7 +174,15 @@ fn results_of_other_runs_are_refused_with_what_differs() {
     };
     assert!(differs(&|part| part.commit = Some("beef".to_owned())).contains("the commit: c0ffee and beef"));
     assert!(differs(&|part| part.commit = None).contains("c0ffee and none"));
-    assert!(differs(&|part| part.settings = Digest::of(b"x")).contains("the settings"));
+    let other = |part: &mut RunResults| part.settings = Digest::of(b"x");
+    assert!(
+        differs(&other).contains("the settings: the commands are the same, so a build file or a variable")
+    );
+    let told = differs(&|part| {
+        other(part);
+        part.command.extend(["-p".to_owned(), "a*".to_owned()]);
+    });
+    assert!(told.ends_with("`pack build --workspace` and `pack build --workspace -p 'a*'`"), "{told}");
     assert!(
         differs(&|part| part.pack_version = "2".to_owned()).contains("the version of `pack`: 1.0.0 and 2")
     );
@@ -206,6 +214,19 @@ fn one_lock_is_made_of_what_the_shards_learned() {
     assert_eq!(merged.results.lock, locked("x"));
     let error = merge(&parts("x", "y")).expect_err("two bases");
     assert!(matches!(&error, ResultsError::TwoBases { base, .. } if &**base == "base:1"), "{error}");
+}
+
+#[test]
+fn locked_shards_learn_nothing() {
+    let [first, second] = both();
+    let locked = |part: &RunResults| {
+        let mut part = part.clone();
+        part.command.push("--locked".to_owned());
+        part
+    };
+    let is_locked = |parts| merge(&named(parts)).expect("of one run").is_locked;
+    assert!(!is_locked([first.clone(), locked(&second)]));
+    assert!(is_locked([locked(&first), locked(&second)]));
 }
 
 #[test]
@@ -245,6 +266,15 @@ fn what_is_no_document_is_refused() {
     assert!(replaced("\"selection\":[\"a\"", "\"selection\":[\"b\"").contains("`b` is there twice"));
     assert!(replaced("sha256:", "sha257:").contains("x.json"));
     assert!(replaced("\"end\":\"unchanged\"", "\"end\":\"failed\"").contains("no exit code"));
+    // Text that would take many times its bytes of memory.
+    for (from, to) in [
+        ("\"lock\":\"\"", format!("\"lock\":\"version = {}\"", "[".repeat(2_000_000))),
+        ("\"lock\":\"\"", format!("\"lock\":\"{}\"", "a.b.c.d=1\\n".repeat(20_000))),
+        ("\"selection\":[", format!("\"selection\":[{}", "\"\",".repeat(2_000_000))),
+        ("\"costMilliseconds\":{", format!("\"x\":[{}0],\"costMilliseconds\":{{", "{},".repeat(200_000))),
+    ] {
+        assert!(replaced(from, &to).contains("MB of memory"), "{from}");
+    }
     fails(&format!("{whole}{whole}"));
     fails("[]");
     fails(&"[".repeat(100_000));

@@ -99,7 +99,7 @@ impl Explain for ShardError {
             | Self::NoIndex { .. }
             | Self::NoCount(_)
             | Self::TwoSystems(..)
-            | Self::NoSystem => "give the shard in words: `--shard 2/4` is the second of four".to_owned(),
+            | Self::NoSystem => "say which shard it is: `--shard 2/4` is the second of four".to_owned(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::descriptors::{DescriptorError, ImagePlaceError};
 use crate::types::error::{BoxedError, Explain, Kind};
-use crate::types::shown::{Foreign, shown_path};
+use crate::types::shown::{Foreign, listed, shown_path};
 
 /// Descriptors that cannot be resolved.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +126,11 @@ pub enum ResolveError {
         source: io::Error,
     },
     /// A file that cannot be written, and others that could not be put back.
-    #[error("cannot write `{}`; these have the new text already: {}", shown_path(path), done.join(", "))]
+    #[error(
+        "cannot write `{}`; these have the new text already: {}",
+        shown_path(path),
+        listed(done, "", ", ")
+    )]
     Half {
         /// Its path.
         path: PathBuf,

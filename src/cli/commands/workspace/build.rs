@@ -269,7 +269,7 @@ fn document(
         .collect();
     // The members have asked before, and said what was wrong.
     let commit = answer.ok().and_then(|answer| answer.facts).map(|facts| facts.commit);
-    run_results(&chosen.share, commit, view, &numbers, status(invocation, results))
+    run_results(&chosen.share, commit, view, &numbers, status(invocation, results), chosen.is_locked())
 }
 
 /// Writes what the finished members learned of their bases into the lock, at once.
@@ -278,7 +278,6 @@ fn write_lock(
     chosen: &ChosenMembers,
     results: &[MemberResult],
 ) -> Result<(), CommandError> {
-    let is_locked = chosen.requests().any(|(_, asked)| asked.request.settings.locked);
     let old = chosen.lock.clone().unwrap_or_default();
     let mut lock = old.clone();
     for result in results {
@@ -286,7 +285,7 @@ fn write_lock(
             lock.update(found.clone());
         }
     }
-    if !is_locked && lock != old && lock.write(&chosen.lock_path)? {
+    if !chosen.is_locked() && lock != old && lock.write(&chosen.lock_path)? {
         for change in old.changes(&lock) {
             invocation.printer.note(format!("build.lock: {change}"));
         }

@@ -118,6 +118,11 @@ impl ChosenMembers {
         self.members.iter().filter_map(|member| Some((member, member.asked.as_ref().ok()?)))
     }
 
+    /// Whether the bases are taken as the lock has them.
+    pub(super) fn is_locked(&self) -> bool {
+        self.requests().any(|(_, asked)| asked.request.settings.locked)
+    }
+
     /// Checks that members differ in their names, and have the same registries.
     fn check_together(&self) -> Result<(), CommandError> {
         let wrong =

@@ -10,7 +10,7 @@ use super::super::super::view::workspace::RunView;
 use super::share::RunShare;
 use crate::engine::{Outcome, Report};
 use crate::project::lock::Lock;
-use crate::project::results::{MemberEnd, MemberRecord, RunResults, SCHEMA_VERSION};
+use crate::project::results::{LOCKED, MemberEnd, MemberRecord, RunResults, SCHEMA_VERSION};
 use crate::types::secret::redact_message;
 
 /// Flags that say which part a run is and what it writes: another part has others.
@@ -31,6 +31,7 @@ pub(super) fn run_results(
     view: &RunView,
     numbers: &[MemberNumbers<'_>],
     status: ExitStatus,
+    is_locked: bool,
 ) -> RunResults {
     let mut learned = Lock::default();
     let found = numbers.iter().filter_map(|member| member.report?.locked.clone());
@@ -60,7 +61,7 @@ pub(super) fn run_results(
         settings: share.settings,
         balanced_by: share.balanced_by,
         shards: share.shards(),
-        command: command(std::env::args_os()),
+        command: command(std::env::args_os(), is_locked),
         selection: share.selection.clone(),
         members: members.collect(),
         left_out: view.left_out.clone(),
@@ -78,8 +79,9 @@ fn cost(report: &Report) -> Option<u64> {
     (report.outcome != Outcome::Known && work > 0).then_some(work)
 }
 
-/// The command that other parts of the run have in common with this one, without secrets.
-fn command(words: impl IntoIterator<Item = OsString>) -> Vec<String> {
+/// The command that other parts of the run have in common with this one, without secrets. `--locked` is part of it where a
+/// variable says so.
+fn command(words: impl IntoIterator<Item = OsString>, is_locked: bool) -> Vec<String> {
     let mut command = vec!["pack".to_owned()];
     let mut is_value = false;
     for word in words.into_iter().skip(1) {
@@ -96,6 +98,9 @@ fn command(words: impl IntoIterator<Item = OsString>) -> Vec<String> {
         }
         command.push(redact_message(&word).into_owned());
     }
+    if is_locked && !command.iter().any(|word| word == LOCKED) {
+        command.push(LOCKED.to_owned());
+    }
     command
 }
 
@@ -108,6 +113,9 @@ mod tests {
         let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
         let line = "/usr/bin/pack build --workspace --shard 1/4 --push --results=1.json --results 1.json --ci github --iidfile=id -p a* --jobs 2";
         let expected = ["pack", "build", "--workspace", "--push", "-p", "a*", "--jobs", "2"];
-        assert_eq!(command(words(line)), expected);
+        assert_eq!(command(words(line), false), expected);
+        assert_eq!(command(words(line), true).last().map(String::as_str), Some("--locked"));
+        let locked = ["pack", "build", "--locked", "--workspace"];
+        assert_eq!(command(locked.map(OsString::from), true), locked);
     }
 }
