@@ -184,7 +184,7 @@ pub struct ReleaseReport {
     /// The referrers of the image that came along.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrers: Option<Vec<Digest>>,
-    /// What the user should know of it all the same, in sentences.
+    /// Sentences about it that the user should read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }

@@ -103,7 +103,7 @@ pub enum LedgerError {
         repository: Repository,
         /// The fault.
         fault: Box<RecordFault>,
-        /// What to do about it, where it is no record that is missing.
+        /// The way on, unless the record is missing.
         remedy: FaultRemedy,
     },
     /// An image that was released is gone, and cannot be put back.
@@ -338,7 +338,7 @@ impl Ledger {
         Ok(found.map(|descriptor| descriptor.digest))
     }
 
-    /// What the registry's refusal of an image, or of a name for it, means.
+    /// The meaning of a registry's refusal of an image or of a name for it.
     fn refused(&self, error: RegistryError, image: &Digest) -> BoxedError {
         match error.lacks_parts() {
             true => {

@@ -22,7 +22,7 @@ use crate::types::reference::Repository;
 /// Once to ask for what was only believed to be there, once to upload whatever the registry says.
 const MAX_HEALS: u32 = 2;
 
-/// What was done about parts that a registry says it lacks.
+/// The way in which parts were sent that a registry says it lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::registry) enum HealOutcome {
     /// Parts were sent now.

@@ -320,7 +320,7 @@ mod tests {
         }
     }
 
-    /// What the link to the image says beside the digest is compared, too.
+    /// The other fields of the link to the image are compared, too.
     #[test]
     fn a_link_that_lies_is_found() {
         let image = manifest("{}");
