@@ -17,7 +17,7 @@ use crate::transport::load::{load_manifest, offers};
 use crate::transport::{Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
-use crate::types::reference::Repository;
+use crate::types::reference::{Repository, Tag};
 use crate::types::release::{EnvironmentName, Gate, ReleaseChoice, ReleaseNumber};
 use crate::types::shown::Foreign;
 
@@ -257,6 +257,10 @@ impl<S: Source> Source for PromotedImage<S> {
 
     fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
         self.source.referrers(subject)
+    }
+
+    fn under_tag(&self, tag: &Tag) -> Result<Option<RawDocument>, BoxedError> {
+        self.source.under_tag(tag)
     }
 
     fn name(&self) -> String {

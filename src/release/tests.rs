@@ -424,6 +424,16 @@ fn another_repository_gets_the_image_with_its_referrers_and_no_foreign_record() 
     let sbom = OciArtifact::new("application/spdx+json").subject(image.descriptor());
     let sbom = sbom.document("SBOM").expect("an artifact");
     let attached = shop.fake.put_manifest(APP, "sbom", sbom.media_type.as_ref(), &sbom.bytes);
+    // A signature of the older form has a tag of its own.
+    let older = format!("sha256-{}.sig", one.hex());
+    let payload =
+        Descriptor::of(MediaType::from("application/vnd.dev.cosign.simplesigning.v1+json"), b"signed");
+    shop.fake.put_blob(APP, b"signed");
+    let mut signature = image.manifest().clone();
+    signature.config = Descriptor::of(MediaType::ImageConfig, b"{}");
+    signature.layers = vec![payload];
+    let signature = serde_json::to_vec(&signature).expect("JSON");
+    shop.fake.put_manifest(APP, &older, MediaType::ImageManifest.as_ref(), &signature);
     shop.deploy("1", "test").expect("deployed");
     let target = Ledger::new(shop.client.clone(), other.repository("prod/app"));
     let place = |_: &EnvironmentName| target.clone();
@@ -441,6 +451,7 @@ fn another_repository_gets_the_image_with_its_referrers_and_no_foreign_record() 
     let name = format!("{}/shop/app@test@1", shop.fake.address());
     assert_eq!((report.digest, report.source.as_str()), (one, name.as_str()));
     assert_eq!(report.referrers, Some(vec![attached]));
+    assert!(other.fake.tag("prod/app", &older).is_some(), "signatures under a tag come along");
     assert_eq!(other.fake.tag("prod/app", "prod"), Some(one));
     assert_eq!(other.fake.manifest("prod/app", &attached), Some(sbom.bytes));
     assert!(target.listed_for(&one).expect("listed").is_some_and(|records| records.len() == 1));
