@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::AttachError;
 use super::found::{BundleParts, each_bundle};
 use crate::attest::{BUNDLE, COSIGN_SIGN, ImageStatement, PublicKey, SignatureBundle, Signer};
+use crate::oci::artifact::{EMPTY, empty_config};
 use crate::oci::attached::{AttachedDocument, AttachedManifest};
 use crate::oci::blob::Blob;
 use crate::oci::{Descriptor, ManifestOrIndex, MediaType, RawDocument};
@@ -105,7 +106,9 @@ pub fn found_signature(
     let Some(BundleParts { document, bytes }) = found else { return Ok(None) };
     let Ok(ManifestOrIndex::Manifest(manifest)) = document.parse() else { return Ok(None) };
     let mut config = Vec::new();
-    if manifest.config.size <= MAX_KEPT / 2 {
+    if manifest.config.digest == empty_config().digest {
+        config = EMPTY.to_vec();
+    } else if manifest.config.size <= MAX_KEPT / 2 {
         std::io::Read::read_to_end(&mut source.blob(&manifest.config)?, &mut config)
             .map_err(|error| AttachError::Blob { digest: manifest.config.digest, source: error })?;
     }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::catalog::{Cataloguer, FileBody, FileCatalog, MAX_MEMORY};
 use super::document::{ImageSubject, SpecVersion, write};
 use super::inventory::{CataloguedLayer, Inventory};
 use super::layer::LayerCatalog;
 use crate::formats::zip::fixture::{Item, write as zip};
+use crate::layer::{Entry, EntryPath, LayerSpec, Metadata};
 use crate::oci::media_type::LayerCompression;
 use crate::oci::{ConfigFile, Image};
 use crate::runtime::budget::Budget;
@@ -106,6 +108,55 @@ fn mixed() -> Inventory {
             ("site/b-2.dist-info/METADATA", b"Name: b\nVersion: 2\n\n"),
         ]),
     ])
+}
+
+/// A database that is too large is said not to be read, and never taken for one without packages.
+#[test]
+fn a_planned_layer_tells_what_its_blob_tells() {
+    let pom = Item::stored(b"META-INF/maven/g/a/pom.properties", b"groupId=g\nartifactId=a\nversion=1\n");
+    let jar = zip(&[pom]);
+    let files: [(&str, &[u8]); 7] = [
+        ("app/", b""),
+        ("app/a.jar", &jar),
+        ("app/broken.jar", b"no archive"),
+        ("app/empty.jar", b""),
+        ("app/node_modules/left/package.json", br#"{"name":"left","version":"1.0.0"}"#),
+        ("bin/script", b"#!/bin/sh\n"),
+        ("bin/tool", b"\x7fELF and no more"),
+    ];
+    let entries = files.iter().map(|(path, content)| {
+        let is_directory = path.ends_with('/');
+        let path = EntryPath::new(path.trim_end_matches('/').as_bytes()).expect("a path");
+        match is_directory {
+            true => Entry::directory(path),
+            false => Entry::bytes(path, Metadata::with_mode(0o755), content),
+        }
+    });
+    let spec = LayerSpec::new("app", entries.collect()).expect("a layer");
+    let scratch = tempfile::tempdir().expect("a directory");
+    let planned = LayerCatalog::of_files(&spec, scratch.path(), &budget()).expect("within the budget");
+    assert_eq!(planned, Some(layer(&files)));
+    assert!(planned.is_some_and(|planned| planned.files.len() >= 4));
+}
+
+#[test]
+fn a_database_of_any_size_is_read_or_is_said_not_to_be() {
+    let stanza = |number: usize| {
+        format!("Package: p{number}\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n")
+    };
+    let path = EntryPath::new(b"var/lib/dpkg/status").expect("a path");
+    let cataloguer = Cataloguer::of(&path, 0o644).expect("a database");
+    assert!(cataloguer.limit() <= MAX_MEMORY, "a larger file is not in memory");
+    let budget = Budget::new("a test", 128 << 20, u64::MAX);
+    for (count, is_read) in [(10, true), (150_000, false)] {
+        let text: String = (0..count).map(stanza).collect();
+        let body = FileBody::Memory(text.into_bytes());
+        match cataloguer.read(&path, body, &budget) {
+            Some(FileCatalog::Database(_, packages)) => assert!(is_read && packages.len() == count),
+            Some(FileCatalog::Unread(why)) => assert!(!is_read && why.contains("more packages"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Debian packages: stanzas of `var/lib/dpkg/status`, and of one file for each in images without dpkg (`status.d`).
 
-use super::header::{header_lines, stanzas};
+use super::header::{MOST_NAMES, header_lines, kept, stanzas};
 use super::text::{licence, word};
 use crate::layer::EntryPath;
 use crate::sbom::package::PackageFacts;
 
-/// The packages that are installed.
-pub(super) fn packages(text: &str) -> Vec<PackageFacts> {
-    stanzas(text).filter_map(package).collect()
+/// The packages that are installed; `None` where there are more than are kept.
+pub(super) fn packages(text: &str) -> Option<Vec<PackageFacts>> {
+    kept(stanzas(text).filter_map(package))
 }
 
 fn package(stanza: &str) -> Option<PackageFacts> {
@@ -20,8 +20,10 @@ fn package(stanza: &str) -> Option<PackageFacts> {
             "Source" => facts.source = word(value.split(' ').next().unwrap_or_default()).to_owned(),
             // A package that was removed may have left its settings.
             "Status" if value.split(' ').nth(2) != Some("installed") => return None,
-            "Depends" | "Pre-Depends" => facts.requires.extend(value.split([',', '|']).filter_map(relation)),
-            "Provides" => facts.provides.extend(value.split(',').filter_map(relation)),
+            "Depends" | "Pre-Depends" => {
+                facts.requires.extend(value.split([',', '|']).filter_map(relation).take(MOST_NAMES));
+            }
+            "Provides" => facts.provides.extend(value.split(',').filter_map(relation).take(MOST_NAMES)),
             _ => {}
         }
     }
@@ -70,7 +72,7 @@ mod tests {
             Version: 2.36-9+deb12u10\nDepends: libgcc-s1 (>= 3.5), libcrypt1:any | x\nProvides: libc\nDescription: a\n b: c\n\n\
             Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: half\nStatus: install ok half-installed\nVersion: 1\n\n\n\
             Package: distroless\nVersion: 1:2\nSource: distroless\n";
-        let found = packages(text);
+        let found = packages(text).expect("few");
         let names: Vec<&str> = found.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["libc6", "distroless"]);
         assert_eq!((found[0].source.as_str(), found[1].source.as_str()), ("glibc", ""));

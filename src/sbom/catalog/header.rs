@@ -1,5 +1,25 @@
 //! Lines `Name: value` with continuations, as mail has them: METADATA of Python, stanzas of dpkg.
 
+use crate::sbom::package::PackageFacts;
+
+/// So many names of a list are taken: no package needs or provides more.
+pub(super) const MOST_NAMES: usize = 10_000;
+/// The packages of one database may take so many bytes of memory.
+const MAX_PACKAGES: usize = 48 << 20;
+
+/// The packages of a database; `None` where they take more memory than they may.
+pub(super) fn kept(packages: impl Iterator<Item = PackageFacts>) -> Option<Vec<PackageFacts>> {
+    let (mut all, mut memory) = (Vec::new(), 0);
+    for package in packages {
+        memory += package.cost();
+        if memory > MAX_PACKAGES {
+            return None;
+        }
+        all.push(package);
+    }
+    Some(all)
+}
+
 /// The fields of the lines up to the first empty one. A line that begins with a blank belongs to the field before it.
 pub fn header_lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines()

@@ -1,9 +1,11 @@
 //! Which cataloguer reads which file.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::elf::{self, ProgramPackages};
-use super::file_body::FileBody;
+use super::file_body::{FileBody, MAX_MEMORY};
 use super::os_release::OsRelease;
 use super::{alpine, debian, java, node, python};
 use crate::formats::elf::{ELF_MAGIC, is_library_name};
@@ -13,7 +15,10 @@ use crate::sbom::package::{Ecosystem, PackageFacts};
 
 /// The largest text that is read: 1 MiB for one package, and 64 MiB for a database.
 const MAX_TEXT: u64 = 1 << 20;
-const MAX_DATABASE: u64 = 64 << 20;
+/// A larger database would not be in memory, and no image of this world has one.
+const MAX_DATABASE: u64 = MAX_MEMORY;
+/// Why a database of packages is not read.
+const TOO_MANY: &str = "it tells of more packages than are kept";
 /// The largest archive or program that is read.
 const MAX_BINARY: u64 = 2 << 30;
 
@@ -149,7 +154,6 @@ impl Cataloguer {
     /// The statements of the file at `path`; `None` where it makes none.
     #[must_use]
     pub fn read(self, path: &EntryPath, body: FileBody, budget: &Budget) -> Option<FileCatalog> {
-        let text = |body: &FileBody| String::from_utf8_lossy(body.bytes().unwrap_or_default()).into_owned();
         let one =
             |ecosystem, facts: Option<PackageFacts>| Some(FileCatalog::Packages(ecosystem, vec![facts?]));
         match self {
@@ -161,8 +165,11 @@ impl Cataloguer {
             Self::Node => one(Ecosystem::Node, node::package(body.bytes().unwrap_or_default())),
             Self::Python => one(Ecosystem::Python, python::distribution(&text(&body))),
             Self::PythonSbom => Some(FileCatalog::Attached),
-            Self::Dpkg => Some(FileCatalog::Database(PackageDatabase::Dpkg, debian::packages(&text(&body)))),
-            Self::DpkgPart => Some(FileCatalog::Packages(Ecosystem::Debian, debian::packages(&text(&body)))),
+            Self::Dpkg => Some(database(PackageDatabase::Dpkg, debian::packages(&text(&body)))),
+            Self::DpkgPart => Some(match debian::packages(&text(&body)) {
+                Some(packages) => FileCatalog::Packages(Ecosystem::Debian, packages),
+                None => FileCatalog::Unread(TOO_MANY.to_owned()),
+            }),
             Self::DpkgFiles => {
                 let is_read =
                     |path: &EntryPath| Self::of_application(path, 0).is_some_and(|by| by != Self::Program);
@@ -173,7 +180,7 @@ impl Cataloguer {
                 let licences = debian::licences(&text(&body));
                 (!licences.is_empty()).then_some(FileCatalog::Licences(licences))
             }
-            Self::Apk => Some(FileCatalog::Database(PackageDatabase::Apk, alpine::packages(&text(&body)))),
+            Self::Apk => Some(database(PackageDatabase::Apk, alpine::packages(&text(&body)))),
             Self::System => OsRelease::parse(&text(&body)).map(FileCatalog::System),
             Self::Rpm => Some(FileCatalog::Unread(
                 "it is a database of rpm, which is not read: its packages are unknown".to_owned(),
@@ -199,6 +206,18 @@ impl Cataloguer {
             }
         }
     }
+}
+
+/// The text of a file that is small.
+fn text(body: &FileBody) -> Cow<'_, str> {
+    String::from_utf8_lossy(body.bytes().unwrap_or_default())
+}
+
+fn database(kind: PackageDatabase, packages: Option<Vec<PackageFacts>>) -> FileCatalog {
+    packages.map_or_else(
+        || FileCatalog::Unread(TOO_MANY.to_owned()),
+        |packages| FileCatalog::Database(kind, packages),
+    )
 }
 
 impl FileCatalog {
