@@ -94,7 +94,6 @@ pub struct CopyReport {
     pub older_signatures: Vec<Tag>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_zero(number: &usize) -> bool {
     *number == 0
 }
