@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 38] = [
+pub const TARGETS: [Target; 40] = [
     Target { name: "app-boot", run: artifact::application, seeds: seeds::app_boot },
     Target { name: "app-jar", run: artifact::application, seeds: seeds::app_jar },
     Target { name: "app-node", run: artifact::application, seeds: seeds::app_node },
@@ -64,6 +64,11 @@ pub const TARGETS: [Target; 38] = [
     Target { name: "manifest", run: image::manifest, seeds: seeds::manifest },
     Target { name: "memo", run: crate::store::fuzz::record, seeds: seeds::memo },
     Target { name: "platform", run: text::platform, seeds: seeds::platform },
+    Target {
+        name: "policy",
+        run: crate::types::policy::fuzz::policy,
+        seeds: crate::types::policy::fuzz::policy_seeds,
+    },
     Target { name: "reference", run: text::reference, seeds: seeds::reference },
     Target {
         name: "release",
@@ -73,6 +78,7 @@ pub const TARGETS: [Target; 38] = [
     Target { name: "retry-after", run: text::retry_after, seeds: seeds::retry_after },
     Target { name: "sbom-file", run: crate::sbom::fuzz::file, seeds: crate::sbom::fuzz::seeds },
     Target { name: "sbom-layer", run: crate::sbom::fuzz::layer, seeds: seeds::tar },
+    Target { name: "sbom-stated", run: crate::sbom::fuzz::stated, seeds: crate::sbom::fuzz::stated_seeds },
     Target { name: "tar", run: layer::tar, seeds: seeds::tar },
     Target { name: "tarball", run: layer::tarball, seeds: seeds::tar },
     Target { name: "verify", run: image::verify, seeds: seeds::verify },

@@ -17,6 +17,7 @@
 //! - `artifact`: what a path is, and what it becomes in an image.
 //! - `plan`: what goes where, as data.
 //! - `sbom`: the packages in an image, and documents that list them.
+//! - `policy`: the rules of an organisation, and the facts about images that they ask for.
 //! - `engine`: the one place that walks the whole flow of a build.
 //! - `inspect`: what two images differ in; every digest of an image derived again.
 //! - `descriptors`: the images that deployment descriptors name, and their bytes.
@@ -99,6 +100,7 @@ pub(crate) mod listen;
 pub(crate) mod notify;
 pub(crate) mod oci;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod project;
 pub(crate) mod registry;
 pub(crate) mod release;

@@ -6,7 +6,7 @@ use super::error::AttachError;
 use super::legacy::LegacyPlace;
 use super::signature::{found_signature, remember_signature, remembered_signature, signature};
 use super::writer::write;
-use crate::attest::{KeyId, Signer};
+use crate::attest::{ImageStatement, KeyId, Signer};
 use crate::oci::{Descriptor, ManifestOrIndex, media_type};
 use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
@@ -120,19 +120,21 @@ fn bundle(
     options: &SignOptions<'_>,
 ) -> Result<(Digest, bool), BoxedError> {
     let (digest, key) = (subject.digest, options.signer.public());
+    let statement = ImageStatement::signature(&digest);
     let store = options.store.as_ref();
-    let known = store.and_then(|store| remembered_signature(store, &digest, key));
+    let known = store.and_then(|store| remembered_signature(store, &digest, key, &statement));
     let signed = match known {
         Some(known) if destination.lacks(&digest, std::slice::from_ref(&known.entry))?.is_empty() => {
             return Ok((known.document.digest(), false));
         }
         Some(known) => known,
         None => {
-            let found = found_signature(source, &digest, key)?;
+            let found = found_signature(source, &digest, key, &statement)?;
             let is_there = found.is_some();
-            let signed = found.map_or_else(|| signature(subject, options.signer, &options.created), Ok)?;
+            let signed =
+                found.map_or_else(|| signature(subject, options.signer, &options.created, &statement), Ok)?;
             if let Some(store) = store {
-                remember_signature(store, &digest, key, &signed);
+                remember_signature(store, &digest, key, &statement, &signed);
             }
             if is_there {
                 return Ok((signed.document.digest(), false));

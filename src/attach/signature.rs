@@ -35,14 +35,15 @@ struct KeptSignature {
     bundle: Vec<u8>,
 }
 
-fn memo_key(subject: &Digest, key: &PublicKey) -> Key {
-    KeyBuilder::new("pack signature 1")
+fn memo_key(subject: &Digest, key: &PublicKey, statement: &ImageStatement) -> Key {
+    KeyBuilder::new("pack signature 2")
         .part(subject.as_bytes())
         .part(key.id().to_string().as_bytes())
+        .part(Digest::of(&statement.to_bytes()).as_bytes())
         .finish()
 }
 
-/// Makes a signature.
+/// Signs a statement about a manifest or index.
 ///
 /// # Errors
 /// When the signer cannot sign.
@@ -50,27 +51,40 @@ pub fn signature(
     subject: &Descriptor,
     signer: &dyn Signer,
     created: &str,
+    statement: &ImageStatement,
 ) -> Result<AttachedManifest, BoxedError> {
-    let bytes = SignatureBundle::sign(&ImageStatement::signature(&subject.digest), signer)?;
+    let bytes = SignatureBundle::sign(statement, signer)?;
     let document = AttachedDocument::new(BUNDLE, bytes)
         .annotation(CREATED, created)
         .annotation(CONTENT, "dsse-envelope")
-        .annotation(PREDICATE, COSIGN_SIGN);
+        .annotation(PREDICATE, statement.predicate_type.clone());
     Ok(document.refer_to(subject).map_err(AttachError::from)?)
 }
 
 /// The signature that this machine made or found before.
 #[must_use]
-pub fn remembered_signature(store: &Store, subject: &Digest, key: &PublicKey) -> Option<AttachedManifest> {
-    let (kept, _) = store.memo_load_within::<KeptSignature>(NAMESPACE, &memo_key(subject, key), MAX_KEPT)?;
+pub fn remembered_signature(
+    store: &Store,
+    subject: &Digest,
+    key: &PublicKey,
+    statement: &ImageStatement,
+) -> Option<AttachedManifest> {
+    let (kept, _) =
+        store.memo_load_within::<KeptSignature>(NAMESPACE, &memo_key(subject, key, statement), MAX_KEPT)?;
     let KeptSignature { manifest, config, bundle } = kept;
     let document = RawDocument::new(Some(&MediaType::ImageManifest), manifest).ok()?;
-    let proves = SignatureBundle::read(&bundle).is_ok_and(|bundle| is_signature_by(&bundle, key, subject));
+    let proves = SignatureBundle::read(&bundle).is_ok_and(|bundle| says(&bundle, key, subject, statement));
     assembled(document, config, bundle).filter(|_| proves)
 }
 
 /// Remembers a signature.
-pub fn remember_signature(store: &Store, subject: &Digest, key: &PublicKey, signature: &AttachedManifest) {
+pub fn remember_signature(
+    store: &Store,
+    subject: &Digest,
+    key: &PublicKey,
+    statement: &ImageStatement,
+    signature: &AttachedManifest,
+) {
     let read = |blob: &Blob| {
         let mut bytes = Vec::new();
         let mut stream = blob.content.open().ok()?;
@@ -83,7 +97,7 @@ pub fn remember_signature(store: &Store, subject: &Digest, key: &PublicKey, sign
     }
     if let (Some(config), Some(bundle)) = (read(config), read(bundle)) {
         let kept = KeptSignature { manifest: signature.document.bytes.clone(), config, bundle };
-        store.memo_save(NAMESPACE, &memo_key(subject, key), &kept);
+        store.memo_save(NAMESPACE, &memo_key(subject, key, statement), &kept);
     }
 }
 
@@ -96,10 +110,11 @@ pub fn found_signature(
     source: &dyn Source,
     subject: &Digest,
     key: &PublicKey,
+    statement: &ImageStatement,
 ) -> Result<Option<AttachedManifest>, BoxedError> {
     let mut found = None;
     each_bundle(source, subject, &mut |one| {
-        let is_it = one.bundle.as_ref().is_ok_and(|bundle| is_signature_by(bundle, key, subject));
+        let is_it = one.bundle.as_ref().is_ok_and(|bundle| says(bundle, key, subject, statement));
         found = one.parts.filter(|_| is_it);
         found.is_none()
     })?;
@@ -115,10 +130,12 @@ pub fn found_signature(
     Ok(assembled(document, config, bytes))
 }
 
-fn is_signature_by(bundle: &SignatureBundle, key: &PublicKey, subject: &Digest) -> bool {
-    bundle
-        .proves(key)
-        .is_ok_and(|statement| statement.predicate_type == COSIGN_SIGN && statement.is_about(subject).is_ok())
+/// Whether a bundle by this key says what `statement` does. Plain signatures of others may name the image, too.
+fn says(bundle: &SignatureBundle, key: &PublicKey, subject: &Digest, statement: &ImageStatement) -> bool {
+    let is_plain = statement.predicate_type == COSIGN_SIGN;
+    bundle.proves(key).is_ok_and(|said| {
+        said == *statement || is_plain && said.predicate_type == COSIGN_SIGN && said.is_about(subject).is_ok()
+    })
 }
 
 /// The manifest with its blobs; `None` where they do not belong together.

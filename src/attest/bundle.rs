@@ -97,6 +97,14 @@ impl SignatureBundle {
         }
         ImageStatement::read(&self.payload)
     }
+
+    /// The statement, whether a key signed it or not: it is worth what a statement without a signature is.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn unproved(&self) -> Result<ImageStatement, ProofError> {
+        ImageStatement::read(&self.payload)
+    }
 }
 
 struct BundleJson {

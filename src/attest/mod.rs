@@ -5,6 +5,7 @@
 //! is checked before anything that it covers is read.
 
 mod bundle;
+mod checks;
 mod dsse;
 mod error;
 #[cfg(any(test, feature = "testing"))]
@@ -13,6 +14,8 @@ mod key;
 mod key_file;
 mod pem;
 mod proof;
+pub mod provenance;
+mod resource;
 mod sealed;
 mod signer;
 mod simple;
@@ -21,6 +24,8 @@ mod statement;
 mod tests;
 
 pub use bundle::{BUNDLE, SignatureBundle};
+pub use checks::{CHECKS_PREDICATE, ChecksRecord};
+pub use dsse::IN_TOTO;
 #[cfg(test)]
 use dsse::pae;
 pub use error::KeyError;
@@ -28,6 +33,7 @@ pub use key::{KeyId, PrivateKey, PublicKey, Signature};
 pub use key_file::KeyFile;
 #[cfg(test)]
 use proof::ProofError;
+pub use resource::ResourceDescriptor;
 pub use signer::Signer;
 pub use simple::{SIGNATURE_ANNOTATION, SIMPLE_SIGNING, SimplePayload};
-pub use statement::{COSIGN_SIGN, ImageStatement};
+pub use statement::{COSIGN_SIGN, ImageStatement, PREDICATE_TYPE};

@@ -12,6 +12,9 @@ use crate::types::digest::Digest;
 /// The predicate type of a plain signature: that the signer has seen the image.
 pub const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 
+/// The annotation of an attached statement that is not signed, with the type of its claim.
+pub const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
+
 /// The type of statements; the first one is written.
 const TYPES: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
 

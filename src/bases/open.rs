@@ -3,7 +3,7 @@
 //! The digest of a base's tag comes from `build.lock`, else from the place of the base. Its documents come from the
 //! store, else from there. [`BaseLayers`](super::BaseLayers) answers questions about its layers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -194,6 +194,11 @@ impl Source for CachedSource {
         self.inner.origin()
     }
 
+    fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, BoxedError> {
+        self.check_online()?;
+        self.inner.referrers(subject)
+    }
+
     fn name(&self) -> String {
         self.inner.name()
     }
@@ -267,6 +272,12 @@ impl Base {
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
+    }
+
+    /// The place that it is read from, and what refers to it there.
+    #[must_use]
+    pub fn place(&self) -> &dyn Source {
+        &*self.source
     }
 
     /// Where its documents and blobs are.
@@ -380,6 +391,7 @@ impl Base {
         let mut facts = BaseFacts {
             media_type: root.media_type,
             size: root.size,
+            signed_by: BTreeSet::new(),
             platforms: vec![platform],
             documents: BTreeMap::new(),
         };

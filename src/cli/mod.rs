@@ -5,6 +5,7 @@
 //! text. stdout carries results alone; everything else goes to stderr.
 
 pub mod args;
+mod builder;
 pub mod commands;
 pub mod completions;
 pub mod environment;
@@ -16,6 +17,7 @@ pub mod invocation;
 pub mod man;
 pub mod outputs;
 pub mod password;
+pub mod policy;
 pub mod printer;
 pub mod progress;
 pub mod prompt;

@@ -1,9 +1,9 @@
-//! The documents that a build attaches to its images: lists of packages, and signatures.
+//! The documents that a build attaches to its images: lists of packages, statements about the build, and signatures.
 //!
 //! They are a function of the image, but for the signatures: two by one key differ. So a signature that this machine made
 //! before, or that a target has, is taken again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::BuildError;
@@ -13,16 +13,20 @@ use super::target::Target;
 use crate::attach::{
     LegacyPlace, SignatureFormat, found_signature, remember_signature, remembered_signature, signature,
 };
-use crate::attest::{KeyId, Signer};
+use crate::attest::provenance::{PROVENANCE_PREDICATE, ProvenanceBuilder};
+use crate::attest::{IN_TOTO, ImageStatement, KeyId, PREDICATE_TYPE, Signer};
+use crate::formats::json::decode;
 use crate::layer::LayerSpec;
 use crate::oci::attached::{AttachedDocument, AttachedManifest};
 use crate::oci::{Descriptor, Image, RawDocument};
 use crate::sbom::document::SpecVersion;
+use crate::sbom::stated::stated_packages;
 use crate::sbom::{BillOptions, bill_of};
 use crate::transport::{Blob, BlobStream, Source};
 use crate::types::digest::{Digest, KeyBuilder};
 use crate::types::error::{BoxedError, uncarry};
 use crate::types::fingerprint::Fingerprint;
+use crate::types::policy::{DocumentClaim, EvidenceKind, JudgedDocument};
 use crate::types::reference::Repository;
 
 /// The documents that a build attaches.
@@ -30,7 +34,9 @@ use crate::types::reference::Repository;
 pub struct AttestRequest {
     /// The list of packages of each image, in this form.
     pub sbom: Option<SpecVersion>,
-    /// The signature of each image and of the index.
+    /// The provenance of the whole and the record of its checks, as this builder states them.
+    pub provenance: Option<ProvenanceBuilder>,
+    /// The signature of each image, of the index, and of what is stated about them.
     pub signature: Option<SignatureRequest>,
 }
 
@@ -51,7 +57,8 @@ impl SignatureRequest {
         self.signer.public().id()
     }
 
-    fn has_bundles(&self) -> bool {
+    /// Whether documents are signed, too: the older form signs images alone.
+    pub(super) fn has_bundles(&self) -> bool {
         self.format != SignatureFormat::Legacy
     }
 
@@ -63,7 +70,12 @@ impl SignatureRequest {
 /// All that decides which documents an image gets. The time of a signature does not: one that is there stays.
 impl Fingerprint for AttestRequest {
     fn add_to(&self, key: &mut KeyBuilder) {
-        let Self { sbom, signature } = self;
+        let Self { sbom, provenance, signature } = self;
+        if let Some(ProvenanceBuilder { id, level, why }) = provenance {
+            key.field("builder", id);
+            key.field("level", level);
+            key.field("why", why);
+        }
         if let Some(version) = sbom {
             key.field("sbom", version.media_type());
             key.field("sbom version", version.number());
@@ -117,27 +129,50 @@ pub(super) struct Attestor<'a> {
 }
 
 impl Attestor<'_> {
-    /// Adds all documents to a finished image. `layers` has the blobs of its layers, and `planned` the files of ours.
+    /// Adds all documents to a finished image, `statements` about the whole among them; the contents of the documents, for
+    /// a policy. `layers` has the blobs of its layers, and `planned` the files of ours.
     pub(super) fn add_to(
         &self,
         finished: &mut Finished,
         layers: &dyn Source,
         planned: &BTreeMap<Digest, &LayerSpec>,
-    ) -> Result<(), BoxedError> {
+        statements: &[ImageStatement],
+    ) -> Result<Vec<JudgedDocument>, BoxedError> {
+        let mut made = Vec::new();
+        let signs = self.request.signature.as_ref().filter(|request| request.has_bundles());
         if let Some(version) = self.request.sbom {
             for image in &finished.images {
-                let (bill, unknown) = self.bill(image, layers, planned, version)?;
-                finished.attachments.push(attachment(image.digest(), bill, None));
+                let ImageBillOfBuild { attached, bytes, unknown } =
+                    self.bill(image, layers, planned, version)?;
+                made.push(judged(&attached, sbom_claim(&bytes, &image.digest())));
+                finished.attachments.push(attachment(image.digest(), attached, None));
                 finished.notes.extend(unknown);
+                if let Some(request) = signs {
+                    let statement = sbom_statement(&image.digest(), version, &bytes)?;
+                    let signed = self.signature(request, &image.raw().descriptor(), &statement)?;
+                    finished.attachments.push(attachment(image.digest(), signed, Some(request.key())));
+                }
             }
+        }
+        let root = finished.root.descriptor();
+        for statement in statements {
+            let (attached, key) = match signs {
+                Some(request) => (self.signature(request, &root, statement)?, Some(request.key())),
+                None => (unsigned(&root, statement)?, None),
+            };
+            if statement.predicate_type == PROVENANCE_PREDICATE {
+                made.push(judged(&attached, DocumentClaim::Provenance));
+            }
+            finished.attachments.push(attachment(root.digest, attached, key));
         }
         if let Some(request) = self.request.signature.as_ref().filter(|request| request.has_bundles()) {
             for subject in finished.subjects() {
-                let signature = self.signature(request, &subject)?;
+                let statement = ImageStatement::signature(&subject.digest);
+                let signature = self.signature(request, &subject, &statement)?;
                 finished.attachments.push(attachment(subject.digest, signature, Some(request.key())));
             }
         }
-        Ok(())
+        Ok(made)
     }
 
     /// The list of packages of an image, and what is not in it.
@@ -147,7 +182,7 @@ impl Attestor<'_> {
         layers: &dyn Source,
         planned: &BTreeMap<Digest, &LayerSpec>,
         version: SpecVersion,
-    ) -> Result<(AttachedManifest, Vec<String>), BoxedError> {
+    ) -> Result<ImageBillOfBuild, BoxedError> {
         let options = BillOptions {
             repository: Some(self.name),
             store: &self.session.store,
@@ -160,29 +195,34 @@ impl Attestor<'_> {
         let unknown =
             unknown.map(|part| format!("`{}` is not in the list of packages: {}", part.path, part.why));
         let document = bill.document(version)?;
-        let document = AttachedDocument::new(document.version.media_type(), document.bytes);
-        Ok((document.refer_to(&image.raw().descriptor())?, unknown.collect()))
+        let bytes = document.bytes;
+        let document = AttachedDocument::new(document.version.media_type(), bytes.clone());
+        let attached = document.refer_to(&image.raw().descriptor())?;
+        Ok(ImageBillOfBuild { attached, bytes, unknown: unknown.collect() })
     }
 
-    /// The signature of a manifest or index: the one that this machine knows, else one that a target has, else a new one.
+    /// A signed statement about a manifest or index: the one that this machine knows, else one that a target has, else a
+    /// new one.
     fn signature(
         &self,
         request: &SignatureRequest,
         subject: &Descriptor,
+        statement: &ImageStatement,
     ) -> Result<AttachedManifest, BoxedError> {
         let (store, key) = (&self.session.store, request.signer.public());
-        if let Some(known) = remembered_signature(store, &subject.digest, key) {
+        if let Some(known) = remembered_signature(store, &subject.digest, key, statement) {
             return Ok(known);
         }
         let mut found = None;
         for reader in self.targets.iter().filter_map(|target| target.reader(&subject.digest)) {
-            found = found_signature(&*reader, &subject.digest, key)?;
+            found = found_signature(&*reader, &subject.digest, key, statement)?;
             if found.is_some() {
                 break;
             }
         }
-        let signed = found.map_or_else(|| signature(subject, &*request.signer, &request.created), Ok)?;
-        remember_signature(store, &subject.digest, key, &signed);
+        let signed =
+            found.map_or_else(|| signature(subject, &*request.signer, &request.created, statement), Ok)?;
+        remember_signature(store, &subject.digest, key, statement, &signed);
         Ok(signed)
     }
 
@@ -224,6 +264,37 @@ impl Attestor<'_> {
         };
         is_registry.then(|| (request, place()))
     }
+}
+
+/// The list of packages of an image, as it is attached.
+struct ImageBillOfBuild {
+    attached: AttachedManifest,
+    bytes: Vec<u8>,
+    unknown: Vec<String>,
+}
+
+fn judged(attached: &AttachedManifest, claim: DocumentClaim) -> JudgedDocument {
+    JudgedDocument { digest: attached.document.digest(), signers: BTreeSet::new(), claim }
+}
+
+fn sbom_claim(bytes: &[u8], image: &Digest) -> DocumentClaim {
+    match stated_packages(bytes, &[*image]) {
+        Ok(packages) => DocumentClaim::Sbom(packages),
+        Err(error) => DocumentClaim::Unreadable(EvidenceKind::Sbom, error.to_string()),
+    }
+}
+
+/// A list of packages as a statement, to be signed.
+fn sbom_statement(image: &Digest, version: SpecVersion, bytes: &[u8]) -> Result<ImageStatement, BoxedError> {
+    let predicate = decode(bytes).map_err(BuildError::Statement)?;
+    Ok(ImageStatement::new(image, version.predicate_type(), predicate))
+}
+
+/// A statement without a signature.
+fn unsigned(subject: &Descriptor, statement: &ImageStatement) -> Result<AttachedManifest, BoxedError> {
+    let document = AttachedDocument::new(IN_TOTO, statement.to_bytes())
+        .annotation(PREDICATE_TYPE, statement.predicate_type.clone());
+    Ok(document.refer_to(subject)?)
 }
 
 fn attachment(subject: Digest, made: AttachedManifest, key: Option<KeyId>) -> Attachment {

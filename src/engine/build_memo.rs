@@ -24,6 +24,9 @@ pub(super) fn find_outcome(
     inputs: Option<&Inputs>,
 ) -> Result<Box<Report>, Outcome> {
     let inputs = inputs.ok_or(Outcome::NotPinned)?;
+    if request.policies.asks_for_age() {
+        return Err(Outcome::Dated);
+    }
     match outcome(session, request, inputs) {
         None => Err(inputs.explain(&session.store, request)),
         Some(report) if is_answered_by_now(session, request, &report) => Err(Outcome::Told),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::formats::json::JsonError;
 use crate::layer::scan::ScanError;
 use crate::layer::{ContentError, EntryPathError, SpecError};
 use crate::runtime::interrupt::Interrupted;
@@ -50,6 +51,17 @@ pub enum BuildError {
         /// The reason.
         source: io::Error,
     },
+    /// An input that a provenance is to name by its digest.
+    #[error("cannot read `{}` for the provenance: {source}", shown_path(path))]
+    Input {
+        /// The input.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A statement that cannot be written.
+    #[error("a statement about the image cannot be written: {0}")]
+    Statement(JsonError),
     /// A name that cannot be a path in an image.
     #[error(transparent)]
     Path(EntryPathError),

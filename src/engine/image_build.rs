@@ -27,7 +27,9 @@ use super::outcome::Outcome;
 use super::prepare::{OpenedAhead, prepare_with};
 use super::prepared::PreparedBuild;
 use super::preview::scanner;
+use super::provenance;
 use super::publish::{Presence, presence, publish, put_back};
+use super::push_rules;
 use super::question::TagQuestion;
 use super::refusal::refused;
 use super::report::Report;
@@ -45,6 +47,7 @@ use crate::transport::Blob;
 use crate::transport::taken_tag::TakenTag;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
+use crate::types::policy::{DocumentClaim, JudgedDocument};
 use crate::types::reference::Tag;
 
 /// The bytes that are held of a planned image for each entry of its layers: about those of an entry, its path, its
@@ -158,6 +161,9 @@ impl<'r> ImageBuild<'r> {
             return Err(BuildError::UncommittedChanges(git.first_change.clone()).into());
         }
         derive::check(request, &derive::early(&request.facts))?;
+        if push_rules::apply(request, self.targets) {
+            push_rules::check_request(request)?;
+        }
         // A tag that is wrong is reported where it is used.
         let tags = tags(request, &request.facts).unwrap_or_default();
         self.fixes_early = self.fix(&request.facts, &tags);
@@ -370,7 +376,21 @@ impl<'r> ImageBuild<'r> {
             .layers
             .iter()
             .map(|((image, layer), made)| (made.descriptor.digest, &plan.images[*image].layers[*layer].spec));
-        attestor.add_to(&mut finished, &layers, &specs.collect())?;
+        let statements = match &request.attest.provenance {
+            Some(builder) => provenance::statements(request, builder, &planned.prepared, &finished)?,
+            None => Vec::new(),
+        };
+        let mut documents = attestor.add_to(&mut finished, &layers, &specs.collect(), &statements)?;
+        if push_rules::apply(request, targets) {
+            let is_clean = provenance::checks(request, &plan).is_clean();
+            let claim = DocumentClaim::Checks(is_clean);
+            documents.push(JudgedDocument {
+                digest: finished.root.digest(),
+                signers: BTreeSet::new(),
+                claim,
+            });
+            push_rules::judge(request, documents)?;
+        }
         log.tell(BuildEvent::Derived(DerivedImage::of(request, &finished)));
         planned.stale.clear();
         planned.lacking.clear();

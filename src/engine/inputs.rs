@@ -84,6 +84,8 @@ impl Inputs {
             name,
             attest,
             allow_retag: _,
+            policies,
+            now: _,
             cache: _,
             own: _,
             reads_base: _,
@@ -100,6 +102,7 @@ impl Inputs {
         looker.parts.fact("project", project);
         looker.parts.fact("name", name);
         looker.parts.setting("attest", attest);
+        looker.parts.fact("files of the policy", &**policies);
         for app in &settings.apps {
             let taken = options::scan_options_of_app(app);
             for path in app.paths.as_slice() {
@@ -236,6 +239,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
         webhooks: _,
         // An image is the same wherever it is released.
         environments: _,
+        policy,
         workspace,
         offline,
         locked,
@@ -259,6 +263,7 @@ fn parts_of(settings: &Settings, facts: &Facts) -> Parts {
     parts.setting("--strict", strict);
     parts.setting("cache", cache);
     parts.setting("registry", registries);
+    parts.setting("policy", policy);
     parts.setting("workspace", workspace);
     parts.setting("--offline", offline);
     parts.setting("--locked", locked);

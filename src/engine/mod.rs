@@ -6,6 +6,7 @@
 
 pub mod apps;
 mod attest;
+mod base_rules;
 mod base_table;
 mod build_event;
 mod build_log;
@@ -32,7 +33,9 @@ mod permissions;
 mod prepare;
 mod prepared;
 mod preview;
+mod provenance;
 mod publish;
+mod push_rules;
 mod question;
 mod refusal;
 mod report;

@@ -27,6 +27,8 @@ pub enum Outcome {
     /// Nothing pins the base, so that what it is cannot be told from outside.
     #[default]
     NotPinned,
+    /// A policy asks how old the base is, which another day answers otherwise.
+    Dated,
     /// Nothing is remembered of this project.
     New,
     /// These inputs are not those of the last build.

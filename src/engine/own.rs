@@ -251,7 +251,8 @@ fn read_by(settings: &Settings) -> Vec<PathBuf> {
         .flat_map(|options| [&options.ca_file, &options.client_cert, &options.client_key])
         .flatten()
         .map(|file| file.value.path().to_owned());
-    base.map(|path| path.path().to_owned()).into_iter().chain(certificates).collect()
+    let of_policy = settings.policy.files().map(|file| file.value.path().to_owned());
+    base.map(|path| path.path().to_owned()).into_iter().chain(certificates).chain(of_policy).collect()
 }
 
 /// Outputs may replace neither each other nor what is read. A layout takes several images, also beside the base.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::apps::{self, ProposedApp};
+use super::base_rules;
 use super::base_table::BaseTable;
 use super::cache::{CacheDistrust, Lookups, SharedLayers};
 use super::check::{self, CheckError, Checks, ContentChecks, stated};
@@ -105,6 +106,7 @@ pub(super) fn prepare_with<'a>(
     let lists: Vec<&[Artifact]> = apps.iter().map(|app| &app.artifacts[..]).collect();
     let selection = selection::select(&lists, &asked, name, offered)?;
     check_times(request)?;
+    let signed_by = base_rules::judge(session, request, base.as_ref(), &selection.images)?;
     let content = ContentChecks::new(&session.store, request);
     let mut preparer = Preparer {
         session,
@@ -156,8 +158,19 @@ pub(super) fn prepare_with<'a>(
         }
     }
     let Preparer {
-        memos, compression, mut notes, mut warnings, content, base_indexes, locked, lookups, ..
+        memos,
+        compression,
+        mut notes,
+        mut warnings,
+        content,
+        base_indexes,
+        mut locked,
+        lookups,
+        ..
     } = preparer;
+    if let Some(facts) = locked.as_mut().and_then(|locked| locked.facts.as_mut()) {
+        facts.signed_by = signed_by;
+    }
     content.save(&memos);
     let policy = request.settings.check_policy();
     let unmet = match refusal(request, &policy, selection.are_asked_for, &found) {

@@ -1,10 +1,12 @@
 //! A request for a build, resolved.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::attest::AttestRequest;
 use super::cache::CachePolicy;
 use super::own::OwnFiles;
+use crate::policy::PolicySet;
 use crate::project::config::{Facts, Settings, Spanned};
 use crate::project::lock::{Lock, LockedBase};
 use crate::types::error::BoxedError;
@@ -39,6 +41,10 @@ pub struct Request {
     pub attest: AttestRequest,
     /// Whether every tag may be moved to the new image.
     pub allow_retag: bool,
+    /// The policies that hold.
+    pub policies: Arc<PolicySet>,
+    /// The time by which the age of a base is judged, in seconds since the epoch.
+    pub now: u64,
     /// The use of the cache in a registry.
     pub cache: CachePolicy,
     /// The files that are read and written besides the input.

@@ -110,6 +110,9 @@ impl Checker<'_> {
                 BaseSetting::Scratch | BaseSetting::Registry(_) => {}
             }
         }
+        for file in settings.policy.files() {
+            self.inside(&file.value, file.span);
+        }
         for options in settings.registries.values() {
             for file in [&options.client_cert, &options.client_key].into_iter().flatten() {
                 self.inside(&file.value, file.span);

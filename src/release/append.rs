@@ -35,6 +35,7 @@ use super::record::{
 };
 use super::shelf::ReleaseShelf;
 use crate::oci::{DocumentError, RawDocument};
+use crate::policy::PolicySet;
 use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::transport::deliver::DeliveryCount;
 use crate::types::digest::Digest;
@@ -94,6 +95,8 @@ pub struct ReleaseOptions {
     pub actor: Option<ReleaseNote>,
     /// Why.
     pub reason: Option<ReleaseNote>,
+    /// The policies that an image must pass.
+    pub policies: Arc<PolicySet>,
     /// Whether the tag of the environment is set.
     pub pointer: bool,
     /// Whether nothing is written.

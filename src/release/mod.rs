@@ -2,7 +2,7 @@
 
 pub mod append;
 pub mod copy;
-mod gate;
+pub mod gate;
 pub mod history;
 pub mod ledger;
 pub mod list;

@@ -173,6 +173,7 @@ fn image(writer: usize) -> RawDocument {
 fn release(shelf: &ModelShelf) -> Result<ReleaseReport, BoxedError> {
     let note = |text: &str| ReleaseNote::new("text", text).expect("a line");
     let options = ReleaseOptions {
+        policies: std::sync::Arc::default(),
         actor: None,
         reason: None,
         pointer: true,

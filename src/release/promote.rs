@@ -9,6 +9,7 @@ use super::ledger::{FaultRemedy, Ledger, LedgerError};
 use super::list::ReleaseList;
 use super::record::{ARTIFACT_TYPE, PassedGate, ReleaseKind, ReleaseNote, StoredRelease};
 use super::shelf::ReleaseShelf as _;
+use crate::attach::LegacyPlace;
 use crate::inspect::verify::{VerifyOptions, verify_documents};
 use crate::oci::blob::BlobStream;
 use crate::oci::{Descriptor, ManifestOrIndex, RawDocument};
@@ -162,19 +163,20 @@ pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedErr
             let number = release.record.number;
             return Err(PromoteError::Same { environment: from.clone(), number }.into());
         }
-        for gate in *gates {
-            let passed = gate::pass(
-                gate,
-                &GateImage {
-                    digest,
-                    source: &*candidate.source,
-                    release: candidate.release.as_ref(),
-                    ledger: candidate.ledger.as_ref(),
-                    place: *place,
-                },
-            );
-            candidate.new.checks.push(passed?);
-        }
+        let own = candidate.source.origin();
+        let passed = gate::pass(
+            gates,
+            &options.policies,
+            &GateImage {
+                manifest: &candidate.new.manifest,
+                source: &*candidate.source,
+                legacy: own.map(|own| LegacyPlace::new(target.client().clone(), own)),
+                release: candidate.release.as_ref(),
+                ledger: candidate.ledger.as_ref(),
+                place: *place,
+            },
+        )?;
+        candidate.new.checks.extend(passed);
         let is_near = candidate.ledger.as_ref().is_some_and(|own| own.repository() == target.repository());
         if !is_near && !options.dry_run {
             let copied = bring(&candidate, target, options, progress)?;

@@ -1,6 +1,7 @@
 //! Rollback: a new release that has the content of an earlier one. Nothing is built, and no blob moves.
 
 use super::append::{EnvironmentHead, NewRelease, ReleaseOptions, ReleaseReport, append};
+use super::gate;
 use super::ledger::Ledger;
 use super::list::ReleaseList;
 use super::record::{KEEP_TAGS, PassedGate, RecordFault, ReleaseKind, ReleaseNote, StoredRelease};
@@ -85,12 +86,17 @@ pub fn rollback(
     };
     let release = format!("{environment}@{}", old.record.number.get());
     let note = |text: &str| ReleaseNote::fitted(text).unwrap_or_else(|| unreachable!("`{text}` is a line"));
+    let manifest = ledger.manifest(&old)?;
+    let mut checks = vec![PassedGate { check: note(&format!("release:{environment}")), evidence }];
+    if !head.has(&manifest.digest()) {
+        checks.extend(gate::passed(ledger, &manifest, &options.policies)?);
+    }
     let new = NewRelease {
-        manifest: ledger.manifest(&old)?,
+        manifest,
         kind: ReleaseKind::Rollback,
         source: note(&release),
         revision: old.record.revision,
-        checks: vec![PassedGate { check: note(&format!("release:{environment}")), evidence }],
+        checks,
     };
     let report = append(ledger, environment, head, &new, options)?;
     Ok(ReleaseReport { warnings, ..report })

@@ -103,6 +103,7 @@ impl Shop {
 
     fn options_at(milliseconds: u64) -> ReleaseOptions {
         ReleaseOptions {
+            policies: Arc::default(),
             actor: ReleaseNote::fitted("alice"),
             reason: ReleaseNote::fitted("it is time"),
             pointer: true,

@@ -4,6 +4,7 @@ use super::catalog::{Cataloguer, FileBody};
 use super::document::{ImageSubject, SpecVersion, write};
 use super::inventory::{CataloguedLayer, Inventory};
 use super::layer::LayerCatalog;
+use super::stated::stated_packages;
 use crate::layer::EntryPath;
 use crate::oci::media_type::LayerCompression;
 use crate::oci::{ConfigFile, Image};
@@ -68,4 +69,21 @@ pub fn seeds() -> Vec<Vec<u8>> {
             .map(|(path, bytes)| [path.as_bytes(), b"\n", &bytes].concat()),
     );
     seeds
+}
+
+/// A document of others: it is read or refused, and each package has a name.
+pub fn stated(data: &[u8]) {
+    if let Ok(packages) = stated_packages(data, &[Digest::of(b"image")]) {
+        assert!(packages.len() <= data.len());
+    }
+}
+
+/// Documents to begin with.
+pub fn stated_seeds() -> Vec<Vec<u8>> {
+    [
+        r#"{"bomFormat":"CycloneDX","components":[{"type":"library","name":"a","purl":"pkg:npm/a@1","licenses":[{"expression":"MIT OR ISC"}],"components":[{"name":"b"}]}]}"#,
+        r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"a","licenseDeclared":"MIT","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/a@sha256%3A00"}]}]}"#,
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
 }

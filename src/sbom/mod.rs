@@ -21,6 +21,7 @@ mod layer;
 mod layer_paths;
 mod package;
 mod purl;
+pub mod stated;
 #[cfg(test)]
 mod tests;
 

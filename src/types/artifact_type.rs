@@ -5,6 +5,13 @@ use std::str::FromStr;
 
 use super::shown::Foreign;
 
+/// Short words for types that documents often have.
+const WORDS: [(&str, &str); 3] = [
+    ("cyclonedx", "application/vnd.cyclonedx+json"),
+    ("openvex", "application/vnd.openvex+json"),
+    ("spdx", "application/spdx+json"),
+];
+
 /// A media type of RFC 6838 without parameters, such as `application/spdx+json`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ArtifactType(String);
@@ -27,6 +34,9 @@ impl FromStr for ArtifactType {
                 && name.as_bytes()[0].is_ascii_alphanumeric()
                 && name.bytes().all(other)
         };
+        if let Some((_, whole)) = WORDS.iter().find(|(word, _)| *word == text) {
+            return Ok(Self((*whole).to_owned()));
+        }
         match text.split_once('/') {
             Some((kind, name)) if is_name(kind) && is_name(name) => Ok(Self(text.to_owned())),
             _ => Err(format!(

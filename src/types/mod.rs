@@ -11,6 +11,7 @@ pub mod finding;
 pub mod fingerprint;
 pub mod location;
 pub mod platform;
+pub mod policy;
 pub mod reference;
 pub mod release;
 pub mod rule;

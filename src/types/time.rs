@@ -143,6 +143,32 @@ pub fn is_rfc3339(text: &str) -> bool {
     (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60 && offset
 }
 
+/// The seconds of a time of RFC 3339 since 1970; `None` for any other text, and for a time before.
+#[must_use]
+pub fn seconds_of_rfc3339(text: &str) -> Option<u64> {
+    if !is_rfc3339(text) {
+        return None;
+    }
+    let number = |at: usize, digits: usize| text.get(at..at + digits)?.parse::<i64>().ok();
+    let civil = Civil {
+        year: number(0, 4)?,
+        month: number(5, 2)?,
+        day: number(8, 2)?,
+        hour: number(11, 2)?,
+        minute: number(14, 2)?,
+        second: number(17, 2)?,
+    };
+    let zone = text.len().checked_sub(6).and_then(|at| text.get(at..));
+    let offset = match zone.filter(|zone| zone.starts_with(['+', '-'])) {
+        Some(zone) => {
+            let minutes = zone.get(1..3)?.parse::<i64>().ok()? * 60 + zone.get(4..6)?.parse::<i64>().ok()?;
+            if zone.starts_with('-') { -minutes } else { minutes }
+        }
+        None => 0,
+    };
+    u64::try_from(civil.seconds() - offset * 60).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};

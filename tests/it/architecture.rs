@@ -12,7 +12,7 @@ use circles::circles;
 use sources::{Source, has_word, sources};
 
 /// The folders of `src/`, from the ground up: each may know those before it, and no other.
-const LEVELS: [&str; 24] = [
+const LEVELS: [&str; 25] = [
     "types",
     "runtime",
     "formats",
@@ -28,6 +28,7 @@ const LEVELS: [&str; 24] = [
     "artifact",
     "plan",
     "sbom",
+    "policy",
     "engine",
     "inspect",
     "descriptors",
@@ -182,7 +183,7 @@ fn there_are_two_places_for_unsafe_code() {
 ///
 /// Anybody can put a link into an artifact, a layer's source or a checkout, which this machine would follow to its own
 /// files. Everything below such a directory is read by `runtime::tree_reader` or found by a scan, which follows none.
-const READ_THEMSELVES: [(&str, &str); 27] = [
+const READ_THEMSELVES: [(&str, &str); 28] = [
     ("artifact/elf.rs", "the program itself, and libraries that a scan found"),
     ("artifact/find.rs", "what the user named"),
     ("artifact/found_tree.rs", "regular files that a scan found"),
@@ -198,6 +199,7 @@ const READ_THEMSELVES: [(&str, &str); 27] = [
     ("engine/inputs.rs", "stamps of what the user named"),
     ("engine/own.rs", "where outputs lie"),
     ("engine/owners.rs", "a file that the user named"),
+    ("engine/provenance.rs", "the inputs that the user named"),
     ("engine/request.rs", "the directory of the project"),
     ("engine/siblings.rs", "the store"),
     ("engine/untrusted.rs", "where links of a project lead"),

@@ -136,7 +136,7 @@ fn names_that_mean_nothing_are_met_with_the_nearest() {
     let record = &shop.record_tags("prod-r0001")[0];
     shop.fails(1, &format!("promote NAME:{record} --to live")).says(&["is the record of a release"]);
     shop.fails(2, "promote NAME:1.0 --to Prod").says(&["is not the name of an environment"]);
-    shop.fails(2, "promote NAME:1.0 --to prod --require tested").says(&["expected `release:ENV`"]);
+    shop.fails(2, "promote NAME:1.0 --to prod --require tested").says(&["the gates are `release:ENV`"]);
     shop.fails(2, "promote NAME:1.0 --to live --reason").hints_or_usage();
     shop.fails(2, "promote prod@0 --to live").says(&["`0` is not the number of a release", "begin with 1"]);
     shop.fails(2, "diff prod@0 prod@1").says(&["`0` is not the number of a release", "begin with 1"]);

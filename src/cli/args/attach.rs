@@ -15,8 +15,7 @@ IMAGE is one of:
   store:NAME[:TAG]            In the local store
   oci:DIR[:TAG]               In an OCI layout
 Examples:
-  pack attach localhost:5000/shop/app:1.0 app.vex.json \\
-      --type application/vnd.openvex+json
+  pack attach localhost:5000/shop/app:1.0 app.vex.json --type openvex
   pack attach localhost:5000/shop/app:1.0 bom.json \\
       --type application/vnd.cyclonedx+json --annotation by=ci";
 
@@ -41,7 +40,7 @@ pub struct AttachArgs {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub document: PathBuf,
 
-    /// The media type of the document
+    /// The media type of the document, or `cyclonedx`, `openvex` or `spdx`
     #[arg(long = "type", value_name = "MEDIA_TYPE", value_parser = ArtifactType::from_str)]
     pub kind: ArtifactType,
 

@@ -24,6 +24,13 @@ pub struct AttestArgs {
     )]
     pub sbom: Option<SbomFormat>,
 
+    /// Attach the provenance of the image, and the record of its checks
+    ///
+    /// The provenance says how the image was built: from which base, files and commit, and which of them each layer is
+    /// made of. `pack verify --provenance` compares it with the image.
+    #[arg(long)]
+    pub provenance: bool,
+
     /// Sign each image, and the index of several, with the key of `--key`
     ///
     /// The password is asked for before the build begins. An image that the key has signed gets no second signature.

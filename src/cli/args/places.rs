@@ -39,6 +39,8 @@ IMAGE is one of:
 Examples:
   pack verify localhost:5000/shop/app:1.0
   pack verify localhost:5000/shop/app:1.0 --key pack.pub
+  pack verify localhost:5000/shop/app:1.0 --policy policy.toml
+  pack verify localhost:5000/shop/app:1.0 --provenance
       Whether this key has signed it, too
   pack verify --rebuild
       Build ./build.toml again and again, and compare

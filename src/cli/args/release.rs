@@ -28,7 +28,8 @@ Exit codes:
   0    The environment has the image, since now or before
   1    There is no such environment, release or image
   3    A registry or the network failed
-  4    A gate is closed, or a record was tampered with";
+  4    A gate is closed, a policy refuses the image, or a record was tampered
+       with";
 
 const RELEASES_HELP: &str = "\
 Examples:
@@ -51,7 +52,7 @@ Exit codes:
   0    The environment has the image, since now or before
   1    There is no such environment or release
   3    A registry or the network failed
-  4    A record was tampered with";
+  4    A policy refuses the image, or a record was tampered with";
 
 /// How a release is written.
 #[derive(Clone, Debug, Args)]
@@ -63,6 +64,12 @@ pub struct ReleaseFlags {
     /// Record who does it [default: the user of the CI system, else of this machine]
     #[arg(long, value_name = "NAME")]
     pub actor: Option<String>,
+
+    /// Also ask for what `[policy.release]` of this file asks for
+    ///
+    /// These rules are added to those of build.toml. The file is written as build.toml is; a build.toml can be named, too.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
 
     /// Do not move the tag of the environment
     ///
@@ -103,10 +110,11 @@ pub struct PromoteArgs {
     #[arg(long, value_name = "ENV", value_parser = EnvironmentChoice::from_str)]
     pub to: EnvironmentChoice,
 
-    /// Refuse, unless this is there: `release:ENV` or `referrer:TYPE`; may be repeated
+    /// Refuse, unless this is there: `release:ENV`, `referrer:TYPE`, `sbom`, `provenance` or `checks`; may be repeated
     ///
     /// `release:test`: the image is or was released in `test`. `referrer:application/spdx+json`: an artifact of this type
-    /// refers to the image. These are added to `require` of `[environment.NAME]`.
+    /// refers to the image. `sbom`, `provenance`: the image has one. `checks`: a record of its checks is attached, and they
+    /// found no error. These are added to `require` of `[environment.NAME]`.
     #[arg(long, value_name = "GATE", value_parser = Gate::from_str)]
     pub require: Vec<Gate>,
 

@@ -1,8 +1,9 @@
 //! `pack render`.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::descriptors::DescriptorArgs;
 use super::format::OutputFormat;
@@ -32,6 +33,10 @@ pub struct RenderArgs {
     /// The descriptors.
     #[command(flatten)]
     pub descriptors: DescriptorArgs,
+
+    /// Also ask for what `[policy.release]` of this file asks for
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
 
     /// How registries are reached.
     #[command(flatten)]

@@ -40,6 +40,20 @@ pub struct VerifyArgs {
     #[arg(long = "key", value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "rebuild")]
     pub keys: Vec<PathBuf>,
 
+    /// Also require what `[policy.base]` and `[policy.release]` of this file ask for
+    ///
+    /// Judges the base that the image names and the documents that are attached to the image. The file is written as
+    /// build.toml is; a build.toml can be named, too. Exit code 4 with all reasons if the image does not pass.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "rebuild")]
+    pub policy: Option<PathBuf>,
+
+    /// Also require a provenance, and compare it with the image
+    ///
+    /// Says which of its statements follow from the image, and which cannot be known from it. With `--key`, says whether
+    /// the key signed the provenance. Exit code 4 if there is none, or the image contradicts it.
+    #[arg(long, conflicts_with = "rebuild")]
+    pub provenance: bool,
+
     /// Build this project again, with other surroundings each time [default: .]
     ///
     /// Each build has an empty store of its own and writes nothing into the project. Without IMAGE, the builds are

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::args::{AttestArgs, SbomFormat};
+use super::super::builder::provenance_builder;
 use super::super::error::CommandError;
 use super::super::invocation::Invocation;
 use super::sign::{created, format_of, signer};
@@ -41,13 +42,18 @@ impl<'a> Attestations<'a> {
         settings: &Settings,
         outputs: &[String],
     ) -> Result<AttestRequest, CommandError> {
-        let request =
-            AttestRequest { sbom: self.sbom(settings), signature: self.signature(settings, outputs)? };
-        if request.sbom.is_some() || request.signature.is_some() {
+        let written = settings.attest.provenance.as_ref().is_some_and(|provenance| provenance.value);
+        let builder = || provenance_builder(&self.invocation.environment);
+        let request = AttestRequest {
+            sbom: self.sbom(settings),
+            provenance: (self.args.provenance || written).then(builder),
+            signature: self.signature(settings, outputs)?,
+        };
+        if request.sbom.is_some() || request.provenance.is_some() || request.signature.is_some() {
             for output in outputs {
                 if matches!(Location::output(output)?, Location::Docker) {
                     self.invocation.printer.note(
-                        "an engine keeps images alone: `-o docker` gets neither the list of packages nor a signature",
+                        "an engine keeps images alone: `-o docker` gets none of the attached documents",
                     );
                 }
             }
@@ -71,7 +77,8 @@ impl<'a> Attestations<'a> {
         settings: &Settings,
         outputs: &[String],
     ) -> Result<Option<SignatureRequest>, CommandError> {
-        let AttestArgs { sign, key, sign_with, signature_format, password, sbom: _ } = self.args;
+        let AttestArgs { sign, key, sign_with, signature_format, password, sbom: _, provenance: _ } =
+            self.args;
         if !*sign && !settings.attest.sign.as_ref().is_some_and(|sign| sign.value) {
             let flags = [
                 ("--key", key.is_some()),

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::{BUILD_FILE, Invocation, Opened};
+use super::super::policy;
 use super::events;
 use super::place::CopyTarget;
 use crate::notify::{AnnouncedDestination, Announcer, ImageOrigin};
+use crate::policy::PolicySet;
 use crate::project::config::{Document, EnvironmentSettings, Overrides, Settings};
 use crate::project::workspace::{Workspace, WorkspaceRoot};
 use crate::registry::Client;
@@ -121,6 +123,20 @@ impl DeliveryProject {
         repository: &Repository,
     ) -> Option<&EnvironmentSettings> {
         self.environment(environment).filter(|_| self.has(repository))
+    }
+
+    /// The policies of a release in `repository`: those of its own build file, and that of a file that was named.
+    ///
+    /// # Errors
+    /// When a file of them cannot be read or is not valid.
+    pub(super) fn policies(
+        &self,
+        invocation: &Invocation,
+        repository: &Repository,
+        file: Option<&Path>,
+    ) -> Result<PolicySet, CommandError> {
+        let settings = self.settings.as_ref().filter(|_| self.has(repository));
+        policy::of(invocation, settings.map(|settings| &settings.policy), file)
     }
 
     /// The repository of another environment of the image that `repository` has.

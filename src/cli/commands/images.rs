@@ -7,12 +7,14 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::invocation::{Invocation, Opened};
 use super::super::view::{self, BaseView};
+use super::judgement::{self, PolicyVerdict};
+use super::unnamed::UnnamedImage;
 use super::{names, sign};
 use crate::attach::{ProvedSignature, Referrer, ReferrerTree, list, tree};
 use crate::inspect::verify;
-use crate::oci::{Descriptor, Image, MAX_DOCUMENT, ManifestOrIndex, MediaType, RawDocument};
-use crate::store::Store;
-use crate::transport::load::{LoadError, load_image};
+use crate::oci::{Descriptor, Image, ManifestOrIndex, RawDocument};
+use crate::policy::ProvenanceReport;
+use crate::transport::load::load_image;
 use crate::transport::{BlobStream, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Kind};
@@ -157,41 +159,6 @@ fn base_of(invocation: &Invocation, source: &dyn Source, image: &Image) -> Optio
     })
 }
 
-/// An image whose documents are in the store, where no name of its own leads to it.
-pub(super) struct UnnamedImage {
-    pub(super) store: Store,
-    pub(super) digest: Digest,
-}
-
-impl Source for UnnamedImage {
-    fn root(&self) -> Result<RawDocument, BoxedError> {
-        let size = self.store.blobs().contains(&self.digest).unwrap_or(MAX_DOCUMENT + 1);
-        // The document itself says what it is.
-        let descriptor = Descriptor::new(MediaType::ImageManifest, self.digest, size);
-        let bytes = self.store.blobs().read(&descriptor, MAX_DOCUMENT).map_err(|error| self.failed(error))?;
-        RawDocument::new(None, bytes).map_err(|error| self.failed(std::io::Error::other(error)))
-    }
-
-    fn document(&self, descriptor: &Descriptor) -> Result<RawDocument, BoxedError> {
-        Ok(self.store.layout().document(descriptor)?)
-    }
-
-    fn blob(&self, descriptor: &Descriptor) -> Result<BlobStream, BoxedError> {
-        let reader = self.store.blobs().reader(descriptor).map_err(|error| self.failed(error))?;
-        Ok(Box::new(reader))
-    }
-
-    fn name(&self) -> String {
-        self.digest.to_string()
-    }
-}
-
-impl UnnamedImage {
-    fn failed(&self, source: std::io::Error) -> BoxedError {
-        LoadError::Config { place: self.name(), digest: self.digest, source }.into()
-    }
-}
-
 /// The platform asked for, else this machine's where an index offers it.
 pub(super) fn chosen(
     source: &dyn Source,
@@ -220,6 +187,22 @@ pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), C
     // First: what is not signed need not be read.
     let signatures = sign::check(invocation, &opened, &args.keys)?;
     let Opened { source, location } = opened;
+    let verdict =
+        args.policy.as_ref().map(|file| judgement::judge(invocation, &*source, file)).transpose()?;
+    let place = location.to_string();
+    if let Some(verdict) = &verdict
+        && let Err(refusal) = verdict.accept(&place)
+    {
+        if args.format.json {
+            let report = serde_json::json!({ "place": place, "signatures": signatures, "policy": verdict });
+            invocation.printer.json(&report);
+        }
+        return Err(refusal.into());
+    }
+    let provenance = match args.provenance {
+        true => judgement::provenance(invocation, &*source, &args.keys)?,
+        false => Vec::new(),
+    };
     let mut reports = Vec::new();
     if args.platforms.is_empty() {
         reports.push(verify_source(invocation, &*source)?);
@@ -228,20 +211,27 @@ pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), C
         let root = load_image(&*source, Some(platform))?.image.raw().clone();
         reports.push(verify_source(invocation, &OnePlatform { source: &*source, root })?);
     }
-    let place = location.to_string();
     if args.format.json {
         // One document, whatever was asked for.
         match &reports[..] {
             [report] => {
-                invocation.printer.json(&LocatedImage { place, view: &SignedImage { report, signatures } });
+                let view = SignedImage { report, signatures, policy: verdict, provenance: &provenance };
+                invocation.printer.json(&LocatedImage { place, view: &view });
             }
-            reports => invocation
-                .printer
-                .json(&serde_json::json!({ "place": place, "reports": reports, "signatures": signatures })),
+            reports => invocation.printer.json(&serde_json::json!({
+                "place": place, "reports": reports, "signatures": signatures, "policy": verdict,
+                "provenance": provenance,
+            })),
         }
     } else {
         for signature in &signatures {
             invocation.printer.result(format!("{}: signed by `{}`", signature.subject, signature.key));
+        }
+        if let Some(verdict) = &verdict {
+            invocation.printer.result(format!("{place}: passes the policy `{}`", verdict.file()));
+        }
+        for line in provenance.iter().flat_map(judgement::provenance_lines) {
+            invocation.printer.result(line);
         }
         for report in reports.iter().filter(|report| report.problems.is_empty()) {
             invocation.printer.result(sound(report, &location));
@@ -249,7 +239,7 @@ pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), C
     }
     let problems: Vec<_> = reports.iter().flat_map(|report| &report.problems).collect();
     if problems.is_empty() {
-        return Ok(());
+        return judgement::accept_provenance(&provenance, &location.to_string());
     }
     let count = format::count(problems.len() as u64, "problem");
     let mut error = CommandError::new(ExitStatus::Input, format!("`{location}` has {count}"));
@@ -264,6 +254,10 @@ struct SignedImage<'a> {
     report: &'a verify::Verification,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     signatures: Vec<ProvedSignature>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PolicyVerdict>,
+    #[serde(skip_serializing_if = "<[ProvenanceReport]>::is_empty")]
+    provenance: &'a [ProvenanceReport],
 }
 
 /// That an image is what its name says, and where.

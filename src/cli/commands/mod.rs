@@ -13,6 +13,7 @@ mod doctor;
 mod events;
 mod images;
 mod init;
+mod judgement;
 mod key;
 mod listen;
 mod login;
@@ -30,6 +31,7 @@ mod request;
 mod resolve;
 mod sbom;
 mod sign;
+mod unnamed;
 mod update;
 mod workspace;
 

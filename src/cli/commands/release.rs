@@ -57,6 +57,7 @@ pub(super) fn run(invocation: &Invocation, args: &PromoteArgs) -> Result<(), Com
             name: args.source.clone(),
         },
     };
+    let policies = Arc::new(project.policies(invocation, &repository, args.release.policy.as_deref())?);
     let place = |of: &EnvironmentName| Ledger::to_read(client.clone(), project.beside(&repository, of));
     let witness = witness(invocation, &project, &client, &repository, &args.release)?;
     let request = PromotionRequest {
@@ -67,6 +68,7 @@ pub(super) fn run(invocation: &Invocation, args: &PromoteArgs) -> Result<(), Com
         place: &place,
         options: ReleaseOptions {
             witness: witness.clone(),
+            policies: policies.clone(),
             ..options(invocation, &args.release, has_pointer)?
         },
         progress: invocation.progress.clone(),
@@ -95,9 +97,13 @@ pub(super) fn back(invocation: &Invocation, args: &RollbackArgs) -> Result<(), C
     let settings = project.settings_of(environment, &repository);
     let has_pointer = settings.and_then(|settings| settings.pointer).unwrap_or(true);
     let witness = witness(invocation, &project, &client, &repository, &args.release)?;
+    let policies = Arc::new(project.policies(invocation, &repository, args.release.policy.as_deref())?);
     let ledger = Ledger::new(client.clone(), repository);
-    let options =
-        ReleaseOptions { witness: witness.clone(), ..options(invocation, &args.release, has_pointer)? };
+    let options = ReleaseOptions {
+        witness: witness.clone(),
+        policies,
+        ..options(invocation, &args.release, has_pointer)?
+    };
     let report = rollback(&ledger, environment, args.to, &options)?;
     show(invocation, &args.release, &report);
     if witness.is_some() {
@@ -161,6 +167,7 @@ fn options(
     let now = now + invocation.started.elapsed();
     let now = ReleaseTime::from_milliseconds(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
     Ok(ReleaseOptions {
+        policies: Arc::default(),
         actor,
         reason,
         pointer: has_pointer && !flags.no_pointer,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::super::args::RenderArgs;
 use super::super::error::CommandError;
 use super::super::invocation::Invocation;
+use super::super::policy;
 use super::descriptors;
+use crate::release::gate;
 use crate::release::ledger::Ledger;
 use crate::release::resolve::{MemberImage, members};
 
@@ -33,6 +35,8 @@ pub(super) fn run(invocation: &Invocation, args: &RenderArgs) -> Result<(), Comm
         let releases = ledger.releases().map_err(|error| at(error.into()))?;
         let found = ledger.find(&releases, &args.environment, None);
         let release = found.map_err(|error| at(error.into()))?;
+        let policies = policy::of(invocation, Some(&asked.request.settings.policy), args.policy.as_deref())?;
+        gate::check(&ledger, &release, &policies).map_err(|error| at(error.into()))?;
         let image = MemberImage { repository, tag: Some(release.tag()), digest: release.record.digest };
         images.insert(name, image);
     }

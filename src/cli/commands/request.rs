@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::super::args::ImageArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
 use super::super::outputs::ExpectedImage;
+use super::super::policy;
 use super::events;
 use super::output_path::outputs_of_one;
 use crate::artifact;
@@ -216,6 +218,8 @@ impl<'a> RequestContext<'a> {
             project: project_of(project.build_file.as_deref(), artifact),
             allow_retag: false,
             cache: reading(&settings, &name, &outputs),
+            policies: Arc::new(policy::of(invocation, Some(&settings.policy), None)?),
+            now: invocation.environment.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             reads_base: false,
             plans_refused: false,
             attest: AttestRequest::default(),

@@ -93,7 +93,7 @@ pub(super) const fn format_of(format: SignatureFormatArg) -> SignatureFormat {
 }
 
 /// Where older signatures of an image lie.
-fn legacy(client: &Client, source: &dyn Source) -> Option<LegacyPlace> {
+pub(super) fn legacy(client: &Client, source: &dyn Source) -> Option<LegacyPlace> {
     Some(LegacyPlace::new(client.clone(), source.origin()?))
 }
 

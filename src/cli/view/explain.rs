@@ -90,6 +90,7 @@ fn whole(text: &mut String, outcome: &Outcome) {
         Outcome::Known => "known: all inputs are those of an earlier build".to_owned(),
         Outcome::NotThere { target } => format!("known, but {} does not have it", printable(target)),
         Outcome::NotPinned => "not known: nothing pins the base yet".to_owned(),
+        Outcome::Dated => "not asked for: the policy asks how old the base is".to_owned(),
         Outcome::New => "not known: nothing is remembered of this project".to_owned(),
         Outcome::Changed { .. } => "not known: the inputs are not those of the last build".to_owned(),
         Outcome::Untrusted => {

@@ -129,6 +129,8 @@ impl Town {
         let settings = Settings::resolve(document, &flags, &Overrides::default()).expect("settings");
         let name = self.repository(name);
         let request = Request {
+            policies: std::sync::Arc::default(),
+            now: 0,
             reads_base: false,
             plans_refused: false,
             attest: crate::engine::AttestRequest::default(),

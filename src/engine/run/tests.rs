@@ -94,6 +94,8 @@ impl Town {
         let document = Document::parse("build.toml", &self.dir(number), build_file).expect("parses");
         let none = Overrides::default();
         Request {
+            policies: std::sync::Arc::default(),
+            now: 0,
             reads_base: false,
             plans_refused: false,
             attest: crate::engine::AttestRequest::default(),

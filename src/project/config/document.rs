@@ -145,6 +145,12 @@ impl Document {
         self.table().contains_key(WORKSPACE)
     }
 
+    /// Whether it has a `[policy]`.
+    #[must_use]
+    pub fn has_policy(&self) -> bool {
+        self.table().contains_key("policy")
+    }
+
     /// Where a key at the top stands.
     pub(in crate::project) fn place_of(&self, key: &str) -> Option<Span> {
         self.table().get(key).map(|(span, _)| *span)

@@ -9,6 +9,7 @@ pub(crate) mod decode;
 pub(crate) mod document;
 mod fingerprint;
 pub(crate) mod node;
+mod policy;
 mod registries;
 pub(in crate::project) mod schema;
 mod settings;
@@ -20,8 +21,8 @@ pub use document::{BUILD_FILE, Document};
 pub use registries::{UserFile, merge};
 pub use schema::{
     AddedUserSettings, AppSettings, DirectorySettings, EnvironmentSettings, FilesSettings, LayerSettings,
-    LinkSettings, NonEmptyName, PermissionSettings, RegistryOptions, TagTemplate, WebhookSettings,
-    WorkspaceSettings,
+    LinkSettings, NonEmptyName, PermissionSettings, PolicySettings, RegistryOptions, TagTemplate,
+    WebhookSettings, WorkspaceSettings,
 };
 pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};

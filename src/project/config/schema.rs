@@ -10,7 +10,7 @@ use super::node::{TomlNode, TomlValue};
 use super::source::Spanned;
 use super::template::{Facts, Template};
 use super::value::{
-    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
+    AccountName, AccountNumber, Age, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
     CompressionSetting, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern, Justification,
     KindName, Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period,
     Ports, SbomSetting, SiblingSetting, Signal, StartSetting, User,
@@ -18,10 +18,11 @@ use super::value::{
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
 use crate::types::delivery::{DeliveryKind, EventForm};
-use crate::types::digest::KeyBuilder;
+use crate::types::digest::{Digest, KeyBuilder};
 use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_as_text;
 use crate::types::platform::Platform;
+use crate::types::policy::{EvidenceKind, LicencePattern, NamePattern, PackagePattern};
 use crate::types::reference::{Registry, Repository};
 use crate::types::release::{EnvironmentName, Gate};
 use crate::types::rule::Rule;
@@ -54,6 +55,8 @@ settings_table! {
         "webhook" => webhooks: Vec<WebhookSettings>,
         /// The environments that the image is released into.
         "environment" => environments: BTreeMap<EnvironmentName, EnvironmentSettings>,
+        /// The conditions of bases, pushes and releases.
+        "policy" => policy: PolicySettings,
         /// The images that are built together with this file as their common base.
         "workspace" => workspace: Option<WorkspaceSettings>,
     }
@@ -256,6 +259,8 @@ settings_table! {
     pub struct AttestSettings {
         /// The list of packages.
         "sbom" => sbom: Option<Spanned<SbomSetting>>,
+        /// Whether the provenance and the record of checks are attached.
+        "provenance" => provenance: Option<Spanned<bool>>,
         /// Whether the image is signed.
         "sign" => sign: Option<Spanned<bool>>,
         /// The private key that signs.
@@ -330,6 +335,58 @@ settings_table! {
         "require" => require: Vec<Spanned<Gate>>,
         /// Whether the tag of its name is moved to the newest release; it is where not given.
         "pointer" => pointer: Option<bool>,
+    }
+}
+
+settings_table! {
+    /// `[policy]`
+    pub struct PolicySettings {
+        /// A file with more rules, written in the same way.
+        "file" => file: Option<Spanned<DiskPath>>,
+        /// The bases that may be used.
+        "base" => base: BasePolicySettings,
+        /// The conditions of a push.
+        "push" => push: ImagePolicySettings,
+        /// The conditions of a release.
+        "release" => release: ImagePolicySettings,
+    }
+}
+
+settings_table! {
+    /// `[policy.base]`
+    pub struct BasePolicySettings {
+        /// Patterns of their names.
+        "names" => names: Vec<Spanned<NamePattern>>,
+        /// Their digests.
+        "digests" => digests: Vec<Spanned<Digest>>,
+        /// Their greatest age.
+        "max-age" => max_age: Option<Spanned<Age>>,
+        /// Files of public keys, one of which signed them.
+        "signed-by" => signed_by: Vec<Spanned<DiskPath>>,
+    }
+}
+
+settings_table! {
+    /// `[policy.push]` or `[policy.release]`
+    pub struct ImagePolicySettings {
+        /// The evidence that an image must have.
+        "require" => require: Vec<Spanned<EvidenceKind>>,
+        /// Files of public keys, one of which signed the image and its evidence.
+        "signed-by" => signed_by: Vec<Spanned<DiskPath>>,
+        /// Packages that it must not have.
+        "deny" => deny: Vec<Spanned<PackagePattern>>,
+        /// The licences of its packages.
+        "licences" => licences: LicenceSettings,
+    }
+}
+
+settings_table! {
+    /// `[policy.push.licences]` or `[policy.release.licences]`
+    pub struct LicenceSettings {
+        /// Only these, and each package must state one.
+        "allow" => allow: Vec<Spanned<LicencePattern>>,
+        /// None of these.
+        "deny" => deny: Vec<Spanned<LicencePattern>>,
     }
 }
 

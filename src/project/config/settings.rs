@@ -16,7 +16,7 @@ use super::registries::{self, Addition};
 use super::schema::{
     AddedUserSettings, AppSettings, AttestSettings, BuildFile, Cache, CheckSettings, ConfigSettings,
     EnvironmentSettings, FilesSettings, LayerSettings, NonEmptyName, Paths, PermissionSettings,
-    RegistryOptions, TagTemplate, WebhookSettings, WorkspaceSettings,
+    PolicySettings, RegistryOptions, TagTemplate, WebhookSettings, WorkspaceSettings,
 };
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use super::template::Template;
@@ -24,6 +24,7 @@ use super::value::{BaseSetting, CompressionSetting, DiskPath, Format, Justificat
 use crate::layer::scan::MAX_PATTERNS;
 use crate::types::check_policy::{AllowedRule, CheckPolicy};
 use crate::types::platform::Platform;
+use crate::types::policy::EvidenceKind;
 use crate::types::reference::{Registry, Repository};
 use crate::types::release::EnvironmentName;
 use crate::types::rule::Rule;
@@ -268,6 +269,8 @@ pub struct Settings {
     pub webhooks: Vec<WebhookSettings>,
     /// The environments that the image is released into.
     pub environments: BTreeMap<EnvironmentName, EnvironmentSettings>,
+    /// The conditions of bases, pushes and releases.
+    pub policy: PolicySettings,
     /// The workspace that this file is the root of.
     pub workspace: Option<WorkspaceSettings>,
     /// Whether the network must not be used.
@@ -329,6 +332,7 @@ impl Settings {
             registries,
             webhooks,
             environments,
+            policy,
             workspace,
         } = file;
         let mut platforms = image.platforms.unwrap_or_default();
@@ -359,6 +363,7 @@ impl Settings {
             registries,
             webhooks,
             environments,
+            policy,
             workspace,
             offline: flags.offline.or(environment.offline).unwrap_or(false),
             locked: flags.locked.or(environment.locked).unwrap_or(false),
@@ -442,6 +447,17 @@ fn check_webhooks(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
     }
 }
 
+fn check_policy(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
+    for rules in [&file.policy.push, &file.policy.release] {
+        let asks = rules.require.iter().find(|evidence| evidence.value == EvidenceKind::Signature);
+        if let Some(signature) = asks.filter(|_| rules.signed_by.is_empty()) {
+            let message = "a signature proves something only by a key, and `signed-by` names none";
+            let hint = "write `signed-by = [\"FILE\"]`, with the files of public keys";
+            wrong(signature.span, Wrong::new(message).hint(hint));
+        }
+    }
+}
+
 /// Rules that concern several values.
 fn check(file: &BuildFile) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
@@ -450,6 +466,7 @@ fn check(file: &BuildFile) -> Vec<Diagnostic> {
     };
     check_patterns(file, &mut wrong);
     check_webhooks(file, &mut wrong);
+    check_policy(file, &mut wrong);
     let mut names = BTreeSet::new();
     for layer in &file.layers {
         let name = layer.name.as_str();

@@ -6,6 +6,7 @@
 //!
 //! Rendering never panics: a span is clamped to its text and to character boundaries.
 
+use std::collections::BTreeSet;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -168,6 +169,21 @@ impl Sources {
     /// The texts, in the order in which they were read.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|source| source.text.as_str())
+    }
+
+    /// The files, by name and text.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.0.iter().filter(|source| source.origin == TextOrigin::File);
+        files.map(|source| (source.name.as_str(), source.text.as_str()))
+    }
+
+    /// The flags and variables that gave settings, without what they gave.
+    #[must_use]
+    pub fn typed_names(&self) -> Vec<String> {
+        let typed = self.0.iter().filter(|source| source.origin == TextOrigin::Typed);
+        let names: BTreeSet<&String> =
+            typed.map(|source| &source.name).filter(|name| !name.is_empty()).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// Adds a text and returns its base, to make spans from.

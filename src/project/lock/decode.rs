@@ -53,6 +53,7 @@ table! {
         "checksum" => checksum: Option<String>,
         "media-type" => media_type: Option<MediaType>,
         "size" => size: Option<u64>,
+        "signed-by" => signed_by: Vec<String>,
         "platform" => platforms: Vec<PlatformText>,
         "documents" => documents: BTreeMap<Digest, String>,
     }
@@ -127,7 +128,13 @@ impl BaseText {
         });
         let mut documents = self.documents;
         documents.retain(|digest, text| Digest::of(text.as_bytes()) == *digest);
-        base.facts = Some(BaseFacts { media_type, size, platforms: platforms.collect(), documents });
+        base.facts = Some(BaseFacts {
+            media_type,
+            size,
+            signed_by: self.signed_by.into_iter().collect(),
+            platforms: platforms.collect(),
+            documents,
+        });
         let expected = base.render_facts().map(|facts| checksum(&base.digest, &facts));
         if expected != self.checksum {
             base.invalidate();

@@ -30,6 +30,10 @@ impl LockedBase {
         let facts = self.facts.as_ref()?;
         let mut text = String::new();
         describe(&mut text, &facts.media_type, facts.size);
+        if !facts.signed_by.is_empty() {
+            let keys: Vec<String> = facts.signed_by.iter().map(|key| quoted(key)).collect();
+            line(&mut text, "signed-by", &format!("[{}]", keys.join(", ")));
+        }
         let mut platforms: Vec<&LockedPlatform> = facts.platforms.iter().collect();
         platforms.sort_by_key(|platform| (&platform.platform, platform.digest));
         for platform in platforms {

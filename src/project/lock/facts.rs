@@ -33,6 +33,8 @@ pub struct BaseFacts {
     pub media_type: MediaType,
     /// Its size in bytes.
     pub size: u64,
+    /// The keys of a policy that signed it, by their identities, as was proved when they were written down.
+    pub signed_by: BTreeSet<String>,
     /// The image of each platform.
     pub platforms: Vec<LockedPlatform>,
     /// Manifests, configurations and the index, as text. Each hashes to its digest.
@@ -164,6 +166,7 @@ impl LockedBase {
         };
         (known.media_type, known.size) = (found.media_type, found.size);
         known.documents.extend(found.documents);
+        known.signed_by.extend(found.signed_by);
         for platform in found.platforms {
             let same = |known: &&mut LockedPlatform| {
                 known.platform == platform.platform && known.digest == platform.digest

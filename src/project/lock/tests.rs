@@ -34,6 +34,7 @@ fn base(reference: &str, content: &str) -> LockedBase {
         reference: reference.to_owned(),
         digest: Digest::of(content.as_bytes()),
         facts: Some(BaseFacts {
+            signed_by: std::collections::BTreeSet::new(),
             media_type: MediaType::ImageIndex,
             size: 1609,
             platforms: vec![
@@ -407,7 +408,13 @@ fn any_lock() -> impl Strategy<Value = Lock> {
             lock.update(LockedBase {
                 reference,
                 digest,
-                facts: Some(BaseFacts { media_type, size, platforms, documents: BTreeMap::new() }),
+                facts: Some(BaseFacts {
+                    media_type,
+                    size,
+                    signed_by: std::collections::BTreeSet::from(["c2lnbmVk".to_owned()]),
+                    platforms,
+                    documents: BTreeMap::new(),
+                }),
             });
         }
         lock

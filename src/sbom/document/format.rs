@@ -59,6 +59,15 @@ impl SpecVersion {
         }
     }
 
+    /// The type of a statement whose predicate is such a document.
+    #[must_use]
+    pub const fn predicate_type(self) -> &'static str {
+        match self {
+            Self::CycloneDx16 | Self::CycloneDx17 => "https://cyclonedx.org/bom",
+            Self::Spdx23 => "https://spdx.dev/Document",
+        }
+    }
+
     /// The media type of a document, which is also the type of the artifact that has it.
     #[must_use]
     pub const fn media_type(self) -> &'static str {

@@ -4,7 +4,7 @@ use crate::oci::Image;
 use crate::sbom::purl::{Purl, PurlType};
 use crate::types::digest::Digest;
 use crate::types::reference::Repository;
-use crate::types::time::{Civil, is_rfc3339, rfc3339};
+use crate::types::time::{rfc3339, seconds_of_rfc3339};
 
 /// The image that a document is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl ImageSubject {
     #[must_use]
     pub fn new(image: &Image, repository: Option<&Repository>) -> Self {
         let config = image.config();
-        let created = config.created.as_deref().and_then(seconds).unwrap_or_default();
+        let created = config.created.as_deref().and_then(seconds_of_rfc3339).unwrap_or_default();
         Self {
             repository: repository.map(ToString::to_string),
             name: repository
@@ -66,38 +66,14 @@ impl ImageSubject {
     }
 }
 
-/// The seconds of a time of RFC 3339 since 1970; `None` for any other text, and for a time before.
-fn seconds(text: &str) -> Option<u64> {
-    if !is_rfc3339(text) {
-        return None;
-    }
-    let number = |at: usize, digits: usize| text.get(at..at + digits)?.parse::<i64>().ok();
-    let civil = Civil {
-        year: number(0, 4)?,
-        month: number(5, 2)?,
-        day: number(8, 2)?,
-        hour: number(11, 2)?,
-        minute: number(14, 2)?,
-        second: number(17, 2)?,
-    };
-    let zone = text.len().checked_sub(6).and_then(|at| text.get(at..));
-    let offset = match zone.filter(|zone| zone.starts_with(['+', '-'])) {
-        Some(zone) => {
-            let minutes = zone.get(1..3)?.parse::<i64>().ok()? * 60 + zone.get(4..6)?.parse::<i64>().ok()?;
-            if zone.starts_with('-') { -minutes } else { minutes }
-        }
-        None => 0,
-    };
-    u64::try_from(civil.seconds() - offset * 60).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn times_are_in_utc_without_fractions() {
-        let shown = |text| seconds(text).map(|seconds| rfc3339(seconds).expect("a year of four digits"));
+        let shown =
+            |text| seconds_of_rfc3339(text).map(|seconds| rfc3339(seconds).expect("a year of four digits"));
         assert_eq!(shown("2024-02-29T12:00:01.123456789Z").as_deref(), Some("2024-02-29T12:00:01Z"));
         assert_eq!(shown("2024-02-29T12:00:01+02:30").as_deref(), Some("2024-02-29T09:30:01Z"));
         assert_eq!(shown("2024-02-29T12:00:01.5-01:00").as_deref(), Some("2024-02-29T13:00:01Z"));

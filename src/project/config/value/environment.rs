@@ -18,7 +18,7 @@ impl FromText for Gate {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         text.parse().map_err(|why: String| {
             Wrong::new(format!("`{text}` is not a gate: {why}"))
-                .hint("write `release:ENV` or `referrer:TYPE`, such as `referrer:application/spdx+json`")
+                .hint("write `release:ENV`, `referrer:TYPE`, `sbom`, `provenance` or `checks`")
         })
     }
 }

@@ -1,0 +1,200 @@
+//! The policy and the provenance of `pack verify`: rules and claims, compared with an image wherever it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::Serialize;
+
+use super::super::error::{CommandError, ExitStatus};
+use super::super::format::printable;
+use super::super::invocation::Invocation;
+use super::super::view::BaseView;
+use super::super::{password, policy};
+use super::sign::legacy;
+use super::unnamed::UnnamedImage;
+use crate::oci::Image;
+use crate::policy::{ComparedFact, PolicySet, ProvenanceReport, age_of, judged_base, provenances, signers};
+use crate::release::gate;
+use crate::transport::load::{load_image, offers};
+use crate::transport::{Source, registry};
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::policy::{ImagePolicy, JudgedBase, KeyName, Knowledge, PolicyReason, PolicyRefusal};
+use crate::types::reference::Reference;
+use crate::types::shown::shown_path;
+
+/// The judgement of an image.
+#[derive(Debug, Serialize)]
+pub(super) struct PolicyVerdict {
+    /// The file, as it was named.
+    file: String,
+    /// Whether the image passes.
+    passes: bool,
+    /// The reasons against it.
+    reasons: Vec<PolicyReason>,
+}
+
+impl PolicyVerdict {
+    /// The refusal, if there is a reason for it.
+    ///
+    /// # Errors
+    /// That refusal.
+    pub(super) fn accept(&self, name: &str) -> Result<(), PolicyRefusal> {
+        PolicyRefusal::unless_empty(name, self.reasons.clone())
+    }
+
+    /// The file, as it was named.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+}
+
+/// Judges the image by the rules of `file`: those about bases, and those about releases.
+///
+/// # Errors
+/// When the file is not valid, or the image or its base cannot be asked for.
+pub(super) fn judge(
+    invocation: &Invocation,
+    source: &dyn Source,
+    file: &Path,
+) -> Result<PolicyVerdict, CommandError> {
+    let policies = policy::of(invocation, None, Some(file))?;
+    let root = source.root()?;
+    let legacy = match source.origin() {
+        Some(_) => legacy(&invocation.client()?, source),
+        None => None,
+    };
+    let mut reasons =
+        if policies.is_about_bases() { bases(invocation, source, &policies)? } else { Vec::new() };
+    let judged = gate::judge(source, legacy.as_ref(), &root, &policies, &ImagePolicy::default())?;
+    reasons.extend(judged.reasons);
+    Ok(PolicyVerdict { file: file.display().to_string(), passes: reasons.is_empty(), reasons })
+}
+
+/// The reasons against the bases of all platforms of an image.
+fn bases(
+    invocation: &Invocation,
+    source: &dyn Source,
+    policies: &PolicySet,
+) -> Result<Vec<PolicyReason>, CommandError> {
+    let now = invocation.environment.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut reasons: Vec<PolicyReason> = Vec::new();
+    for offer in offers(source)? {
+        let image = crate::transport::load::load_manifest(source, &offer.descriptor)?;
+        let found = match base(invocation, &image, policies)? {
+            Ok(base) => policies.judge_base(&base, now),
+            Err(why) => vec![PolicyReason::Unknown("the base of the image", why)],
+        };
+        for reason in found {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+    }
+    Ok(reasons)
+}
+
+/// The facts about the base that an image names, or why there are none.
+fn base(
+    invocation: &Invocation,
+    image: &Image,
+    policies: &PolicySet,
+) -> Result<Result<JudgedBase, String>, CommandError> {
+    let Some(BaseView { name: Some(name), digest: Some(digest), .. }) = BaseView::of(image) else {
+        return Ok(Err("the image does not name it with its digest".to_owned()));
+    };
+    let Ok(reference) = name.parse::<Reference>() else {
+        return Ok(Err("the image names none of a registry".to_owned()));
+    };
+    let client = invocation.client()?;
+    let own = registry::source(client.clone(), reference.repository().at_digest(digest));
+    let platform = image.platform();
+    let stored = invocation
+        .store()
+        .ok()
+        .and_then(|store| load_image(&UnnamedImage { store, digest }, platform.as_ref()).ok());
+    let loaded = match stored {
+        Some(loaded) => Ok(loaded),
+        None => load_image(&own, platform.as_ref()),
+    };
+    let loaded = match loaded {
+        Ok(loaded) => loaded.image,
+        Err(error) => return Ok(Err(format!("{error}"))),
+    };
+    if !image.diff_ids().starts_with(loaded.diff_ids()) {
+        return Ok(Err(format!("the layers of the image are not on those of {}", digest.short())));
+    }
+    let keys = policies.base_keys();
+    let signed = if keys.is_empty() {
+        Knowledge::Known(BTreeSet::new())
+    } else {
+        known(signers(&own, legacy(&client, &own).as_ref(), &digest, &keys))
+    };
+    let created = age_of([loaded.config().created.as_deref()].into_iter());
+    let digests: [Digest; 2] = [digest, loaded.digest()];
+    Ok(Ok(judged_base(&name, digests, created, signed)))
+}
+
+fn known<T>(found: Result<T, BoxedError>) -> Knowledge<T> {
+    found.map_or_else(|error| Knowledge::Unknown(error.to_string()), Knowledge::Known)
+}
+
+/// Compares the provenance of the image with the image.
+///
+/// # Errors
+/// When there is none, or the image or its place cannot be asked.
+pub(super) fn provenance(
+    invocation: &Invocation,
+    source: &dyn Source,
+    keys: &[PathBuf],
+) -> Result<Vec<ProvenanceReport>, CommandError> {
+    let mut named = BTreeMap::new();
+    for path in keys {
+        named.insert(KeyName(shown_path(path)), password::public_key(invocation, path)?);
+    }
+    let place = |name: &str, digest: &Digest| -> Result<Box<dyn Source>, String> {
+        if let Ok(store) = invocation.store()
+            && store.blobs().contains(digest).is_some()
+        {
+            return Ok(Box::new(UnnamedImage { store, digest: *digest }));
+        }
+        let reference: Reference = name.parse().map_err(|_| format!("`{name}` is no image in a registry"))?;
+        let client = invocation.client().map_err(|error| error.chain.join(": "))?;
+        Ok(Box::new(registry::source(client, reference.repository().at_digest(*digest))))
+    };
+    let reports = provenances(source, &named, &place)?;
+    if reports.is_empty() {
+        let message = format!("{} has no provenance", source.name());
+        return Err(
+            CommandError::new(ExitStatus::Policy, message).hint("`pack build --provenance` attaches one")
+        );
+    }
+    Ok(reports)
+}
+
+/// The lines about a provenance.
+pub(super) fn provenance_lines(report: &ProvenanceReport) -> Vec<String> {
+    let line = |fact: &ComparedFact| {
+        printable(&format!("{}: {}: {}", report.digest, fact.result.as_str(), fact.message)).into_owned()
+    };
+    report.facts.iter().map(line).collect()
+}
+
+/// The refusal of a provenance that the image contradicts.
+///
+/// # Errors
+/// That refusal.
+pub(super) fn accept_provenance(reports: &[ProvenanceReport], name: &str) -> Result<(), CommandError> {
+    let contradictions: Vec<String> =
+        reports.iter().flat_map(ProvenanceReport::contradictions).map(|fact| fact.message.clone()).collect();
+    if contradictions.is_empty() {
+        return Ok(());
+    }
+    let mut error = CommandError::new(
+        ExitStatus::Policy,
+        format!("the provenance of `{name}` is not that of this image"),
+    );
+    error.chain.extend(contradictions);
+    Err(error)
+}

@@ -1,0 +1,88 @@
+//! The rules about bases, judged before a layer is read, built or sent.
+
+use std::collections::BTreeSet;
+
+use super::request::Request;
+use super::selection::SelectedImage;
+use super::session::Session;
+use crate::attach::LegacyPlace;
+use crate::bases::Base;
+use crate::policy::{age_of, judged_base, signers};
+use crate::transport::load::load_image;
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::policy::{JudgedBase, KeyName, Knowledge, PolicyRefusal};
+
+/// The keys that signed a base, by their identities. The lock keeps them, and believes none that it was not told.
+pub(super) type BaseSignatures = BTreeSet<String>;
+
+/// Judges the base of a build by the policies; the keys that signed it, where they ask for any.
+///
+/// # Errors
+/// [`PolicyRefusal`] with all reasons, and whatever the place of the base fails by.
+pub(super) fn judge(
+    session: &Session,
+    request: &Request,
+    base: Option<&Base>,
+    images: &[SelectedImage<'_>],
+) -> Result<BaseSignatures, BoxedError> {
+    let policies = &request.policies;
+    if !policies.is_about_bases() {
+        return Ok(BaseSignatures::new());
+    }
+    let Some(base) = base else {
+        let none = JudgedBase {
+            name: None,
+            digests: BTreeSet::new(),
+            created: Knowledge::Unknown("there is none".to_owned()),
+            signers: Knowledge::Known(BTreeSet::new()),
+        };
+        PolicyRefusal::unless_empty(request.name.to_string(), policies.judge_base(&none, request.now))?;
+        return Ok(BaseSignatures::new());
+    };
+    let root = base.place().root()?.digest();
+    let (mut digests, mut created) = (BTreeSet::from([root]), Vec::new());
+    for image in images {
+        let loaded = load_image(base.place(), image.platform.as_ref())?.image;
+        digests.insert(loaded.digest());
+        created.push(loaded.config().created.clone());
+    }
+    let signed = signatures(session, request, base, &root)?;
+    let names: BTreeSet<KeyName> = signed.iter().map(|(name, _)| name.clone()).collect();
+    let facts = judged_base(
+        &base.reference,
+        digests,
+        age_of(created.iter().map(Option::as_deref)),
+        Knowledge::Known(names),
+    );
+    PolicyRefusal::unless_empty(request.name.to_string(), policies.judge_base(&facts, request.now))?;
+    Ok(signed.into_iter().map(|(_, id)| id).collect())
+}
+
+/// The keys of the policies that signed the base, with their identities: as the lock says, or proved where the base is.
+fn signatures(
+    session: &Session,
+    request: &Request,
+    base: &Base,
+    root: &Digest,
+) -> Result<Vec<(KeyName, String)>, BoxedError> {
+    let keys = request.policies.base_keys();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The author of a foreign project wrote its lock, too.
+    let locked = request.locked_base().filter(|locked| locked.digest == *root && !request.settings.untrusted);
+    let said = locked.and_then(|locked| locked.facts.as_ref()).map(|facts| &facts.signed_by);
+    let with_id = |name: &KeyName| Some((name.clone(), keys.get(name)?.id().to_string()));
+    let known: Vec<(KeyName, String)> = keys
+        .keys()
+        .filter_map(with_id)
+        .filter(|(_, id)| said.is_some_and(|said| said.contains(id)))
+        .collect();
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    let legacy = base.place().origin().map(|own| LegacyPlace::new(session.client.clone(), own));
+    let proved = signers(base.place(), legacy.as_ref(), root, &keys)?;
+    Ok(proved.iter().filter_map(with_id).collect())
+}

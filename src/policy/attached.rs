@@ -1,0 +1,240 @@
+//! One attached document after the other, and what it claims.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+use crate::attest::provenance::{PROVENANCE_PREDICATE, ProvenanceClaim};
+use crate::attest::{
+    BUNDLE, CHECKS_PREDICATE, ChecksRecord, IN_TOTO, ImageStatement, PREDICATE_TYPE, PublicKey,
+    SignatureBundle,
+};
+use crate::oci::artifact::listed_type;
+use crate::oci::{Descriptor, ManifestOrIndex};
+use crate::sbom::stated::{SBOM_PREDICATES, SBOM_TYPES, stated_packages};
+use crate::transport::Source;
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::policy::{DocumentClaim, EvidenceKind, JudgedDocument, KeyName};
+
+/// So many entries of a list are looked at.
+const MOST_ENTRIES: usize = 500;
+/// So many bytes of documents are read for one image, all together.
+const MOST_BYTES: u64 = 64 << 20;
+/// The annotation with the type of the statement in a bundle.
+const BUNDLE_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
+
+/// The claims about one image.
+pub(super) enum AttachedClaims {
+    /// All that are needed.
+    Found(Vec<JudgedDocument>),
+    /// There is more than is read.
+    TooMuch(String),
+}
+
+/// A document that refers to an image, as it was read.
+pub(super) struct FoundDocument {
+    /// Its manifest.
+    pub(super) digest: Digest,
+    /// Its type.
+    kind: String,
+    bytes: Vec<u8>,
+}
+
+/// A statement, and the keys that signed it.
+pub(super) struct SaidStatement {
+    pub(super) signers: BTreeSet<KeyName>,
+    pub(super) statement: ImageStatement,
+}
+
+/// Reads the documents that refer to images of one place.
+pub(super) struct AttachedReader<'a> {
+    source: &'a dyn Source,
+    needed: &'a BTreeSet<EvidenceKind>,
+    keys: &'a BTreeMap<KeyName, PublicKey>,
+    left: u64,
+}
+
+impl<'a> AttachedReader<'a> {
+    pub(super) fn new(
+        source: &'a dyn Source,
+        needed: &'a BTreeSet<EvidenceKind>,
+        keys: &'a BTreeMap<KeyName, PublicKey>,
+    ) -> Self {
+        Self { source, needed, keys, left: MOST_BYTES }
+    }
+
+    /// The claims of the documents that refer to `subject`; each must be about one of `about`, which `subject` is the first of.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    pub(super) fn read(&mut self, subject: &Digest, about: &[Digest]) -> Result<AttachedClaims, BoxedError> {
+        let (documents, too_much) = self.documents(subject)?;
+        if let Some(why) = too_much {
+            return Ok(AttachedClaims::TooMuch(why));
+        }
+        let claims = documents.iter().filter_map(|document| {
+            let (signers, claim) = self.claim(document, about)?;
+            Some(JudgedDocument { digest: document.digest, signers, claim })
+        });
+        let mut found: Vec<JudgedDocument> = claims.collect();
+        found.retain(|document| self.needed.contains(&document.claim.evidence()));
+        Ok(AttachedClaims::Found(found))
+    }
+
+    /// The documents that refer to `subject` and may be needed; and why there may be more, if that is so.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    pub(super) fn documents(
+        &mut self,
+        subject: &Digest,
+    ) -> Result<(Vec<FoundDocument>, Option<String>), BoxedError> {
+        let listed = self.source.referrers(subject)?.unwrap_or_default();
+        let mut found = Vec::new();
+        if listed.len() > MOST_ENTRIES {
+            let why = format!("more than {MOST_ENTRIES} documents refer to {}", subject.short());
+            return Ok((found, Some(why)));
+        }
+        for entry in &listed {
+            if !self.may_be_needed(entry) {
+                continue;
+            }
+            let Some((kind, layer)) = self.layer(subject, entry)? else { continue };
+            if layer.size > self.left {
+                let why =
+                    format!("the documents of {} have more than {} MiB", subject.short(), MOST_BYTES >> 20);
+                return Ok((found, Some(why)));
+            }
+            self.left -= layer.size;
+            let mut bytes = Vec::new();
+            self.source
+                .blob(&layer)?
+                .take(MOST_BYTES + 1)
+                .read_to_end(&mut bytes)
+                .map_err(|source| EvidenceError { name: self.source.name(), digest: layer.digest, source })?;
+            found.push(FoundDocument { digest: entry.digest, kind, bytes });
+        }
+        Ok((found, None))
+    }
+
+    /// Whether what the list says of an entry leaves it open that it is needed. A list is a hint and no proof.
+    fn may_be_needed(&self, entry: &Descriptor) -> bool {
+        let Some(kind) = listed_type(entry) else { return true };
+        if SBOM_TYPES.contains(&kind) {
+            return self.needed.contains(&EvidenceKind::Sbom);
+        }
+        let annotation = match kind {
+            IN_TOTO => PREDICATE_TYPE,
+            BUNDLE => BUNDLE_PREDICATE,
+            _ => return false,
+        };
+        let said = entry.annotations.get(annotation);
+        said.is_none_or(|said| evidence_of(said).is_some_and(|evidence| self.needed.contains(&evidence)))
+    }
+
+    /// The type of an entry and its one document, if its manifest is one that refers to `subject`.
+    fn layer(
+        &self,
+        subject: &Digest,
+        entry: &Descriptor,
+    ) -> Result<Option<(String, Descriptor)>, BoxedError> {
+        let document = self.source.document(entry)?;
+        let Ok(ManifestOrIndex::Manifest(manifest)) = document.parse() else { return Ok(None) };
+        if manifest.subject.as_ref().is_none_or(|link| link.digest != *subject) {
+            return Ok(None);
+        }
+        let kind = manifest.artifact_type.unwrap_or_else(|| manifest.config.media_type.to_string());
+        let [layer] = &manifest.layers[..] else { return Ok(None) };
+        Ok(Some((kind, layer.clone())))
+    }
+
+    /// The claim of a document, and who signed it, where the document itself says that.
+    fn claim(
+        &self,
+        document: &FoundDocument,
+        about: &[Digest],
+    ) -> Option<(BTreeSet<KeyName>, DocumentClaim)> {
+        if SBOM_TYPES.contains(&&*document.kind) {
+            return Some((BTreeSet::new(), sbom(&document.bytes, about)));
+        }
+        let SaidStatement { signers, statement } = self.said(document)?;
+        Some((signers, claimed(&statement, about)?))
+    }
+
+    /// The statement of a document, and who signed it, where the document itself says that.
+    pub(super) fn said(&self, document: &FoundDocument) -> Option<SaidStatement> {
+        match &*document.kind {
+            IN_TOTO => {
+                let statement = ImageStatement::read(&document.bytes).ok()?;
+                Some(SaidStatement { signers: BTreeSet::new(), statement })
+            }
+            BUNDLE => {
+                let bundle = SignatureBundle::read(&document.bytes).ok()?;
+                let proves =
+                    |(name, key): (&KeyName, &PublicKey)| Some((name.clone(), bundle.proves(key).ok()?));
+                let signed: Vec<(KeyName, ImageStatement)> = self.keys.iter().filter_map(proves).collect();
+                let signers = signed.iter().map(|(name, _)| name.clone()).collect();
+                // Without a key that fits it is worth what a document without a signature is.
+                let statement = signed.into_iter().next().map(|(_, said)| said);
+                Some(SaidStatement { signers, statement: statement.or_else(|| bundle.unproved().ok())? })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The evidence that a statement of this type is.
+fn evidence_of(predicate_type: &str) -> Option<EvidenceKind> {
+    match predicate_type {
+        PROVENANCE_PREDICATE => Some(EvidenceKind::Provenance),
+        CHECKS_PREDICATE => Some(EvidenceKind::Checks),
+        other if SBOM_PREDICATES.contains(&other) => Some(EvidenceKind::Sbom),
+        _ => None,
+    }
+}
+
+fn claimed(statement: &ImageStatement, about: &[Digest]) -> Option<DocumentClaim> {
+    let evidence = evidence_of(&statement.predicate_type)?;
+    let errors: Vec<String> = about
+        .iter()
+        .map_while(|subject| statement.is_about(subject).err())
+        .map(|error| error.to_string())
+        .collect();
+    if errors.len() == about.len() {
+        return Some(DocumentClaim::Unreadable(evidence, errors.into_iter().next()?));
+    }
+    let predicate = statement.predicate.value().text().as_bytes();
+    Some(match evidence {
+        EvidenceKind::Sbom => sbom(predicate, about),
+        EvidenceKind::Checks => match ChecksRecord::read(predicate) {
+            Ok(record) => DocumentClaim::Checks(record.is_clean()),
+            Err(error) => DocumentClaim::Unreadable(evidence, error.to_string()),
+        },
+        EvidenceKind::Provenance | EvidenceKind::Signature => match ProvenanceClaim::read(predicate) {
+            Ok(_) => DocumentClaim::Provenance,
+            Err(error) => DocumentClaim::Unreadable(evidence, error.to_string()),
+        },
+    })
+}
+
+fn sbom(bytes: &[u8], about: &[Digest]) -> DocumentClaim {
+    match stated_packages(bytes, about) {
+        Ok(packages) => DocumentClaim::Sbom(packages),
+        Err(error) => DocumentClaim::Unreadable(EvidenceKind::Sbom, error.to_string()),
+    }
+}
+
+/// A document that cannot be read where it is stored.
+#[derive(Debug, thiserror::Error)]
+#[error("the document {digest} of {name} cannot be read")]
+struct EvidenceError {
+    name: String,
+    digest: Digest,
+    source: std::io::Error,
+}
+
+impl crate::types::error::Explain for EvidenceError {
+    fn kind(&self) -> crate::types::error::Kind {
+        crate::types::error::kind_behind(self, crate::types::error::Kind::Registry)
+    }
+}

@@ -1,0 +1,109 @@
+//! The evidence that is attached to an image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::attached::{AttachedClaims, AttachedReader};
+use super::signers::signers;
+use crate::attach::LegacyPlace;
+use crate::attest::PublicKey;
+use crate::oci::{ManifestOrIndex, RawDocument, media_type};
+use crate::transport::Source;
+use crate::types::digest::Digest;
+use crate::types::error::BoxedError;
+use crate::types::policy::{EvidenceKind, ImagePolicy, JudgedDocument, JudgedImage, KeyName, Knowledge};
+
+/// The facts that rules need.
+#[derive(Clone, Debug, Default)]
+pub struct EvidenceNeeds {
+    /// The documents.
+    pub documents: BTreeSet<EvidenceKind>,
+    /// The keys whose signatures count.
+    pub keys: BTreeMap<KeyName, PublicKey>,
+}
+
+impl EvidenceNeeds {
+    /// The needs of these rules, whose keys are among `keys`.
+    #[must_use]
+    pub fn of<'a>(rules: impl Iterator<Item = &'a ImagePolicy>, keys: &BTreeMap<KeyName, PublicKey>) -> Self {
+        let mut needs = Self::default();
+        for rules in rules {
+            needs.documents.extend(rules.documents());
+            let named = rules.signed_by.iter();
+            needs.keys.extend(named.filter_map(|name| Some((name.clone(), keys.get(name)?.clone()))));
+        }
+        needs
+    }
+}
+
+/// Collects what is attached to the image `root` at the place where it is, and who signed it.
+///
+/// # Errors
+/// When the place cannot be asked: that is no answer.
+pub fn evidence(
+    source: &dyn Source,
+    legacy: Option<&LegacyPlace>,
+    root: &RawDocument,
+    needs: &EvidenceNeeds,
+) -> Result<JudgedImage, BoxedError> {
+    let subject = root.digest();
+    let signed =
+        if needs.keys.is_empty() { BTreeSet::new() } else { signers(source, legacy, &subject, &needs.keys)? };
+    let documents = documents(source, legacy, root, needs)?;
+    Ok(JudgedImage { signers: Knowledge::Known(signed), documents })
+}
+
+fn documents(
+    source: &dyn Source,
+    legacy: Option<&LegacyPlace>,
+    root: &RawDocument,
+    needs: &EvidenceNeeds,
+) -> Result<Knowledge<Vec<JudgedDocument>>, BoxedError> {
+    if needs.documents.is_empty() {
+        return Ok(Knowledge::Known(Vec::new()));
+    }
+    let mut reader = AttachedReader::new(source, &needs.documents, &needs.keys);
+    let mut found = match reader.read(&root.digest(), &[root.digest()])? {
+        AttachedClaims::Found(found) => found,
+        AttachedClaims::TooMuch(why) => return Ok(Knowledge::Unknown(why)),
+    };
+    // Evidence that an index lacks may be at each of its images.
+    let is_lacking = |found: &[JudgedDocument], evidence: &EvidenceKind| {
+        !found.iter().any(|document| document.claim.evidence() == *evidence)
+    };
+    let lacking: BTreeSet<EvidenceKind> =
+        needs.documents.iter().filter(|evidence| is_lacking(&found, evidence)).copied().collect();
+    let images = if lacking.is_empty() { Vec::new() } else { images(root) };
+    let mut of_images: Vec<Vec<JudgedDocument>> = Vec::new();
+    for image in &images {
+        match reader.read(image, &[*image, root.digest()])? {
+            AttachedClaims::Found(found) => of_images.push(found),
+            AttachedClaims::TooMuch(why) => return Ok(Knowledge::Unknown(why)),
+        }
+    }
+    for evidence in &lacking {
+        if of_images.iter().all(|found| !is_lacking(found, evidence)) {
+            let all = of_images.iter().flatten();
+            found.extend(all.filter(|document| document.claim.evidence() == *evidence).cloned());
+        }
+    }
+    if !needs.keys.is_empty() {
+        for document in &mut found {
+            // A bundle says itself who signed it; any other document is signed as an image is.
+            if document.signers.is_empty() {
+                document.signers = signers(source, legacy, &document.digest, &needs.keys)?;
+            }
+        }
+    }
+    Ok(Knowledge::Known(found))
+}
+
+/// The images of an index, without documents in it about others.
+fn images(root: &RawDocument) -> Vec<Digest> {
+    let Ok(ManifestOrIndex::Index(index)) = root.parse() else { return Vec::new() };
+    let is_image = |descriptor: &&crate::oci::Descriptor| {
+        media_type::document(&descriptor.media_type).is_some()
+            && descriptor.artifact_type.is_none()
+            && !descriptor.annotations.contains_key("vnd.docker.reference.type")
+    };
+    index.manifests.iter().filter(is_image).map(|descriptor| descriptor.digest).collect()
+}

@@ -1,0 +1,327 @@
+//! The rules about images that are pushed or released.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::digest::Digest;
+use super::facts::{
+    DocumentClaim, EvidenceKind, JudgedDocument, JudgedImage, KeyName, Knowledge, PackageFact,
+};
+use super::licence::LicencePolicy;
+use super::pattern::{MatchSteps, PackagePattern, names_of_package};
+use super::reason::PolicyReason;
+use super::signers::unsigned;
+
+/// The things that an image must have, and those that it must not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImagePolicy {
+    /// The evidence that it must have.
+    pub require: BTreeSet<EvidenceKind>,
+    /// Any of these keys signed it, and all evidence that is required.
+    pub signed_by: Vec<KeyName>,
+    /// Packages that it must not have.
+    pub deny: Vec<PackagePattern>,
+    /// The licences of its packages.
+    pub licences: LicencePolicy,
+}
+
+impl ImagePolicy {
+    /// Whether it says anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it says anything about packages.
+    #[must_use]
+    pub fn is_about_packages(&self) -> bool {
+        !self.deny.is_empty() || !self.licences.allow.is_empty() || !self.licences.deny.is_empty()
+    }
+
+    /// Whether it needs to know who signed the image.
+    #[must_use]
+    pub fn is_about_signers(&self) -> bool {
+        !self.signed_by.is_empty() || self.require.contains(&EvidenceKind::Signature)
+    }
+
+    /// The documents that it needs.
+    #[must_use]
+    pub fn documents(&self) -> BTreeSet<EvidenceKind> {
+        let mut needed = self.require.clone();
+        needed.remove(&EvidenceKind::Signature);
+        if self.is_about_packages() {
+            needed.insert(EvidenceKind::Sbom);
+        }
+        needed
+    }
+
+    /// The reasons against an image.
+    #[must_use]
+    pub fn judge(&self, image: &JudgedImage) -> Vec<PolicyReason> {
+        let mut reasons = Vec::new();
+        let signer = "the signer of the image";
+        // The reason about keys says more.
+        if self.require.contains(&EvidenceKind::Signature) && self.signed_by.is_empty() {
+            match &image.signers {
+                Knowledge::Known(signers) if !signers.is_empty() => {}
+                Knowledge::Known(_) => reasons.push(PolicyReason::Missing(EvidenceKind::Signature)),
+                Knowledge::Unknown(why) => reasons.push(PolicyReason::Unknown(signer, why.clone())),
+            }
+        }
+        reasons.extend(unsigned(&self.signed_by, &image.signers, signer, PolicyReason::Signature));
+        let needed = self.documents();
+        match &image.documents {
+            _ if needed.is_empty() => {}
+            Knowledge::Known(documents) => {
+                reasons.extend(needed.iter().filter_map(|evidence| self.missing(*evidence, documents)));
+                if self.is_about_packages() {
+                    self.judge_packages(documents, &mut reasons);
+                }
+            }
+            Knowledge::Unknown(why) => {
+                reasons.push(PolicyReason::Unknown("the documents of the image", why.clone()));
+            }
+        }
+        reasons
+    }
+
+    /// The document that proves what is required, by its digest.
+    #[must_use]
+    pub fn proof(&self, evidence: EvidenceKind, image: &JudgedImage) -> Option<Digest> {
+        let Knowledge::Known(documents) = &image.documents else { return None };
+        self.trusted(evidence, documents).next().map(|document| document.digest)
+    }
+
+    /// The documents of a kind that count.
+    fn trusted<'a>(
+        &'a self,
+        evidence: EvidenceKind,
+        documents: &'a [JudgedDocument],
+    ) -> impl Iterator<Item = &'a JudgedDocument> {
+        let is_signed = |document: &JudgedDocument| {
+            self.signed_by.is_empty() || self.signed_by.iter().any(|key| document.signers.contains(key))
+        };
+        documents.iter().filter(move |document| document.claim.evidence() == evidence && is_signed(document))
+    }
+
+    fn missing(&self, evidence: EvidenceKind, documents: &[JudgedDocument]) -> Option<PolicyReason> {
+        if !documents.iter().any(|document| document.claim.evidence() == evidence) {
+            return Some(PolicyReason::Missing(evidence));
+        }
+        let trusted: Vec<&DocumentClaim> =
+            self.trusted(evidence, documents).map(|document| &document.claim).collect();
+        if trusted.is_empty() {
+            return Some(PolicyReason::Unsigned(evidence, self.signed_by.clone()));
+        }
+        let unreadable = |claim: &&DocumentClaim| match claim {
+            DocumentClaim::Unreadable(evidence, why) => {
+                Some(PolicyReason::Unreadable(*evidence, why.clone()))
+            }
+            _ => None,
+        };
+        if let Some(reason) = trusted.iter().map(unreadable).reduce(|one, other| one.and(other)).flatten() {
+            return Some(reason);
+        }
+        // None of several records may say that the image is wrong.
+        trusted.contains(&&DocumentClaim::Checks(false)).then_some(PolicyReason::FailedChecks)
+    }
+
+    /// The packages of all documents that count: what any of them lists is in the image.
+    fn judge_packages(&self, documents: &[JudgedDocument], reasons: &mut Vec<PolicyReason>) {
+        let steps = MatchSteps::default();
+        let rules = PackageRules::new(&self.deny);
+        let mut seen: BTreeSet<(&str, &[String])> = BTreeSet::new();
+        for document in self.trusted(EvidenceKind::Sbom, documents) {
+            match &document.claim {
+                DocumentClaim::Sbom(packages) => {
+                    for package in packages {
+                        let shown = package.purl.as_ref().unwrap_or(&package.name);
+                        if seen.insert((shown, &package.licences)) {
+                            self.judge_package(package, &rules, &steps, reasons);
+                        }
+                    }
+                }
+                DocumentClaim::Unreadable(evidence, why) => {
+                    let reason = PolicyReason::Unreadable(*evidence, why.clone());
+                    if !reasons.contains(&reason) {
+                        reasons.push(reason);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if steps.are_used() {
+            let why = "the patterns and the packages are so many that comparing them would take too long";
+            reasons.push(PolicyReason::Unknown("the packages that are denied", why.to_owned()));
+        }
+    }
+
+    fn judge_package(
+        &self,
+        package: &PackageFact,
+        rules: &PackageRules<'_>,
+        steps: &MatchSteps,
+        reasons: &mut Vec<PolicyReason>,
+    ) {
+        let shown = package.purl.as_ref().unwrap_or(&package.name);
+        if let Some(pattern) = package.purl.as_ref().and_then(|purl| rules.denying(purl, steps)) {
+            let (package, pattern) = (shown.clone(), pattern.to_string());
+            reasons.push(PolicyReason::Package { package, pattern });
+        }
+        reasons.extend(self.licences.judge(shown, &package.licences, steps));
+    }
+}
+
+/// The patterns of packages that are denied: those that are a name are found at once, however many there are.
+struct PackageRules<'a> {
+    names: BTreeMap<&'a str, &'a PackagePattern>,
+    others: Vec<&'a PackagePattern>,
+}
+
+impl<'a> PackageRules<'a> {
+    fn new(patterns: &'a [PackagePattern]) -> Self {
+        let (names, others): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.is_literal());
+        let names = names.into_iter().map(|pattern| (pattern.as_str(), pattern)).collect();
+        Self { names, others }
+    }
+
+    fn denying(&self, purl: &str, steps: &MatchSteps) -> Option<&'a PackagePattern> {
+        let (plain, unversioned) = names_of_package(purl);
+        let named = self.names.get(plain).or_else(|| self.names.get(unversioned?)).copied();
+        named.or_else(|| self.others.iter().copied().find(|pattern| pattern.matches(purl, steps)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(names: &[&str]) -> Vec<KeyName> {
+        names.iter().map(|name| KeyName((*name).to_owned())).collect()
+    }
+
+    fn package(purl: &str, licences: &[&str]) -> PackageFact {
+        PackageFact {
+            purl: Some(purl.to_owned()),
+            name: purl.to_owned(),
+            licences: licences.iter().map(|licence| (*licence).to_owned()).collect(),
+        }
+    }
+
+    fn document(claim: DocumentClaim, signers: &[&str]) -> JudgedDocument {
+        JudgedDocument {
+            digest: Digest::of(b"a document"),
+            signers: keys(signers).into_iter().collect(),
+            claim,
+        }
+    }
+
+    fn image(documents: Vec<JudgedDocument>) -> JudgedImage {
+        JudgedImage { signers: Knowledge::Known(BTreeSet::new()), documents: Knowledge::Known(documents) }
+    }
+
+    fn words(policy: &ImagePolicy, image: &JudgedImage) -> Vec<&'static str> {
+        policy.judge(image).iter().map(PolicyReason::word).collect()
+    }
+
+    #[test]
+    fn an_image_must_have_what_is_required() {
+        let policy = ImagePolicy { require: EvidenceKind::ALL.into(), ..ImagePolicy::default() };
+        let all = EvidenceKind::ALL.map(PolicyReason::Missing);
+        assert_eq!(policy.judge(&image(Vec::new())), all);
+        let whole = image(vec![
+            document(DocumentClaim::Sbom(Vec::new()), &[]),
+            document(DocumentClaim::Provenance, &[]),
+            document(DocumentClaim::Checks(true), &[]),
+        ]);
+        assert_eq!(policy.judge(&whole), [PolicyReason::Missing(EvidenceKind::Signature)]);
+        let signed =
+            JudgedImage { signers: Knowledge::Known(keys(&["a.pub"]).into_iter().collect()), ..whole };
+        assert_eq!(policy.judge(&signed), []);
+        assert_eq!(policy.proof(EvidenceKind::Sbom, &signed), Some(Digest::of(b"a document")));
+    }
+
+    #[test]
+    fn evidence_counts_if_a_key_of_the_policy_signed_it() {
+        let policy = ImagePolicy {
+            require: [EvidenceKind::Sbom].into(),
+            signed_by: keys(&["a.pub"]),
+            ..ImagePolicy::default()
+        };
+        let of = |signers: &[&str]| image(vec![document(DocumentClaim::Sbom(Vec::new()), signers)]);
+        assert_eq!(words(&policy, &of(&[])), ["signature", "unsigned"]);
+        assert_eq!(words(&policy, &of(&["other.pub"])), ["signature", "unsigned"]);
+        let signed = JudgedImage {
+            signers: Knowledge::Known(keys(&["a.pub"]).into_iter().collect()),
+            ..of(&["a.pub"])
+        };
+        assert_eq!(policy.judge(&signed), []);
+    }
+
+    #[test]
+    fn a_record_of_failed_checks_refuses() {
+        let policy = ImagePolicy { require: [EvidenceKind::Checks].into(), ..ImagePolicy::default() };
+        let of = |results: &[bool]| {
+            image(results.iter().map(|clean| document(DocumentClaim::Checks(*clean), &[])).collect())
+        };
+        assert_eq!(policy.judge(&of(&[true])), []);
+        assert_eq!(words(&policy, &of(&[true, false])), ["checks"]);
+        assert_eq!(words(&policy, &of(&[])), ["missing"]);
+    }
+
+    #[test]
+    fn a_document_that_cannot_be_read_proves_nothing() {
+        let policy = ImagePolicy { require: [EvidenceKind::Sbom].into(), ..ImagePolicy::default() };
+        let broken =
+            || document(DocumentClaim::Unreadable(EvidenceKind::Sbom, "it is cut off".to_owned()), &[]);
+        assert_eq!(words(&policy, &image(vec![broken()])), ["unreadable"]);
+        let both = image(vec![broken(), document(DocumentClaim::Sbom(Vec::new()), &[])]);
+        assert_eq!(words(&policy, &both), Vec::<&str>::new());
+        // The packages that it lists cannot be known.
+        let denies = ImagePolicy { deny: vec!["pkg:npm/a".parse().expect("a pattern")], ..policy };
+        assert_eq!(words(&denies, &both), ["unreadable"]);
+        let unknown = JudgedImage { documents: Knowledge::Unknown("no answer".to_owned()), ..both };
+        assert_eq!(words(&denies, &unknown), ["unknown"]);
+    }
+
+    #[test]
+    fn packages_are_denied_by_patterns_and_licences() {
+        let policy = ImagePolicy {
+            deny: ["pkg:npm/event-stream@3.3.6", "pkg:npm/left-pad", "pkg:maven/log4j/**"]
+                .iter()
+                .map(|text| text.parse().expect("a pattern"))
+                .collect(),
+            licences: LicencePolicy { allow: Vec::new(), deny: vec!["AGPL-*".parse().expect("a pattern")] },
+            ..ImagePolicy::default()
+        };
+        let of = |packages: Vec<PackageFact>| image(vec![document(DocumentClaim::Sbom(packages), &[])]);
+        for denied in ["pkg:npm/event-stream@3.3.6?a=b", "pkg:npm/left-pad@1", "pkg:maven/log4j/log4j@1"] {
+            assert_eq!(words(&policy, &of(vec![package(denied, &["MIT"])])), ["package"], "{denied}");
+        }
+        assert!(words(&policy, &of(vec![package("pkg:npm/event-stream@4.0.0", &["MIT"])])).is_empty());
+        assert_eq!(words(&policy, &of(vec![package("pkg:npm/a@1", &["AGPL-3.0-only"])])), ["licence"]);
+        // Without an SBOM nothing is known of packages.
+        assert_eq!(words(&policy, &image(Vec::new())), ["missing"]);
+    }
+
+    /// A hundred thousand names, and a hundred thousand packages.
+    #[test]
+    fn many_names_are_compared_at_once() {
+        let deny = (0..100_000).map(|n| format!("pkg:npm/bad-{n}").parse().expect("a pattern")).collect();
+        let policy = ImagePolicy { deny, ..ImagePolicy::default() };
+        let packages = (0..100_000).map(|n| package(&format!("pkg:npm/good-{n}@1"), &[]));
+        let packages = packages.chain([package("pkg:npm/bad-99999@1", &[])]).collect();
+        let image = image(vec![document(DocumentClaim::Sbom(packages), &[])]);
+        assert_eq!(words(&policy, &image), ["package"]);
+    }
+
+    #[test]
+    fn a_comparison_that_takes_too_long_is_no_pass() {
+        let pattern = format!("pkg:npm/{}", "*a?".repeat(160));
+        let deny = (0..2_000).map(|_| pattern.parse().expect("a pattern")).collect();
+        let policy = ImagePolicy { deny, ..ImagePolicy::default() };
+        let packages =
+            (0..1_000).map(|n| package(&format!("pkg:npm/{}{n}@1", "a".repeat(300)), &[])).collect();
+        let image = image(vec![document(DocumentClaim::Sbom(packages), &[])]);
+        assert_eq!(words(&policy, &image).last(), Some(&"unknown"));
+    }
+}

@@ -1,0 +1,289 @@
+//! Patterns of a policy: `*` stands for any text without `/`, `**` for any text, `?` for one character that is no `/`.
+//!
+//! A match takes at most as many steps as the pattern and the text have characters, multiplied. [`MatchSteps`] bounds the steps
+//! of all matches of a judgement together, because both patterns and texts may be made by strangers.
+
+use std::cell::Cell;
+use std::fmt;
+use std::str::FromStr;
+
+use super::super::reference::Reference;
+use super::super::shown::Foreign;
+
+/// Why a text is no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PatternError(String);
+
+/// The longest pattern, in bytes.
+const LONGEST: usize = 512;
+
+/// So many steps are made for all matches of a judgement: about a second of a slow machine.
+const MOST_STEPS: u64 = 100_000_000;
+
+/// The steps that are left for matches.
+#[derive(Debug)]
+pub struct MatchSteps(Cell<u64>);
+
+impl Default for MatchSteps {
+    fn default() -> Self {
+        Self(Cell::new(MOST_STEPS))
+    }
+}
+
+impl MatchSteps {
+    /// Whether all steps were used, so that the last answers mean nothing.
+    #[must_use]
+    pub const fn are_used(&self) -> bool {
+        self.0.get() == 0
+    }
+
+    fn take(&self, steps: usize) -> bool {
+        let left = self.0.get().saturating_sub(steps as u64);
+        self.0.set(left);
+        left > 0
+    }
+}
+
+/// A part of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GlobPart {
+    Letter(char),
+    One,
+    Star,
+    Stars,
+}
+
+fn parts(pattern: &str) -> Vec<GlobPart> {
+    let mut parts = Vec::new();
+    for letter in pattern.chars() {
+        match (letter, parts.last()) {
+            ('*', Some(GlobPart::Stars)) => {}
+            ('*', Some(GlobPart::Star)) => {
+                parts.pop();
+                parts.push(GlobPart::Stars);
+            }
+            ('*', _) => parts.push(GlobPart::Star),
+            ('?', _) => parts.push(GlobPart::One),
+            (letter, _) => parts.push(GlobPart::Letter(letter)),
+        }
+    }
+    parts
+}
+
+/// Whether a pattern matches a whole text; not if the steps are used up.
+fn matches(pattern: &str, text: &str, steps: &MatchSteps) -> bool {
+    let fixed = pattern.find(['*', '?']).unwrap_or(pattern.len());
+    if !steps.take(1 + fixed.min(text.len())) {
+        return false;
+    }
+    let Some(rest) = text.strip_prefix(&pattern[..fixed]) else { return false };
+    let parts = parts(&pattern[fixed..]);
+    if parts.is_empty() {
+        return rest.is_empty();
+    }
+    // `reached[n]`: the text so far is matched by the first `n` parts.
+    let mut reached = vec![false; parts.len() + 1];
+    reached[0] = true;
+    let skip = |reached: &mut [bool]| {
+        for (at, part) in parts.iter().enumerate() {
+            reached[at + 1] |= reached[at] && matches!(part, GlobPart::Star | GlobPart::Stars);
+        }
+    };
+    skip(&mut reached);
+    let mut next = vec![false; parts.len() + 1];
+    for letter in rest.chars() {
+        if !steps.take(parts.len()) {
+            return false;
+        }
+        next.fill(false);
+        for (at, part) in parts.iter().enumerate() {
+            match part {
+                GlobPart::Letter(wanted) => next[at + 1] |= reached[at] && *wanted == letter,
+                GlobPart::One => next[at + 1] |= reached[at] && letter != '/',
+                GlobPart::Star => next[at + 1] |= reached[at + 1] && letter != '/',
+                GlobPart::Stars => next[at + 1] |= reached[at + 1],
+            }
+        }
+        skip(&mut next);
+        if !next.contains(&true) {
+            return false;
+        }
+        std::mem::swap(&mut reached, &mut next);
+    }
+    reached[parts.len()]
+}
+
+fn checked(text: &str) -> Result<(), PatternError> {
+    if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
+        return Err(PatternError(format!(
+            "`{}` is no pattern: it is empty, longer than {LONGEST} bytes, or has control characters",
+            Foreign::new(text)
+        )));
+    }
+    if text.contains(['[', ']', '{', '}', '\\']) {
+        return Err(PatternError(format!(
+            "`{}` is no pattern: only `*`, `**` and `?` stand for other text",
+            Foreign::new(text)
+        )));
+    }
+    Ok(())
+}
+
+macro_rules! pattern {
+    ($(#[$about:meta])* $name:ident, $check:path) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// As it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = PatternError;
+
+            fn from_str(text: &str) -> Result<Self, PatternError> {
+                checked(text)?;
+                $check(text)?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+const fn any(_: &str) -> Result<(), PatternError> {
+    Ok(())
+}
+
+fn is_of_packages(text: &str) -> Result<(), PatternError> {
+    let rest = text.strip_prefix("pkg:");
+    match rest.and_then(|rest| rest.split_once('/')) {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !text.contains('#') => Ok(()),
+        _ => Err(PatternError(format!(
+            "`{}` names no package: write a purl without qualifiers, such as `pkg:maven/log4j/log4j@1.*`",
+            Foreign::new(text)
+        ))),
+    }
+}
+
+pattern! {
+    /// Names of images: `docker.io/library/*`, or with a tag `docker.io/library/tomcat:10*`.
+    NamePattern, any
+}
+
+pattern! {
+    /// Packages, by their purl: `pkg:maven/log4j/log4j` is all its versions, `pkg:npm/left-pad@1.*` some.
+    PackagePattern, is_of_packages
+}
+
+pattern! {
+    /// Licences by their SPDX name, without regard to case: `AGPL-3.0-only`, `GPL-*`.
+    LicencePattern, any
+}
+
+impl NamePattern {
+    /// Whether an image of this name is meant. A pattern without a tag means all tags.
+    #[must_use]
+    pub fn matches(&self, name: &str, steps: &MatchSteps) -> bool {
+        let Ok(reference) = name.parse::<Reference>() else { return matches(&self.0, name, steps) };
+        let repository = reference.repository().to_string();
+        let tagged = reference.tag().map(|tag| format!("{repository}:{tag}"));
+        matches(&self.0, &repository, steps) || tagged.is_some_and(|tagged| matches(&self.0, &tagged, steps))
+    }
+}
+
+/// The purl without qualifiers and subpath, and that without its version. A `@` of a scope is written `%40`.
+pub(super) fn names_of_package(purl: &str) -> (&str, Option<&str>) {
+    let plain = purl.split(['?', '#']).next().unwrap_or(purl);
+    (plain, plain.rsplit_once('@').map(|(name, _)| name))
+}
+
+impl PackagePattern {
+    /// Whether it is the name of one package, of all its versions or of one.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        !self.0.contains(['*', '?'])
+    }
+
+    /// Whether the package of a purl is meant. A pattern without a version means all versions; qualifiers do not count.
+    #[must_use]
+    pub fn matches(&self, purl: &str, steps: &MatchSteps) -> bool {
+        let (plain, unversioned) = names_of_package(purl);
+        matches(&self.0, plain, steps) || unversioned.is_some_and(|name| matches(&self.0, name, steps))
+    }
+}
+
+impl LicencePattern {
+    /// Whether the licence of this name is meant.
+    #[must_use]
+    pub fn matches(&self, name: &str, steps: &MatchSteps) -> bool {
+        matches(&self.0.to_lowercase(), &name.to_lowercase(), steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_mean_all_tags_unless_they_say_one() {
+        let matches = |pattern: &str, name: &str| {
+            pattern.parse::<NamePattern>().expect(pattern).matches(name, &MatchSteps::default())
+        };
+        assert!(matches("docker.io/library/*", "tomcat:10"));
+        assert!(matches("docker.io/library/tomcat:10*", "docker.io/library/tomcat:10.1"));
+        assert!(matches("docker.io/library/tomcat:?0", "docker.io/library/tomcat:10"));
+        assert!(!matches("docker.io/library/tomcat:10*", "tomcat:9"));
+        assert!(!matches("docker.io/library/*", "docker.io/library/a/b"));
+        assert!(matches("registry.example.com/**", "registry.example.com/a/b/c:1"));
+        assert!(!matches("registry.example.com/**", "registry.example.com.evil/a"));
+        assert!(matches("**", "oci:base"));
+    }
+
+    #[test]
+    fn packages_mean_all_versions_unless_they_say_one() {
+        let matches = |pattern: &str, purl: &str| {
+            pattern.parse::<PackagePattern>().expect(pattern).matches(purl, &MatchSteps::default())
+        };
+        assert!(matches("pkg:maven/log4j/log4j", "pkg:maven/log4j/log4j@1.2.17"));
+        assert!(matches("pkg:maven/log4j/log4j@1.*", "pkg:maven/log4j/log4j@1.2.17?type=jar"));
+        assert!(!matches("pkg:maven/log4j/log4j@2.*", "pkg:maven/log4j/log4j@1.2.17"));
+        assert!(!matches("pkg:maven/log4j/log4j", "pkg:maven/log4j/log4j-core@2.0"));
+        assert!(matches("pkg:npm/%40scope/*", "pkg:npm/%40scope/name@1.0"));
+        assert!(matches("pkg:maven/**", "pkg:maven/a/b@1"));
+        assert!(matches("pkg:**/b@1", "pkg:maven/a/b@1"));
+        for wrong in ["log4j", "pkg:", "pkg:npm/", "pkg:npm/a#x", "pkg:npm/[", "pkg:npm/{a,b}", ""] {
+            assert!(wrong.parse::<PackagePattern>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn licences_are_compared_without_regard_to_case() {
+        let pattern: LicencePattern = "agpl-*".parse().expect("a pattern");
+        let matches = |name| pattern.matches(name, &MatchSteps::default());
+        assert!(matches("AGPL-3.0-only") && !matches("GPL-3.0-only"));
+    }
+
+    /// A pattern that takes other matchers exponential time ends here, and one that takes too many steps matches nothing.
+    #[test]
+    fn a_pattern_takes_a_bounded_number_of_steps() {
+        let pattern: PackagePattern = format!("pkg:npm/{}b", "*a".repeat(200)).parse().expect("a pattern");
+        let steps = MatchSteps::default();
+        assert!(!pattern.matches(&format!("pkg:npm/{}", "a".repeat(10_000)), &steps));
+        assert!(!steps.are_used());
+        let few = MatchSteps(Cell::new(1_000));
+        assert!(!pattern.matches(&format!("pkg:npm/{}b", "a".repeat(1_000)), &few));
+        assert!(few.are_used());
+    }
+}
