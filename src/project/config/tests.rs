@@ -1017,10 +1017,10 @@ fn more_layers_than_any_image_has_are_refused_at_the_first_too_many() {
             .collect()
     };
     assert_eq!(settings(&layers(127)).layers.len(), 127);
-    let refused = report(&layers(30_000));
+    let refused = report(&layers(20_000));
     let line = 3 * 127 + 2;
     assert!(
-        refused.contains("there are 30000 tables `[[layer]]`, and an image has at most 127 layers"),
+        refused.contains("there are 20000 tables `[[layer]]`, and an image has at most 127 layers"),
         "{refused}"
     );
     assert!(refused.contains(&format!("build.toml:{line}:")) && refused.contains("hint: "), "{refused}");

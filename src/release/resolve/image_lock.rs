@@ -22,7 +22,7 @@ pub const LOCK_NAME: &str = "images.lock";
 /// The longest lock that is read.
 const MAX_LOCK: u64 = 16 << 20;
 
-/// The most memory that reading it may take: for more than 40,000 images.
+/// The most memory that reading it may take: for some 35,000 images.
 const MOST_MEMORY: u64 = 192 << 20;
 
 const HEADER: &str = "\
