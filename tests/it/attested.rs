@@ -274,6 +274,8 @@ fn the_build_file_says_what_is_attached() {
     assert_eq!(types(&shop.referrers("IMAGE")), ["application/spdx+json", CYCLONEDX, BUNDLE]);
     let why = shop.ok("build --push --tag 3 --sbom=spdx --explain").stderr;
     assert!(why.contains("attest"), "{why}");
+    // A rebuild compares images, and asks for no password.
+    shop.project.pack("verify --rebuild --without copy,user").ok();
     // A signature is the word of who has the key, and not of who wrote the file.
     let untrusted = "build --untrusted --sbom";
     shop.pack(untrusted).has_code(4).hints().says(&["`sign` signs the image", "`pack.key` is a private key"]);

@@ -35,7 +35,7 @@ use super::verify::VerifyArgs;
 #[derive(Clone, Debug, Subcommand)]
 #[allow(missing_docs, reason = "what each does stands at its arguments")]
 pub enum Command {
-    Build(BuildArgs),
+    Build(Box<BuildArgs>),
     Plan(PlanArgs),
     Check(CheckArgs),
     Merge(MergeArgs),

@@ -127,6 +127,9 @@ fn build_args(flags: &[OsString]) -> Result<BuildArgs, CommandError> {
         || files.iidfile.is_some()
         || !files.ci.is_empty()
         || args.timings.is_some()
+        || args.attest.sbom.is_some()
+        || args.attest.sign
+        || args.attest.key.is_some()
         || args.cache_to;
     let is_set_here = cli.global.cache_dir.is_some()
         || cli.global.jobs.is_some()
@@ -143,7 +146,7 @@ fn build_args(flags: &[OsString]) -> Result<BuildArgs, CommandError> {
         return Err(CommandError::usage("a path after `--` is not the project")
             .hint("give it to `--rebuild`: `pack verify --rebuild PATH`"));
     }
-    Ok(args)
+    Ok(*args)
 }
 
 /// Whether the base comes from `build.lock`.
