@@ -134,6 +134,10 @@ impl ImagePolicy {
             match &document.claim {
                 DocumentClaim::Sbom(packages) => {
                     for package in packages {
+                        // The answers that follow would mean nothing.
+                        if steps.are_used() {
+                            break;
+                        }
                         let shown = package.purl.as_ref().unwrap_or(&package.name);
                         if seen.insert((shown, &package.licences)) {
                             self.judge_package(package, &rules, &steps, reasons);
@@ -187,7 +191,8 @@ impl<'a> PackageRules<'a> {
     fn denying(&self, purl: &str, steps: &MatchSteps) -> Option<&'a PackagePattern> {
         let (plain, unversioned) = names_of_package(purl);
         let named = self.names.get(plain).or_else(|| self.names.get(unversioned?)).copied();
-        named.or_else(|| self.others.iter().copied().find(|pattern| pattern.matches(purl, steps)))
+        let others = self.others.iter().copied().take_while(|_| !steps.are_used());
+        named.or_else(|| others.into_iter().find(|pattern| pattern.matches(purl, steps)))
     }
 }
 
