@@ -397,7 +397,7 @@ fn describe(found: &TreeItem, out: &mut Vec<u8>) {
         out.extend_from_slice(&number.to_le_bytes());
     }
     if *kind != FoundKind::Directory {
-        out.extend_from_slice(&links.to_le_bytes());
+        out.extend_from_slice(&u64::from(*links).to_le_bytes());
         describe_stamp(stamp, out);
     }
 }

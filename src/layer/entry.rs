@@ -1,12 +1,12 @@
 //! The entries of a layer, with a path, metadata and content that is read only when needed.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::xattrs::Xattrs;
 use crate::formats::zip::{Repacked, ZipArchive};
 use crate::types::stamp::Stamp;
 
@@ -166,7 +166,7 @@ pub struct Metadata {
     /// Modification time in whole seconds since the epoch.
     pub mtime: u64,
     /// Extended attributes by full name.
-    pub xattrs: BTreeMap<String, Vec<u8>>,
+    pub xattrs: Xattrs,
 }
 
 /// One second after the epoch: zero means "unknown" to several consumers.
@@ -194,7 +194,7 @@ impl Metadata {
     /// `mode`, owner 0:0, [`DEFAULT_MTIME`].
     #[must_use]
     pub const fn with_mode(mode: u32) -> Self {
-        Self { mode, uid: 0, gid: 0, mtime: DEFAULT_MTIME, xattrs: BTreeMap::new() }
+        Self { mode, uid: 0, gid: 0, mtime: DEFAULT_MTIME, xattrs: Xattrs::NONE }
     }
 }
 

@@ -26,6 +26,7 @@ mod sibling;
 mod spec;
 mod tar;
 mod trail;
+mod xattrs;
 mod ztoc;
 
 pub use crate::types::stamp::Stamp;
@@ -53,6 +54,7 @@ pub use scan::scan;
 pub use scan::{Rules, ScanOptions, Scanner, entries};
 pub use sibling::{SiblingForm, may_have_siblings};
 pub use spec::{LayerSpec, SpecError};
+pub use xattrs::Xattrs;
 pub use ztoc::Ztoc;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use ztoc::fuzz as ztoc_fuzz;

@@ -1,13 +1,14 @@
 //! The difference between a layer and the one of the same name in the last build.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::ser::{Error as _, SerializeSeq as _, SerializeStruct as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::layer::{Compression, Content, ContentSource, Entry, EntryKind, EntryPath, FORMAT, LayerSpec};
+use crate::layer::{
+    Compression, Content, ContentSource, Entry, EntryKind, EntryPath, FORMAT, LayerSpec, Xattrs,
+};
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 
 /// So many paths are named; the rest is counted.
@@ -103,7 +104,7 @@ impl Serialize for EntriesRecord<'_> {
 }
 
 /// Stands for extended attributes.
-fn attributes(xattrs: &BTreeMap<String, Vec<u8>>) -> Key {
+fn attributes(xattrs: &Xattrs) -> Key {
     let mut key = KeyBuilder::new("pack listed attributes");
     for (name, value) in xattrs {
         key.add(name.as_bytes());

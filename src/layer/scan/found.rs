@@ -1,10 +1,10 @@
 //! The things that were found in a tree.
 
-use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::xattrs::Xattrs;
 use crate::types::stamp::Stamp;
 
 /// One thing in a tree.
@@ -13,7 +13,7 @@ pub struct TreeItem {
     /// The root joined with the path below it.
     pub path: Arc<Path>,
     /// Where in `path` the latter begins.
-    pub(crate) below: usize,
+    pub(crate) below: u32,
     /// The kind of file.
     pub kind: FoundKind,
     /// The stamp that tells whether it changed; none for a directory that was not looked at.
@@ -21,13 +21,13 @@ pub struct TreeItem {
     /// Permission bits, at most `0o7777`; 0755 for a directory that was not looked at, whose owner is 0:0.
     pub mode: u32,
     /// Number of hard links.
-    pub links: u64,
+    pub links: u32,
     /// Owner.
     pub uid: u32,
     /// Group.
     pub gid: u32,
     /// Extended attributes, if asked for.
-    pub xattrs: BTreeMap<String, Vec<u8>>,
+    pub xattrs: Xattrs,
     /// Whether it is a relative link that leads out of the tree, alone or through other links of the tree.
     pub(crate) leads_out: bool,
 }
@@ -36,7 +36,7 @@ impl TreeItem {
     /// Path below the root, raw bytes.
     #[must_use]
     pub fn relative(&self) -> &[u8] {
-        &self.path.as_os_str().as_bytes()[self.below..]
+        &self.path.as_os_str().as_bytes()[self.below as usize..]
     }
 }
 
@@ -51,7 +51,7 @@ pub enum FoundKind {
         executable: bool,
     },
     /// A symbolic link with its target.
-    Symlink(Vec<u8>),
+    Symlink(Box<[u8]>),
     /// A socket.
     Socket,
     /// A named pipe.

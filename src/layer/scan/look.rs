@@ -73,7 +73,7 @@ pub fn takes(root: &Path, options: &ScanOptions, relative: &Path, is_dir: bool) 
 /// Marks the links that lead out of the tree.
 fn mark_links(found: &mut [TreeItem]) {
     let link = |(index, item): (usize, &TreeItem)| match &item.kind {
-        FoundKind::Symlink(target) => Some((index, item.relative().to_vec(), target.clone())),
+        FoundKind::Symlink(target) => Some((index, item.relative().to_vec(), target.to_vec())),
         _ => None,
     };
     let links: Vec<(usize, Vec<u8>, Vec<u8>)> = found.iter().enumerate().filter_map(link).collect();
@@ -103,7 +103,7 @@ fn check_absolute_links(root: &Path, found: &[TreeItem]) -> Result<(), ScanError
         };
         let path = Path::new(OsStr::from_bytes(target));
         if places.iter().any(|place| path.starts_with(place)) {
-            links.push(Link { path: found.path.to_path_buf(), target: target.clone() });
+            links.push(Link { path: found.path.to_path_buf(), target: target.to_vec() });
         }
     }
     if links.is_empty() { Ok(()) } else { Err(ScanError::LinksToMachine { links }) }

@@ -41,7 +41,10 @@ impl PathRoom {
             _ => 0,
         };
         let attributes: usize = item.xattrs.iter().map(|(name, value)| EACH + name.len() + value.len()).sum();
-        self.take(root, item.relative().len() + item.below.saturating_sub(FREE) + link + attributes)
+        self.take(
+            root,
+            item.relative().len() + (item.below as usize).saturating_sub(FREE) + link + attributes,
+        )
     }
 
     /// Takes room for entries at `target` of what was found below `root`.

@@ -158,9 +158,9 @@ pub fn entries<'a>(
                 let out =
                     if absolute { !rules.absolute_links } else { target_root.is_some() && found.leads_out };
                 if out {
-                    leaving.push(Link { path: found.path.to_path_buf(), target: target.clone() });
+                    leaving.push(Link { path: found.path.to_path_buf(), target: target.to_vec() });
                 }
-                EntryKind::Symlink(target.clone())
+                EntryKind::Symlink(target.to_vec())
             }
             FoundKind::Socket => return Err(ScanError::Socket { path: found.path.to_path_buf() }),
             FoundKind::Fifo if rules.devices => EntryKind::Fifo,

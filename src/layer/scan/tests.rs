@@ -470,7 +470,10 @@ fn extended_attributes_only_when_asked() {
     assert!(tree.scan()[0].xattrs.is_empty());
     let found = scan(tree.path(), &ScanOptions { xattrs: true, ..ScanOptions::default() }).expect("scans");
     let entries = entries(&found, None, &Rules::default()).expect("entries");
-    assert_eq!(entries[0].metadata.xattrs, BTreeMap::from([("user.pack".to_owned(), b"\0value".to_vec())]));
+    assert_eq!(
+        entries[0].metadata.xattrs,
+        BTreeMap::from([("user.pack".to_owned(), b"\0value".to_vec())]).into()
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Looking at a tree, directory by directory: the names in it, and one `lstat` for each that is not a directory.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
 
+use super::super::xattrs::Xattrs;
 use super::error::{ScanError, io_error};
 use super::filter::Filter;
 use super::found::{FoundKind, TreeItem, is_whiteout};
@@ -42,7 +43,7 @@ pub(super) struct WalkItem {
 struct OpenDirectory {
     path: Arc<Path>,
     /// Where in the paths of what is in it the part below the root begins.
-    below: usize,
+    below: u32,
     is_root: bool,
     included: bool,
 }
@@ -75,7 +76,9 @@ pub(super) struct TreeWalk<'a> {
 impl TreeWalk<'_> {
     /// Everything below `root`, sorted by the raw bytes of the relative path.
     pub(super) fn tree(&self, root: &Path) -> Result<Vec<WalkItem>, ScanError> {
-        let below = joined(root.as_os_str().as_bytes(), b"").len();
+        let mut start = Vec::new();
+        join(&mut start, root.as_os_str().as_bytes(), b"");
+        let below = length(&start);
         let mut level =
             vec![OpenDirectory { path: root.into(), below, is_root: true, included: self.filter.all() }];
         let (mut directories, mut count) = (Vec::new(), 0);
@@ -102,8 +105,10 @@ impl TreeWalk<'_> {
             |error: rustix::io::Errno| io_error("read the directory", &directory.path)(error.into());
         let open = open(directory).map_err(unreadable)?;
         let names = DirectoryNames::read(&open).map_err(unreadable)?;
-        let look = |name: &DirectoryName| {
-            let found = self.look(directory, open.as_fd(), names.get(name), name.file_type);
+        // One piece of memory for all paths: those that are kept are copied in their own length.
+        let look = |path: &mut Vec<u8>, name: &DirectoryName| {
+            join(path, directory.path.as_os_str().as_bytes(), names.get(name).to_bytes());
+            let found = self.look(directory, open.as_fd(), path, names.get(name), name.file_type);
             found
                 .and_then(|found| {
                     found.iter().try_for_each(|item| self.room.keep(root, &item.found))?;
@@ -113,13 +118,16 @@ impl TreeWalk<'_> {
         };
         if names.entries.len() < MANY_NAMES {
             // Of a tree of many directories, what a growing list has in reserve would be a third of all.
-            let mut items = Vec::with_capacity(names.entries.len());
-            for item in names.entries.iter().filter_map(look) {
+            let (mut items, mut path) = (Vec::with_capacity(names.entries.len()), Vec::new());
+            for item in names.entries.iter().filter_map(|name| look(&mut path, name)) {
                 items.push(item?);
             }
             Ok(items)
         } else {
-            let look_at_all = || names.entries.par_iter().with_min_len(64).filter_map(look).collect();
+            let look_at_all = || {
+                let names = names.entries.par_iter().with_min_len(64);
+                names.map_init(Vec::new, look).filter_map(|item| item).collect()
+            };
             self.workers.pool()?.install(look_at_all)
         }
     }
@@ -128,11 +136,11 @@ impl TreeWalk<'_> {
         &self,
         directory: &OpenDirectory,
         open: BorrowedFd<'_>,
+        bytes: &[u8],
         name: &CStr,
         file_type: FileType,
     ) -> Result<Option<WalkItem>, ScanError> {
-        let bytes = joined(directory.path.as_os_str().as_bytes(), name.to_bytes());
-        let (path, relative) = (Path::new(OsStr::from_bytes(&bytes)), &bytes[directory.below..]);
+        let (path, relative) = (Path::new(OsStr::from_bytes(bytes)), &bytes[directory.below as usize..]);
         let stat = || {
             let stat = rustix::fs::statat(open, name, AtFlags::SYMLINK_NOFOLLOW);
             stat.map_err(|error| io_error("look at", path)(error.into()))
@@ -165,7 +173,7 @@ impl TreeWalk<'_> {
     }
 
     /// A directory that is not looked at.
-    fn directory(&self, path: &Path, below: usize) -> Result<TreeItem, ScanError> {
+    fn directory(&self, path: &Path, below: u32) -> Result<TreeItem, ScanError> {
         let xattrs = self.xattrs_of(path)?;
         let (kind, stamp) = (FoundKind::Directory, Stamp::default());
         Ok(TreeItem {
@@ -182,12 +190,12 @@ impl TreeWalk<'_> {
         })
     }
 
-    fn xattrs_of(&self, path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
-        if self.xattrs { read_xattrs(path) } else { Ok(BTreeMap::new()) }
+    fn xattrs_of(&self, path: &Path) -> Result<Xattrs, ScanError> {
+        if self.xattrs { read_xattrs(path) } else { Ok(Xattrs::NONE) }
     }
 }
 
-fn found(path: &Path, below: usize, stat: &Stat, xattrs: bool) -> Result<TreeItem, ScanError> {
+fn found(path: &Path, below: u32, stat: &Stat, xattrs: bool) -> Result<TreeItem, ScanError> {
     let kind = kind_of(path, stat)?;
     let mode = stat.st_mode & 0o7777;
     let is_file = matches!(kind, FoundKind::File { .. });
@@ -197,9 +205,9 @@ fn found(path: &Path, below: usize, stat: &Stat, xattrs: bool) -> Result<TreeIte
             .map_err(|error| io_error("read", path)(error.into()))?;
     }
     let has_some = xattrs && (is_file || kind == FoundKind::Directory);
-    let xattrs = if has_some { read_xattrs(path)? } else { BTreeMap::new() };
+    let xattrs = if has_some { read_xattrs(path)? } else { Xattrs::NONE };
     #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
-    let links = stat.st_nlink.into();
+    let links = u32::try_from(stat.st_nlink).unwrap_or(u32::MAX);
     let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
     Ok(TreeItem { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs, leads_out: false })
 }
@@ -208,7 +216,7 @@ fn found(path: &Path, below: usize, stat: &Stat, xattrs: bool) -> Result<TreeIte
 pub(super) fn file(path: &Path, xattrs: bool) -> Result<TreeItem, ScanError> {
     let stat = rustix::fs::stat(path).map_err(|error| io_error("read", path)(error.into()))?;
     let name = path.file_name().unwrap_or_default().as_bytes();
-    let below = path.as_os_str().as_bytes().len() - name.len();
+    let below = length(path.as_os_str().as_bytes()) - length(name);
     let mut found = found(path, below, &stat, false)?;
     if xattrs && matches!(found.kind, FoundKind::File { .. }) {
         found.xattrs = read_xattrs(&path.canonicalize().map_err(io_error("resolve", path))?)?;
@@ -260,15 +268,19 @@ fn open(directory: &OpenDirectory) -> Result<OwnedFd, rustix::io::Errno> {
     rustix::fs::openat(CWD, &*directory.path, flags, Mode::empty())
 }
 
-/// `name` below `directory`, which may be empty or end with a slash.
-fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
+/// The length of a path, which the system keeps below 4096.
+fn length(path: &[u8]) -> u32 {
+    u32::try_from(path.len()).unwrap_or_else(|_| unreachable!("a path that the system took"))
+}
+
+/// Makes `path` that of `name` below `directory`, which may be empty or end with a slash.
+fn join(path: &mut Vec<u8>, directory: &[u8], name: &[u8]) {
+    path.clear();
     path.extend_from_slice(directory);
     if directory.last().is_some_and(|last| *last != b'/') {
         path.push(b'/');
     }
     path.extend_from_slice(name);
-    path
 }
 
 /// Puts `count` things in the order of the raw bytes of their paths. `directories` is what is in each directory,
@@ -328,7 +340,7 @@ fn kind_of(path: &Path, stat: &Stat) -> Result<FoundKind, ScanError> {
         FileType::Directory => FoundKind::Directory,
         FileType::Symlink => {
             let target = std::fs::read_link(path).map_err(io_error("read the symbolic link", path))?;
-            FoundKind::Symlink(target.into_os_string().into_vec())
+            FoundKind::Symlink(target.into_os_string().into_vec().into_boxed_slice())
         }
         FileType::Socket => FoundKind::Socket,
         FileType::Fifo => FoundKind::Fifo,
@@ -347,13 +359,13 @@ fn kind_of(path: &Path, stat: &Stat) -> Result<FoundKind, ScanError> {
 }
 
 /// Others describe the build machine (`security.selinux`, `trusted.*`) or belong to the kernel.
-fn read_xattrs(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, ScanError> {
+fn read_xattrs(path: &Path) -> Result<Xattrs, ScanError> {
     let cannot = || io_error("read the extended attributes of", path);
     let names = match xattr::list(path) {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Xattrs::NONE),
         names => names.map_err(cannot())?,
     };
-    let mut read = BTreeMap::new();
+    let mut read = Xattrs::NONE;
     for name in names {
         // A name that is not text cannot be the key of a PAX record.
         let Some(text) = name.to_str() else { continue };
