@@ -94,6 +94,7 @@ pub(crate) mod formats;
 #[doc(hidden)]
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzz;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod layer;
 pub(crate) mod listen;

@@ -12,7 +12,7 @@ use circles::circles;
 use sources::{Source, has_word, sources};
 
 /// The folders of `src/`, from the ground up: each may know those before it, and no other.
-const LEVELS: [&str; 25] = [
+const LEVELS: [&str; 26] = [
     "types",
     "runtime",
     "formats",
@@ -24,6 +24,7 @@ const LEVELS: [&str; 25] = [
     "attach",
     "layer",
     "project",
+    "import",
     "bases",
     "artifact",
     "plan",

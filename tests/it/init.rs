@@ -247,3 +247,79 @@ fn jars_of_sources_and_documentation_are_left_out() {
     project.write("target/shop-0.9.jar", hello_jar(""));
     project.pack("init").ok().says(&["`target/shop-1.0.jar` is the newest of 2 versions there"]);
 }
+
+/// A Dockerfile that is taken over; what was written, after `pack build` took it.
+#[track_caller]
+fn taken_over(dockerfile: &str, files: &[File<'_>], base: &str, says: &[&str]) -> (Project, String) {
+    let project = Project::new();
+    project.write("Dockerfile", dockerfile);
+    for (name, content) in files {
+        project.write(name, content);
+    }
+    project.pack("init --from Dockerfile").args(&format!("--base {base}")).ok().says(says);
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    project.build("");
+    (project, written)
+}
+
+#[test]
+fn a_dockerfile_of_a_jar() {
+    let (_base, java) = base_with_java("17.0.9");
+    let text = "FROM maven AS build\nWORKDIR /src\nCOPY . .\nRUN mvn package\n\nFROM java\nCOPY --from=build /src/target/shop.jar /app.jar\n\
+                EXPOSE 8080\nENTRYPOINT [\"java\", \"-Xmx64m\", \"-jar\", \"/app.jar\", \"--x\"]\n";
+    let says = [
+        "note: line 7: ",
+        "of the stage `build` is taken to be `target/shop.jar`",
+        "everything is carried over",
+    ];
+    let (_, written) = taken_over(text, &[("target/shop.jar", &hello_jar(""))], &java, &says);
+    for line in [
+        "path = \"target/shop.jar\"",
+        "ports = [8080]",
+        "env = { JDK_JAVA_OPTIONS = \"-Xmx64m\" }",
+        "cmd = [\"--x\"]",
+    ] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+}
+
+#[test]
+fn a_dockerfile_of_files_and_users() {
+    let (_base, java) = base_with_java("17.0.9");
+    let text = "FROM nginx\nRUN apk add curl && mkdir -p /data && addgroup -g 2000 app && \\\n    adduser -D -u 2000 -G app app && chown app /data\n\
+                COPY --chown=app:app dist /srv/www\nCOPY tool.jar /opt/tools/\nRUN chmod 755 /opt/tools/tool.jar\nUSER app\nLABEL a=\"{b}\"\n\
+                HEALTHCHECK --interval=5s CMD [\"java\", \"-version\"]\nCMD [\"java\", \"-version\"]\n";
+    let files: &[File<'_>] = &[
+        ("dist/index.html", b"<p>"),
+        ("dist/x.map", b"x"),
+        ("tool.jar", &hello_jar("")),
+        (".dockerignore", b"**/*.map\n"),
+    ];
+    let says = [
+        "warning: line 2: `RUN apk add curl` is not run: packages of the system belong into the base",
+        "1 thing is not in the image",
+    ];
+    let (_project, written) = taken_over(text, files, &java, &says);
+    for line in [
+        "# Not in this image, by the lines that say so:\n# line 2: `RUN apk add curl`",
+        "exclude = [\"**/*.map\"]",
+        "healthcheck = { cmd = [\"java\", \"-version\"], interval = \"5s\" }",
+        "labels = { a = \"{{b}}\" }",
+        "mode = \"0755\"",
+        "uid = 2000\ngroup = \"app\"\ngid = 2000\n",
+        "directories = [{ path = \"/data\", owner = \"app\" }]",
+    ] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+}
+
+#[test]
+fn a_dockerfile_that_is_none_writes_nothing() {
+    let project = Project::new();
+    project.write("Dockerfile", "FROM a\nCOPPY . .\n");
+    let said = project.pack("init --from Dockerfile").fails(1);
+    said.says(&["`Dockerfile` cannot be taken over", "line 2: there is no instruction `COPPY`"]).hints();
+    project.pack("init --from nowhere").fails(1).says(&["cannot read `nowhere`"]);
+    project.pack("init --stage x").fails(2);
+    assert!(!project.path("build.toml").exists());
+}

@@ -12,7 +12,9 @@ Examples:
   pack init
       Look for an artifact below the current directory
   pack init build/libs/app.war --base tomcat:10 --name localhost:5000/shop/app
-      Say all of it at once";
+      Say all of it at once
+  pack init --from Dockerfile --name localhost:5000/shop/app
+      Take over what a Dockerfile says; what cannot be is told with its line";
 
 /// Write a build.toml for an artifact
 ///
@@ -24,6 +26,18 @@ pub struct InitArgs {
     /// The artifact, or a directory to look for one in [default: .]
     #[arg(value_hint = ValueHint::AnyPath)]
     pub path: Option<PathBuf>,
+
+    /// Take over a Dockerfile, whose context is this directory; `-` reads standard input
+    ///
+    /// Of the last stage, or of that which `--stage` names, everything is carried over but `RUN`: of its commands, those that
+    /// make directories, links, users, owners and modes are. A file that a stage copies from another one is one that the
+    /// project's own build makes. The comments at the beginning of the new file name each line that is left out or to be looked at.
+    #[arg(long, value_name = "DOCKERFILE", value_hint = ValueHint::FilePath, conflicts_with = "path")]
+    pub from: Option<PathBuf>,
+
+    /// The stage of the Dockerfile, by its name or number [default: the last]
+    #[arg(long, value_name = "STAGE", requires = "from")]
+    pub stage: Option<String>,
 
     /// The image to build on
     #[arg(long, value_name = "REF")]

@@ -1,11 +1,14 @@
 //! `pack init`: a build file to start from.
 
+mod from;
+mod name;
 mod project;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use self::name::name_of;
 use self::project::{modules_of, only_program_of, programs_of, tool_of};
 use super::super::args::InitArgs;
 use super::super::error::{CommandError, ExitStatus};
@@ -45,6 +48,9 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     }
     // Said before anything is written, as of every other flag.
     args.base.as_deref().map(Location::parse).transpose()?;
+    if let Some(file) = &args.from {
+        return from::run(invocation, args, file, &target);
+    }
     let given = invocation.source(args.path.as_deref().unwrap_or(Path::new("")))?;
     let project = if given.is_dir() { given.clone() } else { cwd.clone() };
     let ArtifactChoice { path, others } = find(invocation, &given, args.path.is_some())?;
@@ -59,8 +65,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     for why in &found.why {
         invocation.printer.note(why);
     }
-    let name =
-        args.name.as_ref().map_or_else(|| "localhost:5000/example/app".to_owned(), ToString::to_string);
+    let name = name_of(args);
     let base = args.base.clone().unwrap_or_else(|| found.kind.usual_base(found.material()));
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut more = String::new();

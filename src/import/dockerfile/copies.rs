@@ -1,0 +1,123 @@
+//! `COPY` and `ADD`, read into a stage.
+
+use super::command::exec_form;
+use super::copy::{Copy, CopySource, file_name, in_project, join};
+use super::lines::Instruction;
+use super::stage::{ImageStage, short};
+use super::words::{UnknownVariable, expand, words};
+
+/// Reads an instruction into the stage.
+pub(super) fn read(
+    stage: &mut ImageStage,
+    instruction: &Instruction,
+    escape: char,
+    stage_of: &dyn Fn(&str) -> Option<CopySource>,
+) -> Result<(), String> {
+    let Instruction { line, keyword, rest, documents } = instruction;
+    let mut copy = Copy {
+        line: *line,
+        sources: Vec::new(),
+        source: CopySource::Context,
+        to: String::new(),
+        into: false,
+        owner: None,
+        mode: None,
+        exclude: Vec::new(),
+    };
+    let shown = format!("{keyword} {}", short(rest));
+    let unknown = |stage: &mut ImageStage, UnknownVariable(name): UnknownVariable| {
+        stage.left(
+            *line,
+            format!("`{shown}`: the value of `{name}` is not known here; copy it in a `[[layer]]`"),
+        );
+        Ok(())
+    };
+    let mut keeps_parents = false;
+    let mut rest = rest.as_str();
+    while let Some(flag) = rest.strip_prefix("--") {
+        let (flag, after) = flag.split_once(char::is_whitespace).unwrap_or((flag, ""));
+        let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+        let value = match expand(value, escape, stage.variables()) {
+            Ok(value) => value,
+            Err(variable) => return unknown(stage, variable),
+        };
+        match name {
+            "from" => {
+                copy.source = stage_of(&value).unwrap_or(CopySource::Image(value));
+            }
+            "chown" => copy.owner = Some(value),
+            "chmod" => match value.chars().all(|digit| ('0'..='7').contains(&digit)) {
+                true => copy.mode = Some(format!("{value:0>4}")),
+                false => stage.check(
+                    *line,
+                    format!("`--chmod={value}` is not carried over: write it as `mode` in octal"),
+                ),
+            },
+            "exclude" => copy.exclude.push(value),
+            "parents" => keeps_parents = value != "false",
+            "link" => {}
+            "checksum" | "keep-git-dir" | "unpack" if keyword == "ADD" => {}
+            other => return Err(format!("has no flag `--{other}`")),
+        }
+        rest = after.trim_start();
+    }
+    let given = exec_form(rest).unwrap_or_else(|| words(rest, escape));
+    let paths: Result<Vec<String>, _> =
+        given.iter().map(|word| expand(word, escape, stage.variables())).collect();
+    let mut paths = match paths {
+        Ok(paths) => paths,
+        Err(variable) => return unknown(stage, variable),
+    };
+    let Some(to) = paths.pop().filter(|_| !paths.is_empty()) else {
+        return Err("takes what is copied, and then where to".to_owned());
+    };
+    if !documents.is_empty() {
+        stage.left(
+            *line,
+            format!(
+                "`{shown}` has its text in the Dockerfile: write it to a file, and copy that in a `[[layer]]`"
+            ),
+        );
+        paths.retain(|path| !path.starts_with("<<"));
+        if paths.is_empty() {
+            return Ok(());
+        }
+    }
+    if keyword == "ADD" {
+        paths.retain(|path| match not_added(path) {
+            Some(why) => {
+                stage.left(*line, format!("`ADD {}` {why}", short(path)));
+                false
+            }
+            None => true,
+        });
+        if paths.is_empty() {
+            return Ok(());
+        }
+    }
+    copy.into = to.ends_with('/') || matches!(file_name(&to), "." | "..") || paths.len() > 1;
+    copy.to = stage.path(&to);
+    if keeps_parents {
+        for path in paths {
+            let relative = path.rsplit_once("/./").map_or(path.as_str(), |(_, below)| below);
+            let to = join(&copy.to, &in_project(relative));
+            stage.copies.push(Copy { sources: vec![path], to, into: false, ..copy.clone() });
+        }
+        return Ok(());
+    }
+    copy.sources = paths;
+    stage.copies.push(copy);
+    Ok(())
+}
+
+/// Why `ADD` does more with it than to copy it.
+fn not_added(path: &str) -> Option<&'static str> {
+    let archives = [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst"];
+    if path.contains("://") || path.starts_with("git@") {
+        Some("fetches it: do that before the build, check its digest, and copy it in a `[[layer]]`")
+    } else if archives.iter().any(|end| path.ends_with(end)) {
+        Some("unpacks it: do that before the build, and copy the directory in a `[[layer]]`")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,59 @@
+//! Dockerfiles: what their last stage, or the one that is asked for, has.
+//!
+//! A stage is followed from its first line to its last, with the stages that it begins with. `RUN` cannot be carried over,
+//! since nothing runs in an image here; of its commands, those that only make directories, links, users, owners and modes
+//! are understood. A file that a stage copies from another one comes from the project's own build, and is looked for
+//! where that stage had the project.
+
+mod command;
+mod copies;
+mod copy;
+mod lines;
+mod place;
+mod run;
+mod stage;
+mod stages;
+mod words;
+
+use self::lines::instructions;
+use self::stages::ImageStages;
+use super::ImportSurroundings;
+use super::draft::BuildFileDraft;
+use super::error::ImportError;
+use super::remark::Remark;
+
+/// A build file for a stage, and what to know about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The build file.
+    pub draft: BuildFileDraft,
+    /// In the order of their lines.
+    pub remarks: Vec<Remark>,
+}
+
+/// Reads a Dockerfile. `stage` is the name or the number of a stage; without it, the last one is taken.
+///
+/// # Errors
+/// When it is no Dockerfile, or has no such stage.
+pub fn read(
+    text: &str,
+    stage: Option<&str>,
+    around: &ImportSurroundings<'_>,
+) -> Result<Imported, ImportError> {
+    let instructions = instructions(text)?;
+    let mut stages = ImageStages::new(instructions.escape);
+    for instruction in &instructions.all {
+        stages.add(instruction)?;
+    }
+    let number = match stage {
+        Some(name) => stages.find(name).ok_or_else(|| ImportError::NoStage(name.to_owned()))?,
+        None => stages.last().ok_or(ImportError::Empty)?,
+    };
+    let (draft, mut remarks) = stages.draft(number, around);
+    remarks.sort_by_key(|remark| remark.line);
+    remarks.dedup();
+    Ok(Imported { draft, remarks })
+}
+
+#[cfg(test)]
+mod tests;

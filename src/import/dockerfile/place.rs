@@ -1,0 +1,308 @@
+//! Copied files and the start of a container, put into the build file: where files are on this machine, and which of them is
+//! an artifact.
+
+use std::collections::BTreeSet;
+
+use super::super::ImportSurroundings;
+use super::super::draft::{BuildFileDraft, DraftApp, DraftConfig, DraftFiles, DraftLayer};
+use super::super::remark::Remark;
+use super::command::{ContainerStart, JarStart};
+use super::copy::{Copy, CopySource, file_name, has_wildcard, in_project, join};
+use super::stage::{ImageStage, short};
+
+/// A file or directory of the project, and what to check about it.
+struct Found {
+    path: String,
+    check: Option<String>,
+}
+
+/// Where a path of a source is in the project, or why it is not there.
+fn find(
+    stages: &[ImageStage],
+    source: &CopySource,
+    path: &str,
+    around: &ImportSurroundings<'_>,
+) -> Result<Found, String> {
+    let number = match source {
+        CopySource::Context => return Ok(Found { path: in_project(path), check: None }),
+        CopySource::Image(image) => {
+            return Err(format!(
+                "comes from the image `{image}`: copy it out of that, and into a `[[layer]]`"
+            ));
+        }
+        CopySource::Stage(number) => *number,
+    };
+    let stage = &stages[number];
+    let name = stage.name.clone().unwrap_or_else(|| number.to_string());
+    let wanted = format!("/{}", in_project(path).trim_start_matches('.'));
+    let wanted = if wanted == "//" { "/" } else { wanted.as_str() };
+    for copy in stage.copies.iter().rev() {
+        let Some(own) = copy.sources.iter().find_map(|own| source_of(copy, own, wanted, around)) else {
+            continue;
+        };
+        let found = find(stages, &copy.source, &own, around)?;
+        let is_there = (around.is_directory)(&found.path).is_some() && copy.is_file_at(wanted);
+        let check = (!is_there).then(|| made(wanted, &name, &found.path));
+        return Ok(Found { check: found.check.or(check), path: found.path });
+    }
+    let below = |directory: &str| {
+        wanted.strip_prefix(directory).filter(|rest| rest.starts_with('/')).map(|rest| rest[1..].to_owned())
+    };
+    let path = match below(&stage.workdir).filter(|_| stage.workdir.len() > 1) {
+        Some(path) => path,
+        None if ["/etc/", "/usr/", "/lib", "/bin/", "/sbin/", "/var/"]
+            .iter()
+            .any(|of| wanted.starts_with(of)) =>
+        {
+            return Err(format!(
+                "comes from the base of the stage `{name}`, not from the project: have it in the base, or in a `[[layer]]`"
+            ));
+        }
+        None => file_name(wanted).to_owned(),
+    };
+    Ok(Found { check: Some(made(wanted, &name, &path)), path })
+}
+
+fn made(wanted: &str, stage: &str, path: &str) -> String {
+    format!(
+        "`{wanted}` of the stage `{stage}` is taken to be `{path}` of the project: build it before `pack build`"
+    )
+}
+
+/// The source of a path of a stage, if this copy put it there.
+fn source_of(copy: &Copy, own: &str, wanted: &str, around: &ImportSurroundings<'_>) -> Option<String> {
+    let is_directory = match copy.source {
+        CopySource::Context => {
+            (around.is_directory)(&in_project(own)).unwrap_or(false) || in_project(own) == "."
+        }
+        _ => false,
+    };
+    if is_directory {
+        let rest = wanted.strip_prefix(copy.to.trim_end_matches('/'))?;
+        return (rest.is_empty() || rest.starts_with('/')).then(|| format!("{own}{rest}"));
+    }
+    let place = if copy.into { join(&copy.to, file_name(own)) } else { copy.to.clone() };
+    (place == wanted).then(|| own.to_owned())
+}
+
+/// Puts what a stage copies, and how it starts, into the build file.
+pub(super) fn place(
+    stages: &[ImageStage],
+    stage: &ImageStage,
+    start: &ContainerStart<'_>,
+    around: &ImportSurroundings<'_>,
+    draft: &mut BuildFileDraft,
+    config: &mut DraftConfig,
+    remarks: &mut Vec<Remark>,
+) {
+    let mut jar = start.jar();
+    let mut names = BTreeSet::new();
+    let mut started = false;
+    for (number, copy) in stage.copies.iter().enumerate() {
+        let mut files = Vec::new();
+        for source in &copy.sources {
+            let found = match find(stages, &copy.source, source, around) {
+                Ok(found) => found,
+                Err(why) => {
+                    remarks.push(Remark::left(copy.line, format!("`{}` {why}", short(source))));
+                    continue;
+                }
+            };
+            if copy.source == CopySource::Context
+                && is_copied_again(copy, &found.path, &stage.copies[number + 1..])
+            {
+                continue;
+            }
+            remarks.extend(found.check.map(|check| Remark::check(copy.line, check)));
+            let to = if copy.into { join(&copy.to, file_name(&found.path)) } else { copy.to.clone() };
+            if let Some(app) =
+                web_app(&found.path, &to).or_else(|| whole_project(copy, &found.path, draft, around))
+            {
+                let exclude = match app.path.as_str() {
+                    "." => [without_packages(copy, around, remarks), copy.exclude.clone()].concat(),
+                    _ => Vec::new(),
+                };
+                draft.apps.push(DraftApp { owner: copy.owner.clone(), exclude, ..app });
+            } else if let Some(start) = jar.take_if(|start| starts(stage, start, &to, &found.path)) {
+                draft.apps.push(DraftApp {
+                    path: found.path,
+                    owner: copy.owner.clone(),
+                    ..DraftApp::default()
+                });
+                take_start(start, copy.line, config, remarks);
+                started = true;
+            } else {
+                files.push(files_of(copy, &found.path, around, remarks));
+            }
+        }
+        let files: Vec<DraftFiles> = files.into_iter().flatten().collect();
+        if !files.is_empty() {
+            let name = layer_name(&copy.to, &mut names);
+            draft.layers.push(DraftLayer { name, files, ..DraftLayer::default() });
+        }
+    }
+    if !stage.directories.is_empty() || !stage.links.is_empty() {
+        draft.layers.push(DraftLayer {
+            name: layer_name("/directories", &mut names),
+            files: Vec::new(),
+            directories: stage.directories.clone(),
+            links: stage.links.clone(),
+        });
+    }
+    if !started {
+        config.entrypoint = start.entrypoint.map(|command| command.words.clone());
+        config.cmd = start.cmd.map(|command| command.words.clone());
+    }
+}
+
+/// Whether a later copy of a directory brings a file to the same place.
+fn is_copied_again(copy: &Copy, path: &str, later: &[Copy]) -> bool {
+    let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
+    later.iter().filter(|later| later.source == CopySource::Context && later.sources.len() == 1).any(
+        |later| {
+            let whole = in_project(&later.sources[0]);
+            let relative = if whole == "." { Some(path) } else { path.strip_prefix(&format!("{whole}/")) };
+            relative.is_some_and(|relative| relative != "." && join(&later.to, relative) == to)
+        },
+    )
+}
+
+/// A web application that a servlet container unpacks, or that another server deploys.
+fn web_app(path: &str, to: &str) -> Option<DraftApp> {
+    let place = to.strip_suffix(".war").filter(|_| path.ends_with(".war"))?;
+    let (directory, name) = place.rsplit_once('/')?;
+    let app = DraftApp { path: path.to_owned(), ..DraftApp::default() };
+    match directory.rsplit('/').next()? {
+        "webapps" => {
+            let name = if has_wildcard(name) { "ROOT" } else { name };
+            Some(DraftApp { root: Some(format!("{directory}/{name}")), ..app })
+        }
+        "deployments" | "dropins" | "autodeploy" => Some(app),
+        _ => None,
+    }
+}
+
+/// A copy of the whole project: its own files are the application.
+fn whole_project(
+    copy: &Copy,
+    path: &str,
+    draft: &BuildFileDraft,
+    around: &ImportSurroundings<'_>,
+) -> Option<DraftApp> {
+    if path != "." || copy.source != CopySource::Context || !draft.apps.is_empty() {
+        return None;
+    }
+    let has = |name: &&str| (around.is_directory)(name) == Some(false);
+    let is_known = ["package.json", "pyproject.toml", "requirements.txt", "setup.py"].iter().any(has);
+    Some(DraftApp {
+        path: ".".to_owned(),
+        kind: (!is_known).then_some("tree"),
+        root: Some(copy.to.clone()),
+        ..DraftApp::default()
+    })
+}
+
+/// Whether a container starts this jar.
+fn starts(stage: &ImageStage, start: &JarStart, to: &str, path: &str) -> bool {
+    let is_it = stage.path(&start.jar) == to;
+    let has_spaces = start.options.iter().any(|option| option.contains(char::is_whitespace));
+    path.ends_with(".jar") && is_it && !has_spaces
+}
+
+/// How a jar starts that is an artifact: its layers decide the command.
+fn take_start(start: JarStart, line: usize, config: &mut DraftConfig, remarks: &mut Vec<Remark>) {
+    let JarStart { jar, options, arguments } = start;
+    if !options.is_empty() {
+        let known = config.env.remove("JDK_JAVA_OPTIONS").into_iter();
+        let all: Vec<String> = known.chain(options).collect();
+        config.env.insert("JDK_JAVA_OPTIONS".to_owned(), all.join(" "));
+    }
+    config.cmd = (!arguments.is_empty()).then_some(arguments);
+    let text = format!(
+        "`{jar}` is the artifact: what it is decides where it goes and how it starts; `pack plan` shows both"
+    );
+    remarks.push(Remark::check(line, text));
+}
+
+/// The rows of a layer for one source.
+fn files_of(
+    copy: &Copy,
+    path: &str,
+    around: &ImportSurroundings<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Option<DraftFiles> {
+    let rest = DraftFiles { mode: copy.mode.clone(), owner: copy.owner.clone(), ..DraftFiles::default() };
+    if has_wildcard(path) {
+        let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
+        if has_wildcard(directory) {
+            let text =
+                format!("`{path}` has a pattern in the name of a directory: copy each one in a `[[layer]]`");
+            remarks.push(Remark::left(copy.line, text));
+            return None;
+        }
+        return Some(DraftFiles {
+            from: directory.to_owned(),
+            to: copy.to.clone(),
+            include: vec![name.to_owned()],
+            exclude: copy.exclude.clone(),
+            ..rest
+        });
+    }
+    let is_directory = path == "." || (around.is_directory)(path).unwrap_or(false);
+    if is_directory {
+        let (exclude, check) = ignored(around, path);
+        remarks.extend(check.map(|check| Remark::check(copy.line, check)));
+        let exclude = [exclude, copy.exclude.clone()].concat();
+        return Some(DraftFiles { from: path.to_owned(), to: copy.to.clone(), exclude, ..rest });
+    }
+    let to = if copy.into { format!("{}/", copy.to.trim_end_matches('/')) } else { copy.to.clone() };
+    Some(DraftFiles { from: path.to_owned(), to, ..rest })
+}
+
+/// The patterns by which `.dockerignore` leaves files of a directory out.
+fn ignored(around: &ImportSurroundings<'_>, directory: &str) -> (Vec<String>, Option<String>) {
+    let lines = around.ignored.unwrap_or_default().lines().map(str::trim);
+    let (back, patterns): (Vec<&str>, Vec<&str>) = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .partition(|line| line.starts_with('!'));
+    let own = |pattern: &str| {
+        let pattern = pattern.trim_start_matches("./").trim_matches('/');
+        if directory == "." || pattern.starts_with("**/") {
+            return Some(pattern.to_owned());
+        }
+        pattern.strip_prefix(directory)?.strip_prefix('/').map(str::to_owned)
+    };
+    let exclude = patterns.into_iter().filter_map(own).filter(|pattern| !pattern.is_empty()).collect();
+    let check = back.first().map(|first| {
+        format!("`.dockerignore` takes files back (`{first}`), which `exclude` cannot: write its lines into `.packignore`")
+    });
+    (exclude, check)
+}
+
+/// The patterns of `.dockerignore` without those of packages, which are installed before the image is made here.
+fn without_packages(copy: &Copy, around: &ImportSurroundings<'_>, remarks: &mut Vec<Remark>) -> Vec<String> {
+    let (mut exclude, check) = ignored(around, ".");
+    remarks.extend(check.map(|check| Remark::check(copy.line, check)));
+    let is_packages = |pattern: &String| matches!(file_name(pattern), "node_modules" | ".venv" | "venv");
+    if let Some(pattern) = exclude.iter().find(|pattern| is_packages(pattern)) {
+        let text = format!(
+            "`.dockerignore` leaves out `{pattern}`, and the image needs it: it is taken from the project"
+        );
+        remarks.push(Remark::check(copy.line, text));
+        exclude.retain(|pattern| !is_packages(pattern));
+    }
+    exclude
+}
+
+/// A name for a layer, from the place of its files.
+fn layer_name(to: &str, taken: &mut BTreeSet<String>) -> String {
+    let own: String = file_name(to)
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' })
+        .collect();
+    let own = if own.trim_matches(['-', '.']).is_empty() { "root".to_owned() } else { own };
+    let mut names = std::iter::once(own.clone()).chain((2..).map(|number| format!("{own}-{number}")));
+    let name = names.find(|name| !taken.contains(name)).unwrap_or(own);
+    taken.insert(name.clone());
+    name
+}

@@ -1,0 +1,262 @@
+//! `RUN`: the few commands whose meaning `build.toml` has words for.
+
+use super::super::draft::{DraftLink, DraftUser};
+use super::copy::is_below;
+use super::lines::Instruction;
+use super::stage::{ImageStage, short};
+use super::words::{expand, words};
+
+/// The number that a user gets where the command leaves it to the system.
+const FIRST_USER: u32 = 1000;
+
+/// Follows the commands of an instruction; those that are not understood are left out with a remark.
+pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction, escape: char) {
+    let Instruction { line, rest, documents, .. } = instruction;
+    let mut rest = rest.as_str();
+    // `--mount` and the like are about the build.
+    while let Some(flag) = rest.strip_prefix("--") {
+        rest = flag.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
+    }
+    let text = match documents.first() {
+        Some(document) => document.text.clone(),
+        None => match super::command::exec_form(rest) {
+            Some(words) => words.join(" "),
+            None => rest.to_owned(),
+        },
+    };
+    for command in commands(&text) {
+        if !understood(stage, *line, &command, escape) {
+            let advice = advice(&command);
+            stage.left(*line, format!("`RUN {}` is not run{advice}", short(&command)));
+        }
+    }
+}
+
+/// The commands of a script that run one after another. A script of another structure is one command.
+fn commands(text: &str) -> Vec<String> {
+    let is_plain =
+        !text.contains(['|', '`', '(', '{', '<', '>']) && !text.contains("if ") && !text.contains("for ");
+    if !is_plain {
+        return vec![text.trim().to_owned()];
+    }
+    let parts = text.split("&&").flat_map(|part| part.split([';', '\n']));
+    let commands = parts.map(str::trim).filter(|part| !part.is_empty() && !part.starts_with('#'));
+    commands.filter(|part| !part.starts_with("set -")).map(str::to_owned).collect()
+}
+
+/// An advice in place of a command.
+fn advice(command: &str) -> &'static str {
+    let first = |names: &[&str]| {
+        let mut words = command.split_whitespace().filter(|word| !word.contains('='));
+        words.next().is_some_and(|word| names.contains(&word.rsplit('/').next().unwrap_or(word)))
+    };
+    if first(&["apt-get", "apt", "apk", "yum", "dnf", "microdnf", "zypper"]) {
+        ": packages of the system belong into the base"
+    } else if first(&[
+        "npm", "yarn", "pnpm", "pip", "pip3", "poetry", "uv", "bundle", "composer", "mvn", "./mvnw", "mvnw",
+        "gradle", "gradlew", "go", "cargo", "dotnet", "make",
+    ]) {
+        ": run it in the project, before `pack build`"
+    } else if first(&["curl", "wget", "git"]) {
+        ": fetch it before the build, and check its digest"
+    } else {
+        ""
+    }
+}
+
+/// Whether a command has a meaning here, which the stage has then.
+fn understood(stage: &mut ImageStage, line: usize, command: &str, escape: char) -> bool {
+    let split: Option<Vec<String>> =
+        words(command, escape).iter().map(|word| expand(word, escape, stage.variables()).ok()).collect();
+    let Some(split) = split else { return false };
+    let Some((program, rest)) = split.split_first() else { return true };
+    match program.rsplit('/').next().unwrap_or(program) {
+        "mkdir" => mkdir(stage, rest),
+        "chown" => chown(stage, rest),
+        "chmod" => chmod(stage, rest),
+        "ln" => ln(stage, rest),
+        "groupadd" | "addgroup" => group(stage, rest),
+        "useradd" | "adduser" => user(stage, line, rest),
+        "true" | ":" => true,
+        _ => false,
+    }
+}
+
+/// The words that are no flags; `None` where a flag is not one of `known`.
+fn plain<'a>(rest: &'a [String], known: &[&str]) -> Option<Vec<&'a String>> {
+    let (flags, plain): (Vec<&String>, Vec<&String>) = rest.iter().partition(|word| word.starts_with('-'));
+    flags.iter().all(|flag| known.contains(&flag.as_str())).then_some(plain)
+}
+
+fn mkdir(stage: &mut ImageStage, rest: &[String]) -> bool {
+    let Some(paths) = plain(rest, &["-p", "-v", "-pv", "--parents"]) else { return false };
+    if paths.is_empty() || paths.iter().any(|path| path.contains(['*', '?', '{'])) {
+        return false;
+    }
+    for path in paths {
+        let path = stage.path(path);
+        if !stage.directories.iter().any(|(known, ..)| *known == path) {
+            stage.directories.push((path, None, None));
+        }
+    }
+    true
+}
+
+fn chown(stage: &mut ImageStage, rest: &[String]) -> bool {
+    let Some(plain) = plain(rest, &["-R", "--recursive", "-Rv", "-hR", "-Rh"]) else { return false };
+    let Some((owner, paths)) = plain.split_first() else { return false };
+    let paths: Vec<String> = paths.iter().map(|path| stage.path(path)).collect();
+    let owner = owner.trim_end_matches(':').to_owned();
+    let is_all_known = paths.iter().all(|path| {
+        stage.directories.iter().any(|(known, ..)| known == path)
+            || stage.copies.iter().any(|copy| copy.is_at_or_below(path))
+    });
+    if !is_all_known || paths.is_empty() {
+        return false;
+    }
+    for path in &paths {
+        for (known, own, _) in &mut stage.directories {
+            if is_below(known, path) {
+                *own = Some(owner.clone());
+            }
+        }
+        for copy in stage.copies.iter_mut().filter(|copy| copy.is_at_or_below(path)) {
+            copy.owner = Some(owner.clone());
+        }
+    }
+    true
+}
+
+fn chmod(stage: &mut ImageStage, rest: &[String]) -> bool {
+    let Some(plain) = plain(rest, &["-v"]) else { return false };
+    let Some((mode, paths)) = plain.split_first() else { return false };
+    let mode = match mode.as_str() {
+        "+x" | "a+x" | "755" | "0755" | "ugo+x" => "0755".to_owned(),
+        octal if octal.len() <= 4 && u32::from_str_radix(octal, 8).is_ok() => format!("{octal:0>4}"),
+        _ => return false,
+    };
+    let paths: Vec<String> = paths.iter().map(|path| stage.path(path)).collect();
+    let is_known = |path: &String| {
+        stage.copies.iter().any(|copy| copy.is_file_at(path))
+            || stage.directories.iter().any(|(known, ..)| known == path)
+    };
+    if paths.is_empty() || !paths.iter().all(is_known) {
+        return false;
+    }
+    for path in &paths {
+        stage
+            .copies
+            .iter_mut()
+            .filter(|copy| copy.is_file_at(path))
+            .for_each(|copy| copy.mode = Some(mode.clone()));
+        for (known, _, own) in &mut stage.directories {
+            if known == path {
+                *own = Some(mode.clone());
+            }
+        }
+    }
+    true
+}
+
+fn ln(stage: &mut ImageStage, rest: &[String]) -> bool {
+    let flags = ["-s", "-sf", "-fs", "-sfn", "-snf", "--symbolic"];
+    let Some(plain) = plain(rest, &flags).filter(|plain| plain.len() < rest.len()) else { return false };
+    let [to, path] = plain[..] else { return false };
+    if path.ends_with('/') {
+        return false;
+    }
+    let link = DraftLink { path: stage.path(path), to: to.clone() };
+    stage.links.push(link);
+    true
+}
+
+/// A flag with a value, in one word or in two.
+fn value<'a>(rest: &'a [String], names: &[&str]) -> Option<&'a str> {
+    rest.iter().enumerate().find_map(|(place, word)| {
+        if names.contains(&word.as_str()) {
+            return rest.get(place + 1).map(String::as_str);
+        }
+        let (name, value) = word.split_once('=')?;
+        names.contains(&name).then_some(value)
+    })
+}
+
+/// The words that are neither flags nor their values.
+fn names<'a>(rest: &'a [String], with_value: &[&str]) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    let mut words = rest.iter();
+    while let Some(word) = words.next() {
+        if with_value.contains(&word.as_str()) {
+            words.next();
+        } else if !word.starts_with('-') {
+            names.push(word.as_str());
+        }
+    }
+    names
+}
+
+fn group(stage: &mut ImageStage, rest: &[String]) -> bool {
+    let id = value(rest, &["-g", "--gid"]);
+    let number = id.and_then(|id| id.parse().ok());
+    let names = names(rest, &["-g", "--gid"]);
+    match (&names[..], id.is_some() && number.is_none()) {
+        ([name], false) => {
+            stage.groups.insert((*name).to_owned(), number);
+            true
+        }
+        // `addgroup USER GROUP`.
+        _ => false,
+    }
+}
+
+fn user(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
+    // `-G` names the group for `adduser` of BusyBox, and more groups for `useradd`.
+    let with_value = [
+        "-u",
+        "--uid",
+        "-g",
+        "--gid",
+        "--ingroup",
+        "-G",
+        "--groups",
+        "-h",
+        "-d",
+        "--home",
+        "--home-dir",
+        "-s",
+        "--shell",
+        "-c",
+        "--comment",
+        "--gecos",
+        "-k",
+    ];
+    let names = names(rest, &with_value);
+    let (name, group) = match names[..] {
+        [name] => (name, value(rest, &["-g", "--gid", "--ingroup", "-G"])),
+        _ => return false,
+    };
+    let uid = match value(rest, &["-u", "--uid"]).map(str::parse) {
+        None => None,
+        Some(Ok(uid)) => Some(uid),
+        Some(Err(_)) => return false,
+    };
+    let number = uid.unwrap_or_else(|| {
+        let taken = stage.users.iter().map(|user| user.uid + 1).max();
+        taken.unwrap_or(FIRST_USER).max(FIRST_USER)
+    });
+    if uid.is_none() {
+        stage.check(
+            line,
+            format!("the user `{name}` has the number {number} here; the command took the next free one"),
+        );
+    }
+    let gid =
+        group.and_then(|group| group.parse().ok().or_else(|| stage.groups.get(group).copied().flatten()));
+    let group = group.filter(|group| group.parse::<u32>().is_err()).map(str::to_owned);
+    let home = value(rest, &["-h", "-d", "--home", "--home-dir"]).map(str::to_owned);
+    let makes_home = !rest.iter().any(|word| ["-H", "-M", "--no-create-home"].contains(&word.as_str()));
+    let shell = value(rest, &["-s", "--shell"]).map(str::to_owned);
+    let home = home.or_else(|| makes_home.then(|| format!("/home/{name}")));
+    stage.users.push(DraftUser { name: name.to_owned(), uid: number, group, gid, home, shell });
+    true
+}

@@ -1,0 +1,66 @@
+//! A stage: the state that an image would have after the instructions so far.
+
+use std::collections::BTreeMap;
+
+use super::super::draft::{DraftConfig, DraftLink, DraftUser};
+use super::super::remark::Remark;
+use super::command::StartCommand;
+use super::copy::Copy;
+use super::words::StageVariables;
+
+/// The state of an image after the instructions so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ImageStage {
+    pub(super) name: Option<String>,
+    pub(super) base: Option<String>,
+    pub(super) platform: Option<String>,
+    pub(super) variables: StageVariables,
+    pub(super) workdir: String,
+    pub(super) copies: Vec<Copy>,
+    pub(super) directories: Vec<(String, Option<String>, Option<String>)>,
+    pub(super) links: Vec<DraftLink>,
+    pub(super) users: Vec<DraftUser>,
+    pub(super) groups: BTreeMap<String, Option<u32>>,
+    pub(super) config: DraftConfig,
+    pub(super) shell: Vec<String>,
+    pub(super) command: Option<StartCommand>,
+    pub(super) arguments: Option<StartCommand>,
+    pub(super) remarks: Vec<Remark>,
+}
+
+impl ImageStage {
+    /// A path of the image, from the working directory where it is relative.
+    pub(super) fn path(&self, path: &str) -> String {
+        let mut parts: Vec<&str> = Vec::new();
+        let workdir = if path.starts_with('/') { "" } else { &self.workdir };
+        for part in workdir.split('/').chain(path.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." => _ = parts.pop(),
+                part => parts.push(part),
+            }
+        }
+        format!("/{}", parts.join("/"))
+    }
+
+    pub(super) const fn variables(&self) -> &StageVariables {
+        &self.variables
+    }
+
+    pub(super) fn left(&mut self, line: usize, text: impl Into<String>) {
+        self.remarks.push(Remark::left(line, text));
+    }
+
+    pub(super) fn check(&mut self, line: usize, text: impl Into<String>) {
+        self.remarks.push(Remark::check(line, text));
+    }
+}
+
+/// The beginning of a long text.
+pub(super) fn short(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,354 @@
+//! All stages of a file: each instruction changes the one that it stands in.
+
+use std::collections::BTreeMap;
+
+use super::super::ImportSurroundings;
+use super::super::draft::{BuildFileDraft, DraftCheck, list, quoted};
+use super::super::error::ImportError;
+use super::super::remark::Remark;
+use super::command::{self, StartCommand};
+use super::copies;
+use super::copy::CopySource;
+use super::lines::Instruction;
+use super::place::place;
+use super::run;
+use super::stage::{ImageStage, short};
+use super::words::{StageVariables, UnknownVariable, expand, words};
+
+/// StageVariables that BuildKit sets by the platform that is built for.
+const OF_PLATFORM: [&str; 8] = [
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDARCH",
+    "BUILDVARIANT",
+];
+
+/// The stages of a file.
+pub(super) struct ImageStages {
+    escape: char,
+    /// The variables before the first `FROM`.
+    global: StageVariables,
+    all: Vec<ImageStage>,
+}
+
+impl ImageStages {
+    pub(super) fn new(escape: char) -> Self {
+        Self { escape, global: StageVariables::default(), all: Vec::new() }
+    }
+
+    pub(super) fn last(&self) -> Option<usize> {
+        self.all.len().checked_sub(1)
+    }
+
+    /// A stage by its name or number; of two with one name, the later one.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        let named =
+            |stage: &ImageStage| stage.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
+        let number = || name.parse().ok().filter(|number| *number < self.all.len());
+        self.all.iter().rposition(named).or_else(number)
+    }
+
+    /// Follows one instruction.
+    pub(super) fn add(&mut self, instruction: &Instruction) -> Result<(), ImportError> {
+        let Instruction { line, keyword, rest, .. } = instruction;
+        let wrong =
+            |why: &str| ImportError::Wrong { line: *line, instruction: keyword.clone(), why: why.to_owned() };
+        if rest.is_empty() {
+            return Err(match KNOWN.contains(&keyword.as_str()) {
+                true => wrong("has nothing behind it"),
+                false => ImportError::Instruction { line: *line, word: keyword.clone() },
+            });
+        }
+        match keyword.as_str() {
+            "FROM" => return self.from(*line, rest),
+            "ARG" if self.all.is_empty() => {
+                for (name, value) in self.pairs(rest) {
+                    let value = value.and_then(|value| expand(&value, self.escape, &self.global).ok());
+                    self.global.set(&name, value);
+                }
+                return Ok(());
+            }
+            _ if !KNOWN.contains(&keyword.as_str()) => {
+                return Err(ImportError::Instruction { line: *line, word: keyword.clone() });
+            }
+            _ if self.all.is_empty() => return Err(wrong("comes before the first `FROM`")),
+            _ => {}
+        }
+        let escape = self.escape;
+        let pairs = self.pairs(rest);
+        let Some((stage, earlier)) = self.all.split_last_mut() else { return Err(ImportError::Empty) };
+        let outcome = match keyword.as_str() {
+            "ARG" => argument(stage, &self.global, &pairs, escape),
+            "ENV" => env(stage, &or_old_form(rest, pairs), escape),
+            "LABEL" => label(stage, &or_old_form(rest, pairs), escape),
+            "MAINTAINER" => {
+                stage.config.labels.insert("maintainer".to_owned(), rest.clone());
+                Ok(())
+            }
+            "EXPOSE" => each(rest, escape, &stage.variables).map(|ports| {
+                stage.config.ports.extend(ports.iter().map(|port| port.trim_end_matches("/tcp").to_owned()));
+            }),
+            "USER" => expand(rest, escape, &stage.variables).map(|user| stage.config.user = Some(user)),
+            "WORKDIR" => expand(rest, escape, &stage.variables).map(|path| stage.workdir = stage.path(&path)),
+            "VOLUME" => {
+                let given = command::exec_form(rest).unwrap_or_else(|| words(rest, escape));
+                let paths: Result<Vec<String>, _> =
+                    given.iter().map(|path| expand(path, escape, &stage.variables)).collect();
+                paths.map(|paths| {
+                    let paths: Vec<String> = paths.iter().map(|path| stage.path(path)).collect();
+                    stage.config.volumes.extend(paths);
+                })
+            }
+            "STOPSIGNAL" => {
+                expand(rest, escape, &stage.variables).map(|signal| stage.config.stop_signal = Some(signal))
+            }
+            "SHELL" => match command::exec_form(rest) {
+                Some(shell) => {
+                    stage.shell = shell;
+                    Ok(())
+                }
+                None => return Err(wrong("takes a list in JSON, such as [\"/bin/bash\", \"-c\"]")),
+            },
+            "ENTRYPOINT" => {
+                stage.command = Some(StartCommand::of(*line, rest, &stage.shell));
+                // The arguments so far belong to another program.
+                stage.arguments = None;
+                Ok(())
+            }
+            "CMD" => {
+                stage.arguments = Some(StartCommand::of(*line, rest, &stage.shell));
+                Ok(())
+            }
+            "HEALTHCHECK" => match health(rest) {
+                Ok(check) => {
+                    stage.config.healthcheck = Some(check);
+                    Ok(())
+                }
+                Err(why) => return Err(wrong(&why)),
+            },
+            "COPY" | "ADD" => {
+                let known = |name: &str| find_in(earlier, name);
+                copies::read(stage, instruction, escape, &known).map_err(|why| wrong(&why))?;
+                Ok(())
+            }
+            "RUN" => {
+                run::follow(stage, instruction, escape);
+                Ok(())
+            }
+            _ => {
+                stage.left(
+                    *line,
+                    format!("`{keyword} {}` is for images that are built on this one", short(rest)),
+                );
+                Ok(())
+            }
+        };
+        if let Err(UnknownVariable(name)) = outcome {
+            let shown = short(rest);
+            stage.left(
+                *line,
+                format!("`{keyword} {shown}`: the value of `{name}` is not known here; write the line's meaning with it"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Names, each with the value behind its `=`.
+    fn pairs(&self, rest: &str) -> Vec<(String, Option<String>)> {
+        let pair = |word: &String| match word.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (word.clone(), None),
+        };
+        words(rest, self.escape).iter().map(pair).collect()
+    }
+
+    fn from(&mut self, line: usize, rest: &str) -> Result<(), ImportError> {
+        let wrong =
+            |why: &str| ImportError::Wrong { line, instruction: "FROM".to_owned(), why: why.to_owned() };
+        let mut split = words(rest, self.escape);
+        let mut platform = None;
+        while split.first().is_some_and(|word| word.starts_with("--")) {
+            let flag = split.remove(0);
+            let Some(value) = flag.strip_prefix("--platform=") else {
+                return Err(wrong(&format!("has no flag `{flag}`")));
+            };
+            platform = expand(value, self.escape, &self.global).ok();
+        }
+        let (image, name) = match &split[..] {
+            [image] => (image, None),
+            [image, between, name] if between.eq_ignore_ascii_case("as") => (image, Some(name.clone())),
+            _ => return Err(wrong("takes an image, and then at most `AS` and a name")),
+        };
+        let image = expand(image, self.escape, &self.global);
+        let mut stage = match image.as_deref().ok().and_then(|image| self.find(image)) {
+            Some(number) => self.all[number].clone(),
+            None => {
+                ImageStage { shell: vec!["/bin/sh".to_owned(), "-c".to_owned()], ..ImageStage::default() }
+            }
+        };
+        if stage.base.is_none() {
+            match image {
+                Ok(image) => stage.base = Some(image),
+                Err(UnknownVariable(name)) => stage.left(
+                    line,
+                    format!(
+                        "`FROM {rest}`: the value of `{name}` is not known here; write the base yourself"
+                    ),
+                ),
+            }
+        }
+        stage.variables = stage.variables.without_arguments();
+        (stage.name, stage.platform) = (name, platform.or(stage.platform));
+        self.all.push(stage);
+        Ok(())
+    }
+
+    /// The build file of a stage.
+    pub(super) fn draft(
+        &self,
+        number: usize,
+        around: &ImportSurroundings<'_>,
+    ) -> (BuildFileDraft, Vec<Remark>) {
+        let stage = &self.all[number];
+        let mut remarks = stage.remarks.clone();
+        let mut config = stage.config.clone();
+        if !stage.workdir.is_empty() && stage.workdir != "/" {
+            config.workdir = Some(stage.workdir.clone());
+        }
+        let mut draft = BuildFileDraft {
+            base: stage.base.clone(),
+            platforms: stage.platform.iter().filter(|platform| platform.contains('/')).cloned().collect(),
+            users: stage.users.clone(),
+            ..BuildFileDraft::default()
+        };
+        let start =
+            command::ContainerStart { entrypoint: stage.command.as_ref(), cmd: stage.arguments.as_ref() };
+        place(&self.all, stage, &start, around, &mut draft, &mut config, &mut remarks);
+        draft.config = config;
+        (draft, remarks)
+    }
+}
+
+const KNOWN: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+fn find_in(stages: &[ImageStage], name: &str) -> Option<CopySource> {
+    let named = |stage: &ImageStage| stage.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
+    let number = || name.parse().ok().filter(|number| *number < stages.len());
+    stages.iter().rposition(named).or_else(number).map(CopySource::Stage)
+}
+
+/// All words with the values of their variables.
+fn each(rest: &str, escape: char, variables: &StageVariables) -> Result<Vec<String>, UnknownVariable> {
+    words(rest, escape).iter().map(|word| expand(word, escape, variables)).collect()
+}
+
+type Pairs = [(String, Option<String>)];
+
+/// The older form of `ENV` and `LABEL` has one name, and the rest of the line is its value.
+fn or_old_form(rest: &str, pairs: Vec<(String, Option<String>)>) -> Vec<(String, Option<String>)> {
+    match (pairs.first(), rest.split_once(char::is_whitespace)) {
+        (Some((_, None)), Some((name, value))) => vec![(name.to_owned(), Some(value.trim().to_owned()))],
+        _ => pairs,
+    }
+}
+
+fn argument(
+    stage: &mut ImageStage,
+    global: &StageVariables,
+    pairs: &Pairs,
+    escape: char,
+) -> Result<(), UnknownVariable> {
+    for (name, value) in pairs {
+        // A variable of the environment wins over an argument.
+        if stage.config.env.contains_key(name) {
+            continue;
+        }
+        let value = match value {
+            _ if OF_PLATFORM.contains(&name.as_str()) => None,
+            Some(value) => Some(expand(value, escape, &stage.variables)?),
+            None => global.get(name).map(str::to_owned),
+        };
+        stage.variables.set_argument(name, value);
+    }
+    Ok(())
+}
+
+fn env(stage: &mut ImageStage, pairs: &Pairs, escape: char) -> Result<(), UnknownVariable> {
+    // All values of one instruction see the variables as they were before it.
+    let before = stage.variables.clone();
+    let mut outcome = Ok(());
+    for (name, value) in pairs {
+        match expand(value.as_deref().unwrap_or(""), escape, &before) {
+            Ok(value) => {
+                stage.variables.set(name, Some(value.clone()));
+                stage.config.env.insert(name.clone(), value);
+            }
+            Err(unknown) => {
+                stage.variables.set(name, None);
+                outcome = Err(unknown);
+            }
+        }
+    }
+    outcome
+}
+
+fn label(stage: &mut ImageStage, pairs: &Pairs, escape: char) -> Result<(), UnknownVariable> {
+    for (name, value) in pairs {
+        let name = expand(name, escape, &stage.variables)?;
+        let value = expand(value.as_deref().unwrap_or(""), escape, &stage.variables)?;
+        stage.config.labels.insert(name, value);
+    }
+    Ok(())
+}
+
+/// `HEALTHCHECK NONE`, or settings and `CMD`.
+fn health(rest: &str) -> Result<DraftCheck, String> {
+    let mut settings = BTreeMap::new();
+    let mut rest = rest.trim();
+    while let Some(flag) = rest.strip_prefix("--") {
+        let (flag, after) = flag.split_once(char::is_whitespace).unwrap_or((flag, ""));
+        let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+        let key = ["interval", "timeout", "start-period", "start-interval", "retries"];
+        let Some(key) = key.into_iter().find(|key| *key == name) else {
+            return Err(format!("has no flag `--{name}`"));
+        };
+        let value = match key {
+            "retries" => value.parse::<u32>().map_err(|_| "`--retries` is no number".to_owned())?.to_string(),
+            _ => quoted(value),
+        };
+        settings.insert(key, value);
+        rest = after.trim_start();
+    }
+    let (keyword, command) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    match (keyword.to_ascii_uppercase().as_str(), command.trim()) {
+        ("NONE", "") => Ok(DraftCheck::None),
+        ("CMD", command) if !command.is_empty() => {
+            let command = command::exec_form(command).map_or_else(|| quoted(command), |words| list(&words));
+            Ok(DraftCheck::Command { command, settings })
+        }
+        _ => Err("takes `NONE`, or `CMD` and a command".to_owned()),
+    }
+}

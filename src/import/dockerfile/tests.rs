@@ -1,0 +1,237 @@
+//! Dockerfiles as people write them.
+
+use std::collections::BTreeMap;
+
+use super::super::Weight;
+use super::*;
+
+/// A Dockerfile in a project of these paths, each with whether it is a directory.
+fn import(text: &str, project: &[(&str, bool)], ignored: Option<&str>) -> Imported {
+    let project: BTreeMap<&str, bool> = project.iter().copied().collect();
+    let is_directory = |path: &str| project.get(path).copied();
+    read(text, None, &ImportSurroundings { is_directory: &is_directory, ignored }).expect("a Dockerfile")
+}
+
+fn shown(imported: &Imported) -> String {
+    imported.draft.render("localhost:5000/example/app", &imported.remarks)
+}
+
+#[test]
+fn a_jar_becomes_the_artifact() {
+    let text = "\
+FROM maven:3 AS build
+WORKDIR /src
+COPY pom.xml .
+COPY src ./src
+RUN mvn package
+
+FROM eclipse-temurin:21-jre
+WORKDIR /app
+COPY --from=build /src/target/shop.jar app.jar
+EXPOSE 8080
+ENV SPRING_PROFILES_ACTIVE=prod
+ENTRYPOINT [\"java\", \"-Xmx512m\", \"-jar\", \"app.jar\"]
+";
+    let imported = import(text, &[("src", true)], None);
+    insta::assert_snapshot!(shown(&imported), @r##"
+    format = 1
+
+    # To be looked at, by the lines that it comes from:
+    # line 9: `/src/target/shop.jar` of the stage `build` is taken to be `target/shop.jar` of the project: build it before
+    #   `pack build`
+    # line 9: `app.jar` is the artifact: what it is decides where it goes and how it starts; `pack plan` shows both
+
+    [image]
+    name = "localhost:5000/example/app"
+    base = "eclipse-temurin:21-jre"
+
+    [app]
+    path = "target/shop.jar"
+
+    [config]
+    env = { JDK_JAVA_OPTIONS = "-Xmx512m", SPRING_PROFILES_ACTIVE = "prod" }
+    ports = [8080]
+    workdir = "/app"
+    "##);
+    assert!(imported.remarks.iter().all(|remark| remark.weight == Weight::Check));
+}
+
+#[test]
+fn an_application_of_node_is_the_project() {
+    let text = "\
+FROM node:22-slim
+WORKDIR /usr/src/app
+COPY package*.json ./
+RUN npm ci --omit=dev && mkdir -p /data && chown node:node /data
+COPY --chown=node:node . .
+USER node
+VOLUME /data
+HEALTHCHECK --interval=30s --retries=3 CMD curl -f http://localhost:3000/ || exit 1
+CMD [\"node\", \"server.js\"]
+";
+    let imported = import(text, &[("package.json", false)], Some("node_modules\n# x\n.git\n*.md\n"));
+    insta::assert_snapshot!(shown(&imported), @r##"
+    format = 1
+
+    # Not in this image, by the lines that say so:
+    # line 4: `RUN npm ci --omit=dev` is not run: run it in the project, before `pack build`
+
+    # To be looked at, by the lines that it comes from:
+    # line 5: `.dockerignore` leaves out `node_modules`, and the image needs it: it is taken from the project
+
+    [image]
+    name = "localhost:5000/example/app"
+    base = "node:22-slim"
+
+    [app]
+    path = "."
+    root = "/usr/src/app"
+    owner = "node:node"
+    exclude = [".git", "*.md"]
+
+    [[layer]]
+    name = "directories"
+    directories = [{ path = "/data", owner = "node:node" }]
+
+    [config]
+    volumes = ["/data"]
+    user = "node"
+    workdir = "/usr/src/app"
+    cmd = ["node", "server.js"]
+    healthcheck = { cmd = "curl -f http://localhost:3000/ || exit 1", interval = "30s", retries = 3 }
+    "##);
+}
+
+#[test]
+fn files_go_where_they_went() {
+    let text = "\
+ARG VERSION=1.27
+FROM nginx:${VERSION}
+LABEL org.example.a=\"x {y}\" org.example.b=2
+COPY dist /usr/share/nginx/html
+COPY nginx.conf /etc/nginx/conf.d/default.conf
+COPY --chmod=755 scripts/*.sh /docker-entrypoint.d/
+ADD https://example.com/x.tar /x
+ADD files.tar.gz /opt
+COPY --from=busybox:1 /bin/busybox /bin/
+RUN ln -s /etc/nginx /conf && chmod +x /etc/nginx/conf.d/default.conf
+STOPSIGNAL SIGQUIT
+";
+    let imported = import(text, &[("dist", true), ("nginx.conf", false), ("scripts", true)], None);
+    insta::assert_snapshot!(shown(&imported), @r##"
+    format = 1
+
+    # Not in this image, by the lines that say so:
+    # line 7: `ADD https://example.com/x.tar` fetches it: do that before the build, check its digest, and copy it in a
+    #   `[[layer]]`
+    # line 8: `ADD files.tar.gz` unpacks it: do that before the build, and copy the directory in a `[[layer]]`
+    # line 9: `/bin/busybox` comes from the image `busybox:1`: copy it out of that, and into a `[[layer]]`
+
+    [image]
+    name = "localhost:5000/example/app"
+    base = "nginx:1.27"
+
+    [[layer]]
+    name = "html"
+    files = [{ from = "dist", to = "/usr/share/nginx/html" }]
+
+    [[layer]]
+    name = "default.conf"
+    files = [{ from = "nginx.conf", to = "/etc/nginx/conf.d/default.conf", mode = "0755" }]
+
+    [[layer]]
+    name = "docker-entrypoint.d"
+    files = [{ from = "scripts", to = "/docker-entrypoint.d", include = ["*.sh"], mode = "0755" }]
+
+    [[layer]]
+    name = "directories"
+    links = [{ path = "/conf", to = "/etc/nginx" }]
+
+    [config]
+    labels = { "org.example.a" = "x {{y}}", "org.example.b" = "2" }
+    stop-signal = "SIGQUIT"
+    "##);
+    let left = imported.remarks.iter().filter(|remark| remark.weight == Weight::Left);
+    assert_eq!(left.map(|remark| remark.line).collect::<Vec<_>>(), [7, 8, 9]);
+}
+
+#[test]
+fn users_and_web_applications_are_carried_over() {
+    let text = "\
+FROM tomcat:10
+RUN groupadd -g 2000 shop && useradd -u 2000 -g shop -M shop
+COPY --chown=shop target/shop.war $CATALINA_HOME/webapps/ROOT.war
+COPY --chown=shop target/shop.war /usr/local/tomcat/webapps/ROOT.war
+USER shop
+ENV PATH=/opt/bin:$PATH JAVA_OPTS='-Xmx1g'
+";
+    let imported = import(text, &[], None);
+    insta::assert_snapshot!(shown(&imported), @r##"
+    format = 1
+
+    # Not in this image, by the lines that say so:
+    # line 3: `COPY --chown=shop target/shop.war $CATALINA_HOME/webapps/ROOT.war`: the value of `CATALINA_HOME` is not
+    #   known here; copy it in a `[[layer]]`
+    # line 6: `ENV PATH=/opt/bin:$PATH JAVA_OPTS='-Xmx1g'`: the value of `PATH` is not known here; write the line's
+    #   meaning with it
+
+    [image]
+    name = "localhost:5000/example/app"
+    base = "tomcat:10"
+
+    [app]
+    path = "target/shop.war"
+    root = "/usr/local/tomcat/webapps/ROOT"
+    owner = "shop"
+
+    [[user]]
+    name = "shop"
+    uid = 2000
+    group = "shop"
+    gid = 2000
+
+    [config]
+    env = { JAVA_OPTS = "-Xmx1g" }
+    user = "shop"
+    "##);
+}
+
+#[test]
+fn a_stage_is_chosen_and_may_begin_with_another() {
+    let text = "FROM a AS one\nENV X=1\nCMD [\"x\"]\nFROM one AS two\nENV Y=$X\nENTRYPOINT [\"y\"]\nFROM two\nCMD z\n";
+    let none = |_: &str| None;
+    let around = ImportSurroundings { is_directory: &none, ignored: None };
+    let two = read(text, Some("TWO"), &around).expect("there").draft;
+    assert_eq!((two.base.as_deref(), two.config.cmd), (Some("a"), None));
+    assert_eq!(
+        two.config.env,
+        BTreeMap::from([("X", "1"), ("Y", "1")].map(|(a, b)| (a.to_owned(), b.to_owned())))
+    );
+    let last = read(text, None, &around).expect("there").draft;
+    assert_eq!(last.config.cmd, Some(["/bin/sh", "-c", "z"].map(str::to_owned).to_vec()));
+    assert_eq!(last.config.entrypoint, Some(vec!["y".to_owned()]));
+    assert_eq!(read(text, Some("3"), &around), Err(ImportError::NoStage("3".to_owned())));
+}
+
+#[test]
+fn what_is_no_dockerfile_is_refused_with_its_line() {
+    let none = |_: &str| None;
+    let around = ImportSurroundings { is_directory: &none, ignored: None };
+    for (text, message) in [
+        ("", "there is no `FROM` in it"),
+        ("FROM a\nFORM b\n", "line 2: there is no instruction `FORM`"),
+        ("RUN x\n", "line 1: `RUN` comes before the first `FROM`"),
+        ("FROM a b\n", "line 1: `FROM` takes an image, and then at most `AS` and a name"),
+        ("FROM a\nCOPY x\n", "line 2: `COPY` takes what is copied, and then where to"),
+        ("FROM a\nCOPY --form=x a b\n", "line 2: `COPY` has no flag `--form`"),
+        ("FROM a\nSHELL bash\n", "line 2: `SHELL` takes a list in JSON, such as [\"/bin/bash\", \"-c\"]"),
+        ("FROM a\nHEALTHCHECK --x=1 CMD y\n", "line 2: `HEALTHCHECK` has no flag `--x`"),
+        ("FROM a\nCMD\n", "line 2: `CMD` has nothing behind it"),
+    ] {
+        assert_eq!(
+            read(text, None, &around).map_err(|error| error.to_string()),
+            Err(message.to_owned()),
+            "{text:?}"
+        );
+    }
+}
