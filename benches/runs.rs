@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use pack::testing::{
-    CachePolicy, Client, ClientSettings, Document, Facts, Interrupt, Job, OciLayout, OnFailure, Overrides,
-    OwnFiles, Progress, Request, Session, Settings, Store, Target, Workers,
+    AttestRequest, CachePolicy, Client, ClientSettings, Document, Facts, Interrupt, Job, OciLayout,
+    OnFailure, Overrides, OwnFiles, Progress, Request, Session, Settings, Store, Target, Workers,
 };
 
 /// How many images run together.
@@ -56,7 +56,10 @@ fn request(directory: &Path, number: usize) -> Request {
     let document = Document::parse("build.toml", &project, build_file).unwrap();
     let none = Overrides::default();
     Request {
+        attest: AttestRequest::default(),
         allow_retag: false,
+        policies: Arc::default(),
+        now: 0,
         reads_base: false,
         plans_refused: false,
         most_findings: 20,

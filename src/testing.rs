@@ -1,7 +1,7 @@
 //! The part of the library that benchmarks and integration tests use. The program itself has only [`main`](crate::main).
 
 pub use crate::engine::own::OwnFiles;
-pub use crate::engine::{CachePolicy, Job, OnFailure, Request, Session, Target};
+pub use crate::engine::{AttestRequest, CachePolicy, Job, OnFailure, Request, Session, Target};
 pub use crate::formats::deflate::{DeflateLevel, DeflateScratch, encode};
 pub use crate::formats::json::{Raw, fold};
 // An artifact with a subject is one of the things that the library can do and no command does yet.

@@ -20,7 +20,7 @@ impl Shop {
         project.write("files/base.txt", "base\n");
         project.pack("build --push").ok();
         let text = tree_on(&base).replace("localhost/tree", &name);
-        project.write("build.toml", &format!("{text}\n{rules}"));
+        project.write("build.toml", format!("{text}\n{rules}"));
         project.write("files/a.txt", "a\n");
         project.write("empty.txt", "\n");
         for key in ["ci", "other"] {
@@ -131,7 +131,7 @@ fn a_base_is_judged_before_anything_is_sent() {
     assert!(lock.contains(&format!("signed-by = [\"{key}\"]")), "{lock}");
     // The lock is believed, and an update proves it again.
     shop.ok("build --push --locked");
-    shop.project.write("build.toml", &toml.replace("ci.pub", "other.pub"));
+    shop.project.write("build.toml", toml.replace("ci.pub", "other.pub"));
     shop.pack("build --push").has_code(4).says(&["the base is not signed by `"]);
     shop.pack("update").has_code(4);
     shop.project.write("build.toml", &toml);
@@ -146,6 +146,6 @@ fn packages_of_a_push_are_judged_before_the_tag() {
     shop.project.write("files/node_modules/event-stream/package.json", package);
     shop.pack("build --push --sbom").has_code(4).says(&["`pkg:npm/event-stream@3.3.6` is denied"]);
     assert_eq!(shop.fake.tag("shop/app", "1"), None);
-    shop.project.write("files/node_modules/event-stream/package.json", &package.replace("3.3.6", "4.0.0"));
+    shop.project.write("files/node_modules/event-stream/package.json", package.replace("3.3.6", "4.0.0"));
     shop.ok("build --push --sbom");
 }

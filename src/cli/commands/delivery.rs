@@ -337,8 +337,11 @@ pub(super) fn check_compared(
 
 /// Adds what short names may mean in the project to an error of a registry.
 pub(super) fn with_meanings(invocation: &Invocation, names: [&str; 2], error: CommandError) -> CommandError {
+    if error.status != ExitStatus::Registry {
+        return error;
+    }
     let words = names.into_iter().filter_map(|name| Some((name, word_at_hand(invocation, name)?)));
-    words.filter(|_| error.status == ExitStatus::Registry).fold(error.clone(), |error, (name, word)| {
+    words.fold(error, |error, (name, word)| {
         error.hint(format!("`{name}` is the image `{}` of Docker Hub; {}", word.image, word.hint()))
     })
 }

@@ -42,10 +42,11 @@ pub(super) struct ClientState {
     pub(super) busy: Mutex<BTreeMap<(Registry, Digest), PullTurn>>,
     /// Held from the look at a tag that may not move to the look after it was made. The registry is no part of the key:
     /// two names can lead to the same one.
-    tag_turns: Mutex<BTreeMap<(String, Tag), Arc<Mutex<()>>>>,
+    tag_turns: Mutex<BTreeMap<(String, Tag), TagTurn>>,
 }
 
 pub(super) type PullTurn = Arc<tokio::sync::Mutex<()>>;
+type TagTurn = Arc<Mutex<()>>;
 
 impl ClientState {
     /// A mirror has failed: unless that is because it lacks something, it is not asked again in this run.
@@ -120,7 +121,7 @@ impl Client {
     }
 
     /// Held by the images of one run while they make a tag, so that the second one sees the tag that the first one made.
-    pub(super) fn tag_turn(&self, path: &str, tag: &Tag) -> Arc<Mutex<()>> {
+    pub(super) fn tag_turn(&self, path: &str, tag: &Tag) -> TagTurn {
         Arc::clone(lock(&self.0.tag_turns).entry((path.to_owned(), tag.clone())).or_default())
     }
 

@@ -112,13 +112,13 @@ impl ImagePolicy {
         if trusted.is_empty() {
             return Some(PolicyReason::Unsigned(evidence, self.signed_by.clone()));
         }
-        let unreadable = |claim: &&DocumentClaim| match claim {
+        let unreadable = |claim: &DocumentClaim| match claim {
             DocumentClaim::Unreadable(evidence, why) => {
                 Some(PolicyReason::Unreadable(*evidence, why.clone()))
             }
             _ => None,
         };
-        if let Some(reason) = trusted.iter().map(unreadable).reduce(|one, other| one.and(other)).flatten() {
+        if let Some(reason) = trusted.iter().copied().map(unreadable).reduce(Option::and).flatten() {
             return Some(reason);
         }
         // None of several records may say that the image is wrong.
