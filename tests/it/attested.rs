@@ -85,7 +85,9 @@ fn documents_are_attached_between_the_manifest_and_the_tag() {
 
     let attached = built["attached"].as_array().unwrap();
     let named: Vec<_> = attached.iter().map(|it| (text(&it["artifactType"]), text(&it["subject"]))).collect();
-    assert_eq!(named, [(CYCLONEDX.to_owned(), digest.clone()), (BUNDLE.to_owned(), digest.clone())]);
+    // The list is attached as it is, and as a signed statement; then the signature of the image.
+    let expected = [CYCLONEDX, BUNDLE, BUNDLE].map(|kind| (kind.to_owned(), digest.clone()));
+    assert_eq!(named, expected);
     assert!(attached[0].get("key").is_none() && attached[1]["key"].is_string(), "{built:#}");
 
     let puts: Vec<String> = shop
@@ -95,11 +97,12 @@ fn documents_are_attached_between_the_manifest_and_the_tag() {
         .filter(|logged| logged.method == "PUT" && logged.kind == Kind::Manifest)
         .map(|logged| logged.target.rsplit('/').next().unwrap().to_owned())
         .collect();
-    let [bill, signature] = [&attached[0], &attached[1]].map(|it| text(&it["digest"]));
-    assert_eq!(puts, [&digest, &bill, &signature, "1"]);
+    let documents: Vec<String> = attached.iter().map(|it| text(&it["digest"])).collect();
+    let bill = documents[0].clone();
+    assert_eq!(puts, [vec![digest.clone()], documents, vec!["1".to_owned()]].concat());
 
     shop.ok("verify IMAGE --key pack.pub").says(&[]);
-    assert_eq!(types(&shop.referrers("IMAGE")), [CYCLONEDX, BUNDLE]);
+    assert_eq!(types(&shop.referrers("IMAGE")), [CYCLONEDX, BUNDLE, BUNDLE]);
     // The list is that of `pack sbom`, byte by byte, and what `pack attach` would attach.
     // A store that knows nothing reads the layers as they are in the registry.
     let elsewhere = shop.project.beside("elsewhere");
@@ -121,7 +124,7 @@ fn an_unchanged_image_costs_two_requests_and_gets_nothing_twice() {
         let first = shop.referrers("IMAGE");
         shop.asked();
         let again = shop.ok(&format!("{SIGNED} --json")).json();
-        assert_eq!(again["attached"].as_array().map(Vec::len), Some(2), "{again:#}");
+        assert_eq!(again["attached"].as_array().map(Vec::len), Some(3), "{again:#}");
         let list = match has_api {
             true => format!("GET /v2/shop/app/referrers/{digest}"),
             false => format!("HEAD /v2/shop/app/manifests/{}", digest.replace(':', "-")),
@@ -166,7 +169,7 @@ fn an_image_that_is_there_gets_what_it_lacks() {
     let copy = format!("{}/mirror/app", shop.fake.address());
     shop.ok(&format!("copy IMAGE {copy}:1"));
     shop.ok(&format!("build --push --name {copy} --sbom --sign --key pack.key"));
-    assert_eq!(types(&shop.referrers(&format!("{copy}:1"))), [CYCLONEDX, BUNDLE]);
+    assert_eq!(types(&shop.referrers(&format!("{copy}:1"))), [CYCLONEDX, BUNDLE, BUNDLE]);
 }
 
 #[test]
@@ -179,14 +182,14 @@ fn each_image_of_an_index_is_signed_and_listed() {
     assert_eq!(types(&shop.referrers(&format!("{name}@{root}"))), [BUNDLE]);
     for image in built["images"].as_array().unwrap() {
         let one = format!("{name}@{}", text(&image["digest"]));
-        assert_eq!(types(&shop.referrers(&one)), [CYCLONEDX, BUNDLE]);
+        assert_eq!(types(&shop.referrers(&one)), [CYCLONEDX, BUNDLE, BUNDLE]);
         shop.ok(&format!("verify {one} --key pack.pub"));
         let platform = text(&image["platform"]);
         let document = shop.ok(&format!("sbom IMAGE --platform {platform}")).stdout;
         let blob = sha256(document.as_bytes()).parse().unwrap();
         assert!(shop.fake.blob("shop/app", &blob).is_some(), "{platform}");
     }
-    assert_eq!(built["attached"].as_array().map(Vec::len), Some(5), "{built:#}");
+    assert_eq!(built["attached"].as_array().map(Vec::len), Some(7), "{built:#}");
     shop.asked();
     shop.ok(&command);
     let list = format!("GET /v2/shop/app/referrers/{root}");
@@ -201,9 +204,9 @@ fn a_layout_and_the_store_have_them_too() {
     {
         let command = format!("build {output} --sbom --sign --key pack.key");
         let built = shop.ok(&format!("{command} --json")).json();
-        assert_eq!(built["attached"].as_array().map(Vec::len), Some(2), "{image}");
+        assert_eq!(built["attached"].as_array().map(Vec::len), Some(3), "{image}");
         let first = shop.referrers(image);
-        assert_eq!(types(&first), [CYCLONEDX, BUNDLE], "{image}");
+        assert_eq!(types(&first), [CYCLONEDX, BUNDLE, BUNDLE], "{image}");
         shop.ok(&format!("verify {image} --key pack.pub"));
         shop.ok(&command);
         assert_eq!(shop.referrers(image), first, "{image}");
@@ -214,7 +217,7 @@ fn a_layout_and_the_store_have_them_too() {
     shop.ok(&format!("attach oci:out:1 bom.json --type {CYCLONEDX}"));
     let entries =
         |text: &str| serde_json::from_str::<Value>(text).unwrap()["manifests"].as_array().map(Vec::len);
-    assert_eq!(entries(&index), Some(3));
+    assert_eq!(entries(&index), Some(4));
     shop.project.check_store();
 }
 
@@ -269,9 +272,9 @@ fn what_cannot_sign_is_refused_before_anything_is_sent() {
 fn the_build_file_says_what_is_attached() {
     let shop = Shop::with("[attest]\nsbom = true\nsign = true\nkey = \"pack.key\"\n");
     shop.ok("build --push");
-    assert_eq!(types(&shop.referrers("IMAGE")), [CYCLONEDX, BUNDLE]);
+    assert_eq!(types(&shop.referrers("IMAGE")), [CYCLONEDX, BUNDLE, BUNDLE]);
     shop.ok("build --push --tag 2 --sbom=spdx --set attest.sign=false");
-    assert_eq!(types(&shop.referrers("IMAGE")), ["application/spdx+json", CYCLONEDX, BUNDLE]);
+    assert_eq!(types(&shop.referrers("IMAGE")), ["application/spdx+json", CYCLONEDX, BUNDLE, BUNDLE]);
     let why = shop.ok("build --push --tag 3 --sbom=spdx --explain").stderr;
     assert!(why.contains("attest"), "{why}");
     // A rebuild compares images, and asks for no password.
@@ -318,7 +321,7 @@ fn the_members_of_a_workspace_are_signed_with_one_password() {
     for (number, member) in ["a", "b"].into_iter().enumerate() {
         project.pack(&format!("verify {host}/shop/{member}:1 --key pack.pub")).ok();
         let attached = &json["members"][number]["image"]["attached"];
-        assert_eq!(attached.as_array().map(Vec::len), Some(2), "{json:#}");
+        assert_eq!(attached.as_array().map(Vec::len), Some(3), "{json:#}");
     }
     // One key that cannot be opened: no member begins.
     let _ = fake.take_log();
@@ -402,13 +405,14 @@ fn an_image_is_shown_with_its_documents() {
     shop.ok(SIGNED);
     let shown = shop.ok("inspect IMAGE").stdout;
     let lines: Vec<&str> = shown.lines().skip_while(|line| *line != "attached").collect();
-    assert_eq!(lines.len(), 3, "{shown}");
-    assert!(lines[1].starts_with("├─ sha256:") && lines[2].starts_with("└─ sha256:"), "{shown}");
-    for word in [CYCLONEDX, "https://sigstore.dev/cosign/sign/v1"] {
+    assert_eq!(lines.len(), 4, "{shown}");
+    assert!(lines[1..3].iter().all(|line| line.starts_with("├─ sha256:")), "{shown}");
+    assert!(lines[3].starts_with("└─ sha256:"), "{shown}");
+    for word in [CYCLONEDX, "https://cyclonedx.org/bom", "https://sigstore.dev/cosign/sign/v1"] {
         assert_eq!(lines[1..].iter().filter(|line| line.contains(word)).count(), 1, "{shown}");
     }
     let json = shop.ok("inspect IMAGE --json").json();
-    assert_eq!(json["attached"].as_array().map(Vec::len), Some(2), "{json:#}");
+    assert_eq!(json["attached"].as_array().map(Vec::len), Some(3), "{json:#}");
     // A document about a document is asked for by a flag.
     let attached = json["attached"].as_array().unwrap();
     let bill = attached.iter().find(|it| it["artifactType"] == CYCLONEDX).unwrap();
@@ -437,7 +441,7 @@ fn a_copy_takes_signatures_along_and_a_rebase_says_which_it_leaves() {
 
     let copy = format!("{}/mirror/app", shop.fake.address());
     let copied = shop.ok(&format!("copy IMAGE {copy}:1 --referrers"));
-    copied.says(&["2 referrers (1 signature), 1 tag of older signatures"]);
+    copied.says(&["3 referrers (2 signatures), 1 tag of older signatures"]);
     let tag = format!("{}.sig", digest.replace(':', "-"));
     assert_eq!(shop.fake.tag("mirror/app", &tag), shop.fake.tag("shop/app", &tag));
     assert!(shop.fake.tag("mirror/app", &tag).is_some());
@@ -494,7 +498,7 @@ fn bundles_that_lie_neither_stop_a_build_nor_count_as_its_signature() {
     shop.ok(SIGNED);
     shop.ok("verify IMAGE --key pack.pub");
     let after = shop.referrers("IMAGE");
-    assert_eq!(after.len(), before.len() + 2, "{after:?}");
+    assert_eq!(after.len(), before.len() + 3, "{after:?}");
     assert!(before.iter().all(|known| after.contains(known)), "{after:?}");
     // Now that all of it is there, nothing is added, whatever this machine remembers.
     shop.project.forget("signature");

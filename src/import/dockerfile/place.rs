@@ -50,6 +50,7 @@ fn find(
     };
     let path = match below(&stage.workdir).filter(|_| stage.workdir.len() > 1) {
         Some(path) => path,
+        None if wanted == stage.workdir => ".".to_owned(),
         None if ["/etc/", "/usr/", "/lib", "/bin/", "/sbin/", "/var/"]
             .iter()
             .any(|of| wanted.starts_with(of)) =>
@@ -108,9 +109,14 @@ pub(super) fn place(
                     continue;
                 }
             };
-            if copy.source == CopySource::Context
-                && is_copied_again(copy, &found.path, &stage.copies[number + 1..])
-            {
+            if is_copied_too(
+                stages,
+                copy,
+                &found.path,
+                (&stage.copies[..number], &stage.copies[number + 1..]),
+                around,
+            ) {
+                remarks.extend(found.check.map(|check| Remark::check(copy.line, check)));
                 continue;
             }
             remarks.extend(found.check.map(|check| Remark::check(copy.line, check)));
@@ -155,16 +161,44 @@ pub(super) fn place(
     }
 }
 
-/// Whether a later copy of a directory brings a file to the same place.
-fn is_copied_again(copy: &Copy, path: &str, later: &[Copy]) -> bool {
+/// Whether another copy brings a file to the same place: a later one of a directory, or one of the whole project, which is an
+/// artifact, and has no path in common with a layer.
+fn is_copied_too(
+    stages: &[ImageStage],
+    copy: &Copy,
+    path: &str,
+    (earlier, later): (&[Copy], &[Copy]),
+    around: &ImportSurroundings<'_>,
+) -> bool {
     let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
-    later.iter().filter(|later| later.source == CopySource::Context && later.sources.len() == 1).any(
-        |later| {
-            let whole = in_project(&later.sources[0]);
-            let relative = if whole == "." { Some(path) } else { path.strip_prefix(&format!("{whole}/")) };
-            relative.is_some_and(|relative| relative != "." && join(&later.to, relative) == to)
-        },
-    )
+    let directory = |other: &Copy| match &other.sources[..] {
+        [source] => find(stages, &other.source, source, around).ok().map(|found| found.path),
+        _ => None,
+    };
+    let is_brought = |other: &Copy, whole: &str| {
+        let relative = if whole == "." { Some(path) } else { path.strip_prefix(&format!("{whole}/")) };
+        relative.is_some_and(|relative| {
+            relative != "." && join(&other.to, relative) == to && !is_left_out(around, whole, relative)
+        })
+    };
+    earlier
+        .iter()
+        .any(|other| directory(other).is_some_and(|whole| whole == "." && is_brought(other, &whole)))
+        || later.iter().any(|other| directory(other).is_some_and(|whole| is_brought(other, &whole)))
+}
+
+/// Whether `.dockerignore` leaves a path of a directory out, packages aside.
+fn is_left_out(around: &ImportSurroundings<'_>, directory: &str, path: &str) -> bool {
+    let (patterns, _) = ignored(around, directory);
+    patterns.iter().filter(|pattern| !is_packages(pattern)).any(|pattern| {
+        let pattern = pattern.trim_start_matches("**/");
+        path == pattern || path.starts_with(&format!("{pattern}/")) || file_name(path) == pattern
+    })
+}
+
+/// Whether a pattern is about packages that are installed in the project before the image is made.
+fn is_packages(pattern: &str) -> bool {
+    matches!(file_name(pattern), "node_modules" | ".venv" | "venv")
 }
 
 /// A web application that a servlet container unpacks, or that another server deploys.
@@ -189,7 +223,7 @@ fn whole_project(
     draft: &BuildFileDraft,
     around: &ImportSurroundings<'_>,
 ) -> Option<DraftApp> {
-    if path != "." || copy.source != CopySource::Context || !draft.apps.is_empty() {
+    if path != "." || !draft.apps.is_empty() {
         return None;
     }
     let has = |name: &&str| (around.is_directory)(name) == Some(false);
@@ -283,13 +317,12 @@ fn ignored(around: &ImportSurroundings<'_>, directory: &str) -> (Vec<String>, Op
 fn without_packages(copy: &Copy, around: &ImportSurroundings<'_>, remarks: &mut Vec<Remark>) -> Vec<String> {
     let (mut exclude, check) = ignored(around, ".");
     remarks.extend(check.map(|check| Remark::check(copy.line, check)));
-    let is_packages = |pattern: &String| matches!(file_name(pattern), "node_modules" | ".venv" | "venv");
-    if let Some(pattern) = exclude.iter().find(|pattern| is_packages(pattern)) {
+    if let Some(pattern) = exclude.iter().find(|pattern| is_packages(pattern.as_str())) {
         let text = format!(
             "`.dockerignore` leaves out `{pattern}`, and the image needs it: it is taken from the project"
         );
         remarks.push(Remark::check(copy.line, text));
-        exclude.retain(|pattern| !is_packages(pattern));
+        exclude.retain(|pattern| !is_packages(pattern.as_str()));
     }
     exclude
 }

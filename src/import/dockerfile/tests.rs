@@ -235,3 +235,29 @@ fn what_is_no_dockerfile_is_refused_with_its_line() {
         );
     }
 }
+
+/// The parts of an application of Node.js that a stage makes lie in the project, which is copied as a whole.
+#[test]
+fn parts_of_the_project_come_with_it() {
+    for last in [
+        "COPY --from=build /app/node_modules ./node_modules\nCOPY . .\n",
+        "COPY . .\nCOPY --from=build /app/node_modules ./node_modules\n",
+        "COPY package*.json ./\nCOPY --from=build /app .\n",
+    ] {
+        let text = format!(
+            "FROM node AS build\nWORKDIR /app\nCOPY package*.json ./\nRUN npm ci\nFROM node\nWORKDIR /app\n{last}"
+        );
+        let imported = import(&text, &[("package.json", false)], Some("node_modules\n"));
+        let app = imported.draft.apps.first().expect("an artifact");
+        assert_eq!(
+            (app.path.as_str(), app.root.as_deref(), imported.draft.apps.len()),
+            (".", Some("/app"), 1),
+            "{last}"
+        );
+        let layers = imported.draft.layers.iter().filter(|layer| layer.files[0].from != ".");
+        assert_eq!(layers.count(), 0, "{last}: {:?}", imported.draft.layers);
+    }
+    let text = "FROM node AS build\nWORKDIR /app\nRUN make\nFROM node\nWORKDIR /app\nCOPY . .\nCOPY --from=build /app/dist dist\n";
+    let left_out = import(text, &[("package.json", false)], Some("dist\n"));
+    assert_eq!(left_out.draft.layers.first().map(|layer| layer.files[0].to.as_str()), Some("/app/dist"));
+}
