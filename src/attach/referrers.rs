@@ -24,7 +24,7 @@ pub struct ReferrerTree {
     pub subject: Digest,
     /// Whether the place can list any at all: it has the referrers API, or the tag that stands in for it.
     pub listed: bool,
-    /// Those that were found, in the order of the list.
+    /// Those that were found, in the order of their types and digests.
     pub referrers: Vec<Referrer>,
     /// Whether there are more than are shown.
     pub truncated: bool,
@@ -84,7 +84,9 @@ pub fn list(source: &dyn Source, subject: &Digest) -> Result<ReferrerTree, Boxed
         annotations: entry.annotations,
         referrers: Vec::new(),
     });
-    Ok(ReferrerTree { subject: *subject, listed, referrers: referrers.collect(), truncated })
+    let mut referrers: Vec<Referrer> = referrers.collect();
+    sort(&mut referrers);
+    Ok(ReferrerTree { subject: *subject, listed, referrers, truncated })
 }
 
 /// The type of an artifact: that of its manifest, where the list does not say it.
@@ -129,6 +131,12 @@ impl ReferrerWalk<'_> {
                 referrers: self.below(below, depth + 1)?,
             });
         }
+        sort(&mut referrers);
         Ok(referrers)
     }
+}
+
+/// Puts them in the order of their types and digests: registries list them in any order.
+fn sort(referrers: &mut [Referrer]) {
+    referrers.sort_by(|a, b| (&a.artifact_type, a.digest).cmp(&(&b.artifact_type, b.digest)));
 }

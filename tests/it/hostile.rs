@@ -470,7 +470,7 @@ fn hostile_images_cost_little_memory() {
         assert!(!rows.as_array().unwrap().is_empty(), "{case}");
         for row in rows.as_array().unwrap() {
             assert!(row["memory"].as_u64().unwrap() <= 256, "{row}");
-            assert!(matches!(row["code"].as_i64(), Some(0 | 1)), "{row}");
+            assert!(matches!(row["code"].as_i64(), Some(0 | 1 | 4)), "{row}");
             // Results of hostile images are not larger than a reader bears, either.
             assert!(row["stdout"].as_u64().unwrap() < 64 << 20, "{row}");
         }

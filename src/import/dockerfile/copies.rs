@@ -50,7 +50,7 @@ pub(super) fn read(
                 true => copy.mode = Some(format!("{value:0>4}")),
                 false => stage.check(
                     *line,
-                    format!("`--chmod={value}` is not carried over: write it as `mode` in octal"),
+                    format!("the mode `{value}` is not carried over: write it as `mode` in octal"),
                 ),
             },
             "exclude" => copy.exclude.push(value),

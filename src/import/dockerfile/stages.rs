@@ -336,7 +336,9 @@ fn health(rest: &str) -> Result<DraftCheck, String> {
             return Err(format!("has no flag `--{name}`"));
         };
         let value = match key {
-            "retries" => value.parse::<u32>().map_err(|_| "`--retries` is no number".to_owned())?.to_string(),
+            "retries" => {
+                value.parse::<u32>().map_err(|_| "has no number of `retries`".to_owned())?.to_string()
+            }
             _ => quoted(value),
         };
         settings.insert(key, value);

@@ -83,7 +83,11 @@ fn walk(program: &Path) {
     let tree = cosign(&["tree", &built]).output().expect("cosign starts");
     let tree = String::from_utf8_lossy(&tree.stdout).into_owned();
     // One registry lists the type of the configuration in place of the document's.
-    assert_eq!(tree.matches("artifacts via OCI referrer").count(), 2, "{tree}");
+    assert_eq!(tree.matches("artifacts via OCI referrer").count(), 3, "{tree}");
+    let mut attestation = cosign(&["verify-attestation", "--key", "ours.pub", "--insecure-ignore-tlog=true"]);
+    attestation.args(["--type", "cyclonedx", "--new-bundle-format=true", &built]).stdin(Stdio::null());
+    let attestation = attestation.output().expect("cosign starts");
+    assert!(attestation.status.success(), "{}", String::from_utf8_lossy(&attestation.stderr));
     assert!(pack.ok(&["referrers", &built]).contains("application/vnd.cyclonedx+json"), "{tree}");
     // Nothing is attached twice, and the signatures stay good.
     let before = pack.ok(&["referrers", &built]);
