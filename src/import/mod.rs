@@ -1,7 +1,7 @@
 //! Build files from descriptions that other builders read: what an image of theirs has, as a `build.toml`.
 //!
-//! [`dockerfile`] reads a text and knows the words of its tool. It makes a [`BuildFileDraft`], which writes itself, and
-//! a [`Remark`] for everything that it cannot carry over or does in another way, each with its line. Nothing is run, and
+//! [`dockerfile`] reads a text and knows the words of its tool. It makes a draft, which writes itself, and
+//! a remark for everything that it cannot carry over or does in another way, each with its line. Nothing is run, and
 //! no disk is read: what must be known of it comes in [`ImportSurroundings`].
 
 pub mod dockerfile;

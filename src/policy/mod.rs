@@ -1,7 +1,7 @@
 //! The policy of an organisation, applied: which facts its rules need, and where they are found.
 //!
 //! - [`PolicySet`]: the rules that hold, with their keys.
-//! - [`evidence`]: the documents that are attached to an image, with the keys that signed them.
+//! - [`mod@evidence`]: the documents that are attached to an image, with the keys that signed them.
 //! - [`judged_base`]: the facts about a base.
 //!
 //! The rules themselves are in `types::policy`. Invariants: nothing that is attached is believed before its manifest names
