@@ -51,6 +51,8 @@ fn find(
     let path = match below(&stage.workdir).filter(|_| stage.workdir.len() > 1) {
         Some(path) => path,
         None if wanted == stage.workdir => ".".to_owned(),
+        // `go build -o /bin/server` and the like.
+        None if stage.runs.iter().any(|run| run.contains(wanted)) => file_name(wanted).to_owned(),
         None if ["/etc/", "/usr/", "/lib", "/bin/", "/sbin/", "/var/"]
             .iter()
             .any(|of| wanted.starts_with(of)) =>
@@ -124,8 +126,10 @@ pub(super) fn place(
             if let Some(app) =
                 web_app(&found.path, &to).or_else(|| whole_project(copy, &found.path, draft, around))
             {
-                let exclude = match app.path.as_str() {
-                    "." => [without_packages(copy, around, remarks), copy.exclude.clone()].concat(),
+                let exclude = match app.root {
+                    Some(_) if !app.path.ends_with(".war") => {
+                        [without_packages(copy, &app.path, around, remarks), copy.exclude.clone()].concat()
+                    }
                     _ => Vec::new(),
                 };
                 draft.apps.push(DraftApp { owner: copy.owner.clone(), exclude, ..app });
@@ -216,20 +220,20 @@ fn web_app(path: &str, to: &str) -> Option<DraftApp> {
     }
 }
 
-/// A copy of the whole project: its own files are the application.
+/// A copy of the whole project, or of a directory with the file of a package manager: its files are the application.
 fn whole_project(
     copy: &Copy,
     path: &str,
     draft: &BuildFileDraft,
     around: &ImportSurroundings<'_>,
 ) -> Option<DraftApp> {
-    if path != "." || !draft.apps.is_empty() {
+    let has = |name: &&str| (around.is_directory)(&in_project(&join(path, name))) == Some(false);
+    let is_known = ["package.json", "pyproject.toml", "requirements.txt", "setup.py"].iter().any(has);
+    if !draft.apps.is_empty() || !(is_known || path == ".") {
         return None;
     }
-    let has = |name: &&str| (around.is_directory)(name) == Some(false);
-    let is_known = ["package.json", "pyproject.toml", "requirements.txt", "setup.py"].iter().any(has);
     Some(DraftApp {
-        path: ".".to_owned(),
+        path: path.to_owned(),
         kind: (!is_known).then_some("tree"),
         root: Some(copy.to.clone()),
         ..DraftApp::default()
@@ -313,9 +317,14 @@ fn ignored(around: &ImportSurroundings<'_>, directory: &str) -> (Vec<String>, Op
     (exclude, check)
 }
 
-/// The patterns of `.dockerignore` without those of packages, which are installed before the image is made here.
-fn without_packages(copy: &Copy, around: &ImportSurroundings<'_>, remarks: &mut Vec<Remark>) -> Vec<String> {
-    let (mut exclude, check) = ignored(around, ".");
+/// The patterns of `.dockerignore` for a directory without those of packages, which are installed before the image is made here.
+fn without_packages(
+    copy: &Copy,
+    directory: &str,
+    around: &ImportSurroundings<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Vec<String> {
+    let (mut exclude, check) = ignored(around, directory);
     remarks.extend(check.map(|check| Remark::check(copy.line, check)));
     if let Some(pattern) = exclude.iter().find(|pattern| is_packages(pattern.as_str())) {
         let text = format!(

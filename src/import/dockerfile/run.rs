@@ -24,6 +24,7 @@ pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction, escape: 
             None => rest.to_owned(),
         },
     };
+    stage.runs.push(text.clone());
     for command in commands(&text) {
         if !understood(stage, *line, &command, escape) {
             let advice = advice(&command);

@@ -25,6 +25,8 @@ pub(super) struct ImageStage {
     pub(super) shell: Vec<String>,
     pub(super) command: Option<StartCommand>,
     pub(super) arguments: Option<StartCommand>,
+    /// The commands that were run.
+    pub(super) runs: Vec<String>,
     pub(super) remarks: Vec<Remark>,
 }
 

@@ -261,3 +261,26 @@ fn parts_of_the_project_come_with_it() {
     let left_out = import(text, &[("package.json", false)], Some("dist\n"));
     assert_eq!(left_out.draft.layers.first().map(|layer| layer.files[0].to.as_str()), Some("/app/dist"));
 }
+
+#[test]
+fn a_file_that_a_command_made_is_one_of_the_project() {
+    let text = "FROM golang AS b\nWORKDIR /src\nCOPY . .\nRUN go build -o /bin/server ./cmd\nFROM scratch\n\
+                COPY --from=b /bin/server /server\nCOPY --from=b /etc/passwd /etc/\n";
+    let imported = import(text, &[], None);
+    assert_eq!(imported.draft.layers[0].files[0].from, "server");
+    let left: Vec<usize> =
+        imported.remarks.iter().filter(|it| it.weight == Weight::Left).map(|it| it.line).collect();
+    assert_eq!(left, [7]);
+}
+
+#[test]
+fn a_directory_with_packages_is_an_application() {
+    let text = "FROM node AS b\nWORKDIR /app\nCOPY app/ ./\nFROM node\nCOPY --from=b /app /srv\n";
+    let imported =
+        import(text, &[("app", true), ("app/package.json", false)], Some("app/node_modules\napp/x\n"));
+    let app = &imported.draft.apps[0];
+    assert_eq!(
+        (app.path.as_str(), app.root.as_deref(), &app.exclude[..]),
+        ("app", Some("/srv"), &["x".to_owned()][..])
+    );
+}
