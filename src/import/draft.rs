@@ -33,6 +33,8 @@ pub struct DraftApp {
     pub root: Option<String>,
     /// Who owns its files.
     pub owner: Option<String>,
+    /// The mode of its files, if not the usual one.
+    pub mode: Option<String>,
     /// Patterns of files that are left out.
     pub exclude: Vec<String>,
 }
@@ -91,6 +93,8 @@ pub struct DraftUser {
     pub home: Option<String>,
     /// The shell.
     pub shell: Option<String>,
+    /// More groups.
+    pub groups: Vec<String>,
 }
 
 /// How a container starts.
@@ -219,6 +223,7 @@ impl DraftApp {
         key(text, "kind", self.kind.map(quoted));
         key(text, "root", self.root.as_deref().map(quoted));
         key(text, "owner", self.owner.as_deref().map(quoted));
+        key(text, "mode", self.mode.as_deref().map(quoted));
         key(text, "exclude", (!self.exclude.is_empty()).then(|| list(&self.exclude)));
     }
 }
@@ -276,6 +281,7 @@ impl DraftUser {
         key(text, "gid", self.gid.map(|number| number.to_string()));
         key(text, "home", self.home.as_deref().map(quoted));
         key(text, "shell", self.shell.as_deref().map(quoted));
+        key(text, "groups", (!self.groups.is_empty()).then(|| list(&self.groups)));
     }
 }
 

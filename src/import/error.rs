@@ -34,6 +34,16 @@ pub enum ImportError {
         /// The line that would end it.
         end: String,
     },
+    /// More of something than a Dockerfile of a person has.
+    #[error("line {line}: the {what} are more than {most}, the most that is taken over")]
+    TooMuch {
+        /// The line in which it becomes too much.
+        line: usize,
+        /// The things.
+        what: &'static str,
+        /// The bound.
+        most: &'static str,
+    },
     /// No stage.
     #[error("there is no `FROM` in it")]
     Empty,

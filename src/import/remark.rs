@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::types::shown::one_line;
+
 /// How much a [`Remark`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -34,6 +36,7 @@ impl Remark {
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.text)
+        // Words of the file are in it.
+        write!(f, "line {}: {}", self.line, one_line(&self.text))
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn read(
         to: String::new(),
         into: false,
         owner: None,
+        owned_alone: None,
         mode: None,
         exclude: Vec::new(),
     };
@@ -69,7 +70,7 @@ pub(super) fn read(
         Err(variable) => return unknown(stage, variable),
     };
     let Some(to) = paths.pop().filter(|_| !paths.is_empty()) else {
-        return Err("takes what is copied, and then where to".to_owned());
+        return Err("needs a source, and then a place in the image".to_owned());
     };
     if !documents.is_empty() {
         stage.left(

@@ -22,6 +22,8 @@ pub(super) struct Copy {
     /// Whether that is a directory that files are put into.
     pub(super) into: bool,
     pub(super) owner: Option<String>,
+    /// The line of a `chown` without `-R`, which is about the place alone.
+    pub(super) owned_alone: Option<usize>,
     pub(super) mode: Option<String>,
     pub(super) exclude: Vec<String>,
 }

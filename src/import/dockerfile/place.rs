@@ -72,15 +72,14 @@ fn made(wanted: &str, stage: &str, path: &str) -> String {
     )
 }
 
+/// Whether a path of the project is known to be a directory.
+fn is_directory(path: &str, around: &ImportSurroundings<'_>) -> bool {
+    path == "." || (around.is_directory)(path).unwrap_or(false)
+}
+
 /// The source of a path of a stage, if this copy put it there.
 fn source_of(copy: &Copy, own: &str, wanted: &str, around: &ImportSurroundings<'_>) -> Option<String> {
-    let is_directory = match copy.source {
-        CopySource::Context => {
-            (around.is_directory)(&in_project(own)).unwrap_or(false) || in_project(own) == "."
-        }
-        _ => false,
-    };
-    if is_directory {
+    if copy.source == CopySource::Context && is_directory(&in_project(own), around) {
         let rest = wanted.strip_prefix(copy.to.trim_end_matches('/'))?;
         return (rest.is_empty() || rest.starts_with('/')).then(|| format!("{own}{rest}"));
     }
@@ -101,51 +100,45 @@ pub(super) fn place(
     let mut jar = start.jar();
     let mut names = BTreeSet::new();
     let mut started = false;
-    for (number, copy) in stage.copies.iter().enumerate() {
+    let found: Vec<PlacedCopy<'_>> =
+        stage.copies.iter().map(|copy| PlacedCopy::of(stages, copy, around, remarks)).collect();
+    for (number, PlacedCopy { copy, paths }) in found.iter().enumerate() {
         let mut files = Vec::new();
-        for source in &copy.sources {
-            let found = match find(stages, &copy.source, source, around) {
-                Ok(found) => found,
-                Err(why) => {
-                    remarks.push(Remark::left(copy.line, format!("`{}` {why}", short(source))));
+        for path in paths {
+            if let Some(line) = copy.owned_alone.filter(|_| is_directory(path, around)) {
+                let text = format!("the owner of `{}` is also that of all that is copied into it", copy.to);
+                remarks.push(Remark::check(line, text));
+            }
+            match brought_by(copy, path, &found[..number], &found[number + 1..], around) {
+                Some(Other::Later) => continue,
+                Some(Other::WholeProject) => {
+                    if copy.owner.is_some() || copy.mode.is_some() {
+                        let text = format!(
+                            "`{path}` comes with the whole project: write its owner or mode into `permissions`"
+                        );
+                        remarks.push(Remark::left(copy.line, text));
+                    }
                     continue;
                 }
-            };
-            if is_copied_too(
-                stages,
-                copy,
-                &found.path,
-                (&stage.copies[..number], &stage.copies[number + 1..]),
-                around,
-            ) {
-                remarks.extend(found.check.map(|check| Remark::check(copy.line, check)));
-                continue;
+                None => {}
             }
-            remarks.extend(found.check.map(|check| Remark::check(copy.line, check)));
-            let to = if copy.into { join(&copy.to, file_name(&found.path)) } else { copy.to.clone() };
-            if let Some(app) =
-                web_app(&found.path, &to).or_else(|| whole_project(copy, &found.path, draft, around))
-            {
-                let exclude = match app.root {
-                    Some(_) if !app.path.ends_with(".war") => {
-                        [without_packages(copy, &app.path, around, remarks), copy.exclude.clone()].concat()
-                    }
-                    _ => Vec::new(),
-                };
-                draft.apps.push(DraftApp { owner: copy.owner.clone(), exclude, ..app });
-            } else if let Some(start) = jar.take_if(|start| starts(stage, start, &to, &found.path)) {
-                draft.apps.push(DraftApp {
-                    path: found.path,
-                    owner: copy.owner.clone(),
-                    ..DraftApp::default()
-                });
+            let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
+            let own = DraftApp { owner: copy.owner.clone(), mode: copy.mode.clone(), ..DraftApp::default() };
+            if let Some(root) = web_app(path, &to) {
+                draft.apps.push(DraftApp { path: path.clone(), root, ..own });
+            } else if let Some(kind) = whole_project(path, draft, around) {
+                let ignored = without_packages(copy, path, around, remarks);
+                let exclude = [ignored, copy.exclude.clone()].concat();
+                let root = Some(copy.to.clone());
+                draft.apps.push(DraftApp { path: path.clone(), kind, root, exclude, ..own });
+            } else if let Some(start) = jar.take_if(|start| starts(stage, start, &to, path)) {
+                draft.apps.push(DraftApp { path: path.clone(), ..own });
                 take_start(start, copy.line, config, remarks);
                 started = true;
             } else {
-                files.push(files_of(copy, &found.path, around, remarks));
+                files.extend(files_of(copy, path, around, remarks));
             }
         }
-        let files: Vec<DraftFiles> = files.into_iter().flatten().collect();
         if !files.is_empty() {
             let name = layer_name(&copy.to, &mut names);
             draft.layers.push(DraftLayer { name, files, ..DraftLayer::default() });
@@ -165,30 +158,64 @@ pub(super) fn place(
     }
 }
 
-/// Whether another copy brings a file to the same place: a later one of a directory, or one of the whole project, which is an
-/// artifact, and has no path in common with a layer.
-fn is_copied_too(
-    stages: &[ImageStage],
-    copy: &Copy,
-    path: &str,
-    (earlier, later): (&[Copy], &[Copy]),
-    around: &ImportSurroundings<'_>,
-) -> bool {
-    let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
-    let directory = |other: &Copy| match &other.sources[..] {
-        [source] => find(stages, &other.source, source, around).ok().map(|found| found.path),
-        _ => None,
-    };
-    let is_brought = |other: &Copy, whole: &str| {
+/// A copy with the places of its sources in the project.
+struct PlacedCopy<'a> {
+    copy: &'a Copy,
+    paths: Vec<String>,
+}
+
+impl<'a> PlacedCopy<'a> {
+    fn of(
+        stages: &[ImageStage],
+        copy: &'a Copy,
+        around: &ImportSurroundings<'_>,
+        remarks: &mut Vec<Remark>,
+    ) -> Self {
+        let mut paths = Vec::new();
+        for source in &copy.sources {
+            match find(stages, &copy.source, source, around) {
+                Ok(found) => {
+                    remarks.extend(found.check.map(|check| Remark::check(copy.line, check)));
+                    paths.push(found.path);
+                }
+                Err(why) => remarks.push(Remark::left(copy.line, format!("`{}` {why}", short(source)))),
+            }
+        }
+        Self { copy, paths }
+    }
+
+    /// Whether this is a directory that brings a file of the project to a place in the image.
+    fn brings(&self, path: &str, to: &str, around: &ImportSurroundings<'_>) -> bool {
+        let [whole] = &self.paths[..] else { return false };
         let relative = if whole == "." { Some(path) } else { path.strip_prefix(&format!("{whole}/")) };
         relative.is_some_and(|relative| {
-            relative != "." && join(&other.to, relative) == to && !is_left_out(around, whole, relative)
+            relative != "." && join(&self.copy.to, relative) == to && !is_left_out(around, whole, relative)
         })
-    };
-    earlier
-        .iter()
-        .any(|other| directory(other).is_some_and(|whole| whole == "." && is_brought(other, &whole)))
-        || later.iter().any(|other| directory(other).is_some_and(|whole| is_brought(other, &whole)))
+    }
+}
+
+/// Another copy that brings a file to the same place.
+enum Other {
+    /// One of a directory, further down, which decides.
+    Later,
+    /// One of the whole project, which is an artifact: it has no path in common with a layer.
+    WholeProject,
+}
+
+fn brought_by(
+    copy: &Copy,
+    path: &str,
+    earlier: &[PlacedCopy<'_>],
+    later: &[PlacedCopy<'_>],
+    around: &ImportSurroundings<'_>,
+) -> Option<Other> {
+    let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
+    if later.iter().any(|other| other.brings(path, &to, around)) {
+        return Some(Other::Later);
+    }
+    let is_whole = |other: &&PlacedCopy<'_>| other.paths.iter().all(|path| path == ".");
+    let is_there = earlier.iter().filter(is_whole).any(|other| other.brings(path, &to, around));
+    is_there.then_some(Other::WholeProject)
 }
 
 /// Whether `.dockerignore` leaves a path of a directory out, packages aside.
@@ -205,39 +232,30 @@ fn is_packages(pattern: &str) -> bool {
     matches!(file_name(pattern), "node_modules" | ".venv" | "venv")
 }
 
-/// A web application that a servlet container unpacks, or that another server deploys.
-fn web_app(path: &str, to: &str) -> Option<DraftApp> {
+/// The root of a web application that a servlet container unpacks; none where another server deploys it.
+fn web_app(path: &str, to: &str) -> Option<Option<String>> {
     let place = to.strip_suffix(".war").filter(|_| path.ends_with(".war"))?;
     let (directory, name) = place.rsplit_once('/')?;
-    let app = DraftApp { path: path.to_owned(), ..DraftApp::default() };
     match directory.rsplit('/').next()? {
         "webapps" => {
             let name = if has_wildcard(name) { "ROOT" } else { name };
-            Some(DraftApp { root: Some(format!("{directory}/{name}")), ..app })
+            Some(Some(format!("{directory}/{name}")))
         }
-        "deployments" | "dropins" | "autodeploy" => Some(app),
+        "deployments" | "dropins" | "autodeploy" => Some(None),
         _ => None,
     }
 }
 
-/// A copy of the whole project, or of a directory with the file of a package manager: its files are the application.
+/// The kind of the whole project, or of a directory with the file of a package manager: its files are the application.
 fn whole_project(
-    copy: &Copy,
     path: &str,
     draft: &BuildFileDraft,
     around: &ImportSurroundings<'_>,
-) -> Option<DraftApp> {
+) -> Option<Option<&'static str>> {
     let has = |name: &&str| (around.is_directory)(&in_project(&join(path, name))) == Some(false);
     let is_known = ["package.json", "pyproject.toml", "requirements.txt", "setup.py"].iter().any(has);
-    if !draft.apps.is_empty() || !(is_known || path == ".") {
-        return None;
-    }
-    Some(DraftApp {
-        path: path.to_owned(),
-        kind: (!is_known).then_some("tree"),
-        root: Some(copy.to.clone()),
-        ..DraftApp::default()
-    })
+    let is_it = draft.apps.is_empty() && (is_known || path == ".");
+    is_it.then(|| (!is_known).then_some("tree"))
 }
 
 /// Whether a container starts this jar.
@@ -286,8 +304,7 @@ fn files_of(
             ..rest
         });
     }
-    let is_directory = path == "." || (around.is_directory)(path).unwrap_or(false);
-    if is_directory {
+    if is_directory(path, around) {
         let (exclude, check) = ignored(around, path);
         remarks.extend(check.map(|check| Remark::check(copy.line, check)));
         let exclude = [exclude, copy.exclude.clone()].concat();

@@ -1,13 +1,17 @@
 //! `RUN`: the few commands whose meaning `build.toml` has words for.
 
 use super::super::draft::{DraftLink, DraftUser};
-use super::copy::is_below;
+use super::copy::{Copy, is_below};
 use super::lines::Instruction;
 use super::stage::{ImageStage, short};
 use super::words::{expand, words};
 
 /// The number that a user gets where the command leaves it to the system.
 const FIRST_USER: u32 = 1000;
+/// The most commands of one instruction that are told one by one.
+const MOST_TOLD: usize = 20;
+/// The most directories, links, users and groups of a stage that commands make. More are not understood.
+const MOST_MADE: usize = 1000;
 
 /// Follows the commands of an instruction; those that are not understood are left out with a remark.
 pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction, escape: char) {
@@ -25,11 +29,19 @@ pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction, escape: 
         },
     };
     stage.runs.push(text.clone());
+    let mut left = 0usize;
     for command in commands(&text) {
-        if !understood(stage, *line, &command, escape) {
+        if understood(stage, *line, &command, escape) {
+            continue;
+        }
+        left += 1;
+        if left <= MOST_TOLD {
             let advice = advice(&command);
             stage.left(*line, format!("`RUN {}` is not run{advice}", short(&command)));
         }
+    }
+    if left > MOST_TOLD {
+        stage.left(*line, format!("{} more commands are not run", left - MOST_TOLD));
     }
 }
 
@@ -71,13 +83,18 @@ fn understood(stage: &mut ImageStage, line: usize, command: &str, escape: char) 
         words(command, escape).iter().map(|word| expand(word, escape, stage.variables()).ok()).collect();
     let Some(split) = split else { return false };
     let Some((program, rest)) = split.split_first() else { return true };
+    let made = stage.directories.len() + stage.links.len() + stage.users.len() + stage.groups.len();
+    if made + rest.len() > MOST_MADE {
+        return false;
+    }
     match program.rsplit('/').next().unwrap_or(program) {
         "mkdir" => mkdir(stage, rest),
-        "chown" => chown(stage, rest),
+        "chown" => chown(stage, line, rest),
         "chmod" => chmod(stage, rest),
         "ln" => ln(stage, rest),
-        "groupadd" | "addgroup" => group(stage, rest),
-        "useradd" | "adduser" => user(stage, line, rest),
+        "groupadd" | "addgroup" => group(stage, line, rest),
+        "useradd" => user(stage, line, rest, true),
+        "adduser" => user(stage, line, rest, false),
         "true" | ":" => true,
         _ => false,
     }
@@ -103,25 +120,32 @@ fn mkdir(stage: &mut ImageStage, rest: &[String]) -> bool {
     true
 }
 
-fn chown(stage: &mut ImageStage, rest: &[String]) -> bool {
+fn chown(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
     let Some(plain) = plain(rest, &["-R", "--recursive", "-Rv", "-hR", "-Rh"]) else { return false };
     let Some((owner, paths)) = plain.split_first() else { return false };
     let paths: Vec<String> = paths.iter().map(|path| stage.path(path)).collect();
     let owner = owner.trim_end_matches(':').to_owned();
+    // Without `-R` it is about the path alone.
+    let is_recursive = plain.len() < rest.len();
+    let is_owned = |copy: &Copy, path: &str| match is_recursive {
+        true => copy.is_at_or_below(path),
+        false => copy.is_file_at(path),
+    };
     let is_all_known = paths.iter().all(|path| {
         stage.directories.iter().any(|(known, ..)| known == path)
-            || stage.copies.iter().any(|copy| copy.is_at_or_below(path))
+            || stage.copies.iter().any(|copy| is_owned(copy, path))
     });
     if !is_all_known || paths.is_empty() {
         return false;
     }
     for path in &paths {
         for (known, own, _) in &mut stage.directories {
-            if is_below(known, path) {
+            if known == path || is_recursive && is_below(known, path) {
                 *own = Some(owner.clone());
             }
         }
-        for copy in stage.copies.iter_mut().filter(|copy| copy.is_at_or_below(path)) {
+        for copy in stage.copies.iter_mut().filter(|copy| is_owned(copy, path)) {
+            copy.owned_alone = (!is_recursive).then_some(line);
             copy.owner = Some(owner.clone());
         }
     }
@@ -196,13 +220,13 @@ fn names<'a>(rest: &'a [String], with_value: &[&str]) -> Vec<&'a str> {
     names
 }
 
-fn group(stage: &mut ImageStage, rest: &[String]) -> bool {
+fn group(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
     let id = value(rest, &["-g", "--gid"]);
     let number = id.and_then(|id| id.parse().ok());
     let names = names(rest, &["-g", "--gid"]);
     match (&names[..], id.is_some() && number.is_none()) {
         ([name], false) => {
-            stage.groups.insert((*name).to_owned(), number);
+            stage.groups.insert((*name).to_owned(), (number, line));
             true
         }
         // `addgroup USER GROUP`.
@@ -210,8 +234,8 @@ fn group(stage: &mut ImageStage, rest: &[String]) -> bool {
     }
 }
 
-fn user(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
-    // `-G` names the group for `adduser` of BusyBox, and more groups for `useradd`.
+/// `-G` names more groups for `useradd`, and the group for `adduser` of BusyBox.
+fn user(stage: &mut ImageStage, line: usize, rest: &[String], is_useradd: bool) -> bool {
     let with_value = [
         "-u",
         "--uid",
@@ -233,6 +257,7 @@ fn user(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
     ];
     let names = names(rest, &with_value);
     let (name, group) = match names[..] {
+        [name] if is_useradd => (name, value(rest, &["-g", "--gid"])),
         [name] => (name, value(rest, &["-g", "--gid", "--ingroup", "-G"])),
         _ => return false,
     };
@@ -242,8 +267,8 @@ fn user(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
         Some(Err(_)) => return false,
     };
     let number = uid.unwrap_or_else(|| {
-        let taken = stage.users.iter().map(|user| user.uid + 1).max();
-        taken.unwrap_or(FIRST_USER).max(FIRST_USER)
+        let is_free = |number: &u32| stage.users.iter().all(|user| user.uid != *number);
+        (FIRST_USER..).find(is_free).unwrap_or(FIRST_USER)
     });
     if uid.is_none() {
         stage.check(
@@ -251,13 +276,14 @@ fn user(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
             format!("the user `{name}` has the number {number} here; the command took the next free one"),
         );
     }
-    let gid =
-        group.and_then(|group| group.parse().ok().or_else(|| stage.groups.get(group).copied().flatten()));
+    let gid = group.and_then(|group| group.parse().ok().or_else(|| stage.groups.get(group)?.0));
     let group = group.filter(|group| group.parse::<u32>().is_err()).map(str::to_owned);
     let home = value(rest, &["-h", "-d", "--home", "--home-dir"]).map(str::to_owned);
     let makes_home = !rest.iter().any(|word| ["-H", "-M", "--no-create-home"].contains(&word.as_str()));
     let shell = value(rest, &["-s", "--shell"]).map(str::to_owned);
     let home = home.or_else(|| makes_home.then(|| format!("/home/{name}")));
-    stage.users.push(DraftUser { name: name.to_owned(), uid: number, group, gid, home, shell });
+    let more = value(rest, &["-G", "--groups"]).filter(|_| is_useradd).unwrap_or_default();
+    let groups = more.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
+    stage.users.push(DraftUser { name: name.to_owned(), uid: number, group, gid, home, shell, groups });
     true
 }

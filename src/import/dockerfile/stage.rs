@@ -20,11 +20,14 @@ pub(super) struct ImageStage {
     pub(super) directories: Vec<(String, Option<String>, Option<String>)>,
     pub(super) links: Vec<DraftLink>,
     pub(super) users: Vec<DraftUser>,
-    pub(super) groups: BTreeMap<String, Option<u32>>,
+    /// The groups that commands made, each with its number and line.
+    pub(super) groups: BTreeMap<String, (Option<u32>, usize)>,
     pub(super) config: DraftConfig,
     pub(super) shell: Vec<String>,
     pub(super) command: Option<StartCommand>,
     pub(super) arguments: Option<StartCommand>,
+    /// About so many bytes it takes.
+    pub(super) bytes: usize,
     /// The commands that were run.
     pub(super) runs: Vec<String>,
     pub(super) remarks: Vec<Remark>,
@@ -43,6 +46,15 @@ impl ImageStage {
             }
         }
         format!("/{}", parts.join("/"))
+    }
+
+    /// Groups are made for users: one without a user is not carried over.
+    pub(super) fn groups_without_users(&self) -> impl Iterator<Item = Remark> {
+        let has_user = |name: &String| self.users.iter().any(|user| user.group.as_ref() == Some(name));
+        let groups = self.groups.iter().filter(move |(name, _)| !has_user(name));
+        groups.map(|(name, (_, line))| {
+            Remark::left(*line, format!("the group `{name}` has no user here: give it one in a `[[user]]`"))
+        })
     }
 
     pub(super) const fn variables(&self) -> &StageVariables {

@@ -27,29 +27,36 @@ const OF_PLATFORM: [&str; 8] = [
     "BUILDVARIANT",
 ];
 
+/// The bytes that all stages may take together, each with those of the stage that it begins with.
+const MAX_STAGES: usize = 8 << 20;
+/// The most files and directories that a stage copies: an image has 127 layers.
+const MAX_SOURCES: usize = 256;
+/// The bytes of a stage besides its text, and those of an instruction.
+const EACH_STAGE: usize = 512;
+const EACH_INSTRUCTION: usize = 64;
+
 /// The stages of a file.
 pub(super) struct ImageStages {
     escape: char,
     /// The variables before the first `FROM`.
     global: StageVariables,
     all: Vec<ImageStage>,
+    /// The bytes that all of them take.
+    taken: usize,
 }
 
 impl ImageStages {
     pub(super) fn new(escape: char) -> Self {
-        Self { escape, global: StageVariables::default(), all: Vec::new() }
+        Self { escape, global: StageVariables::default(), all: Vec::new(), taken: 0 }
     }
 
     pub(super) fn last(&self) -> Option<usize> {
         self.all.len().checked_sub(1)
     }
 
-    /// A stage by its name or number; of two with one name, the later one.
+    /// A stage by its name or number.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        let named =
-            |stage: &ImageStage| stage.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
-        let number = || name.parse().ok().filter(|number| *number < self.all.len());
-        self.all.iter().rposition(named).or_else(number)
+        find_in(&self.all, name)
     }
 
     /// Follows one instruction.
@@ -81,6 +88,7 @@ impl ImageStages {
         let escape = self.escape;
         let pairs = self.pairs(rest);
         let Some((stage, earlier)) = self.all.split_last_mut() else { return Err(ImportError::Empty) };
+        stage.bytes += rest.len() + EACH_INSTRUCTION;
         let outcome = match keyword.as_str() {
             "ARG" => argument(stage, &self.global, &pairs, escape),
             "ENV" => env(stage, &or_old_form(rest, pairs), escape),
@@ -123,7 +131,7 @@ impl ImageStages {
                 stage.arguments = Some(StartCommand::of(*line, rest, &stage.shell));
                 Ok(())
             }
-            "HEALTHCHECK" => match health(rest) {
+            "HEALTHCHECK" => match health(rest, &stage.shell) {
                 Ok(check) => {
                     stage.config.healthcheck = Some(check);
                     Ok(())
@@ -131,8 +139,15 @@ impl ImageStages {
                 Err(why) => return Err(wrong(&why)),
             },
             "COPY" | "ADD" => {
-                let known = |name: &str| find_in(earlier, name);
+                let known = |name: &str| find_in(earlier, name).map(CopySource::Stage);
                 copies::read(stage, instruction, escape, &known).map_err(|why| wrong(&why))?;
+                if stage.copies.iter().map(|copy| copy.sources.len()).sum::<usize>() > MAX_SOURCES {
+                    return Err(ImportError::TooMuch {
+                        line: *line,
+                        what: "files that are copied",
+                        most: "256",
+                    });
+                }
                 Ok(())
             }
             "RUN" => {
@@ -151,7 +166,7 @@ impl ImageStages {
             let shown = short(rest);
             stage.left(
                 *line,
-                format!("`{keyword} {shown}`: the value of `{name}` is not known here; write the line's meaning with it"),
+                format!("`{keyword} {shown}`: the value of `{name}` is not known here; write the value into the new file yourself"),
             );
         }
         Ok(())
@@ -187,7 +202,8 @@ impl ImageStages {
         let mut stage = match image.as_deref().ok().and_then(|image| self.find(image)) {
             Some(number) => self.all[number].clone(),
             None => {
-                ImageStage { shell: vec!["/bin/sh".to_owned(), "-c".to_owned()], ..ImageStage::default() }
+                let variables = self.global.empty();
+                ImageStage { shell: default_shell(), variables, ..ImageStage::default() }
             }
         };
         if stage.base.is_none() {
@@ -203,6 +219,10 @@ impl ImageStages {
         }
         stage.variables = stage.variables.without_arguments();
         (stage.name, stage.platform) = (name, platform.or(stage.platform));
+        self.taken += stage.bytes + EACH_STAGE;
+        if self.taken > MAX_STAGES {
+            return Err(ImportError::TooMuch { line, what: "stages", most: "8 MiB" });
+        }
         self.all.push(stage);
         Ok(())
     }
@@ -215,6 +235,7 @@ impl ImageStages {
     ) -> (BuildFileDraft, Vec<Remark>) {
         let stage = &self.all[number];
         let mut remarks = stage.remarks.clone();
+        remarks.extend(stage.groups_without_users());
         let mut config = stage.config.clone();
         if !stage.workdir.is_empty() && stage.workdir != "/" {
             config.workdir = Some(stage.workdir.clone());
@@ -254,10 +275,16 @@ const KNOWN: [&str; 18] = [
     "WORKDIR",
 ];
 
-fn find_in(stages: &[ImageStage], name: &str) -> Option<CopySource> {
+/// The shell that runs a text, unless `SHELL` names another one.
+fn default_shell() -> Vec<String> {
+    vec!["/bin/sh".to_owned(), "-c".to_owned()]
+}
+
+/// A stage by its name or number; of two with one name, the later one.
+fn find_in(stages: &[ImageStage], name: &str) -> Option<usize> {
     let named = |stage: &ImageStage| stage.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
     let number = || name.parse().ok().filter(|number| *number < stages.len());
-    stages.iter().rposition(named).or_else(number).map(CopySource::Stage)
+    stages.iter().rposition(named).or_else(number)
 }
 
 /// All words with the values of their variables.
@@ -298,16 +325,19 @@ fn argument(
 
 fn env(stage: &mut ImageStage, pairs: &Pairs, escape: char) -> Result<(), UnknownVariable> {
     // All values of one instruction see the variables as they were before it.
-    let before = stage.variables.clone();
+    let value = |(name, value): &(String, Option<String>)| {
+        (name.clone(), expand(value.as_deref().unwrap_or(""), escape, &stage.variables))
+    };
+    let values: Vec<_> = pairs.iter().map(value).collect();
     let mut outcome = Ok(());
-    for (name, value) in pairs {
-        match expand(value.as_deref().unwrap_or(""), escape, &before) {
+    for (name, value) in values {
+        match value {
             Ok(value) => {
-                stage.variables.set(name, Some(value.clone()));
-                stage.config.env.insert(name.clone(), value);
+                stage.variables.set(&name, Some(value.clone()));
+                stage.config.env.insert(name, value);
             }
             Err(unknown) => {
-                stage.variables.set(name, None);
+                stage.variables.set(&name, None);
                 outcome = Err(unknown);
             }
         }
@@ -325,7 +355,7 @@ fn label(stage: &mut ImageStage, pairs: &Pairs, escape: char) -> Result<(), Unkn
 }
 
 /// `HEALTHCHECK NONE`, or settings and `CMD`.
-fn health(rest: &str) -> Result<DraftCheck, String> {
+fn health(rest: &str, shell: &[String]) -> Result<DraftCheck, String> {
     let mut settings = BTreeMap::new();
     let mut rest = rest.trim();
     while let Some(flag) = rest.strip_prefix("--") {
@@ -348,7 +378,11 @@ fn health(rest: &str) -> Result<DraftCheck, String> {
     match (keyword.to_ascii_uppercase().as_str(), command.trim()) {
         ("NONE", "") => Ok(DraftCheck::None),
         ("CMD", command) if !command.is_empty() => {
-            let command = command::exec_form(command).map_or_else(|| quoted(command), |words| list(&words));
+            let command = match command::exec_form(command) {
+                Some(words) => list(&words),
+                None if shell == default_shell() => quoted(command),
+                None => list(&[shell, &[command.to_owned()]].concat()),
+            };
             Ok(DraftCheck::Command { command, settings })
         }
         _ => Err("takes `NONE`, or `CMD` and a command".to_owned()),

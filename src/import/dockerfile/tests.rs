@@ -172,8 +172,8 @@ ENV PATH=/opt/bin:$PATH JAVA_OPTS='-Xmx1g'
     # Not in this image, by the lines that say so:
     # line 3: `COPY --chown=shop target/shop.war $CATALINA_HOME/webapps/ROOT.war`: the value of `CATALINA_HOME` is not
     #   known here; copy it in a `[[layer]]`
-    # line 6: `ENV PATH=/opt/bin:$PATH JAVA_OPTS='-Xmx1g'`: the value of `PATH` is not known here; write the line's
-    #   meaning with it
+    # line 6: `ENV PATH=/opt/bin:$PATH JAVA_OPTS='-Xmx1g'`: the value of `PATH` is not known here; write the value into
+    #   the new file yourself
 
     [image]
     name = "localhost:5000/example/app"
@@ -222,7 +222,7 @@ fn what_is_no_dockerfile_is_refused_with_its_line() {
         ("FROM a\nFORM b\n", "line 2: there is no instruction `FORM`"),
         ("RUN x\n", "line 1: `RUN` comes before the first `FROM`"),
         ("FROM a b\n", "line 1: `FROM` takes an image, and then at most `AS` and a name"),
-        ("FROM a\nCOPY x\n", "line 2: `COPY` takes what is copied, and then where to"),
+        ("FROM a\nCOPY x\n", "line 2: `COPY` needs a source, and then a place in the image"),
         ("FROM a\nCOPY --form=x a b\n", "line 2: `COPY` has no flag `--form`"),
         ("FROM a\nSHELL bash\n", "line 2: `SHELL` takes a list in JSON, such as [\"/bin/bash\", \"-c\"]"),
         ("FROM a\nHEALTHCHECK --x=1 CMD y\n", "line 2: `HEALTHCHECK` has no flag `--x`"),
@@ -282,5 +282,62 @@ fn a_directory_with_packages_is_an_application() {
     assert_eq!(
         (app.path.as_str(), app.root.as_deref(), &app.exclude[..]),
         ("app", Some("/srv"), &["x".to_owned()][..])
+    );
+}
+
+/// Small files that would fill memory or take for ever.
+#[test]
+fn hostile_files_cost_little() {
+    let none = |_: &str| None;
+    let around = ImportSurroundings { is_directory: &none, ignored: None };
+    let run = |text: String| read(&text, None, &around);
+    let lines = |line: fn(usize) -> String, count: usize| (0..count).map(line).collect::<String>();
+    let laughs = run(format!("FROM a\nENV A=xxxxxxxxxx\n{}", "ENV A=$A$A\n".repeat(34))).expect("taken over");
+    assert!(laughs.draft.config.env["A"].len() <= 1 << 20);
+    assert!(laughs.remarks.iter().all(|remark| remark.weight == Weight::Left) && !laughs.remarks.is_empty());
+    let labels = lines(|number| format!(" a{number}=1"), 20_000);
+    let stages = run(format!("FROM a\nLABEL {labels}\n{}", "FROM 0\n".repeat(60_000)));
+    assert!(matches!(stages, Err(ImportError::TooMuch { what: "stages", .. })), "{stages:?}");
+    let copies = run(format!("FROM a\n{}", lines(|number| format!("COPY a{number} /\n"), 10_000)));
+    assert_eq!(
+        copies.expect_err("too many").to_string(),
+        "line 258: the files that are copied are more than 256, the most that is taken over"
+    );
+    assert_eq!(
+        run(format!("FROM a\n{}", lines(|number| format!("ENV a{number}=1\n"), 60_000))).map(|it| it.remarks),
+        Ok(vec![])
+    );
+    let many = run(format!("FROM a\nRUN mkdir {}\n", lines(|number| format!(" /d{number}"), 100_000)))
+        .expect("taken over");
+    assert_eq!((many.draft.layers.len(), many.remarks.len()), (0, 1));
+    let commands =
+        run(format!("FROM a\nRUN {}\n", lines(|number| format!("a{number};"), 100_000))).expect("taken over");
+    assert_eq!(commands.remarks.len(), 21);
+    assert_eq!(commands.remarks[20].text, "99980 more commands are not run");
+}
+
+#[test]
+fn nothing_that_commands_say_is_dropped_in_silence() {
+    let text = "FROM a\nRUN groupadd -g 7 alone && useradd -u 4294967295 -G audio,video one && useradd two\n\
+                COPY d /d\nRUN chown 5 /d\nCOPY . /srv\nCOPY --chmod=755 run.sh /srv/\nRUN echo \u{1b}[31m\n\
+                SHELL [\"bash\", \"-c\"]\nHEALTHCHECK CMD a b\n";
+    let imported = import(text, &[("d", true)], None);
+    let left: Vec<usize> =
+        imported.remarks.iter().filter(|it| it.weight == Weight::Left).map(|it| it.line).collect();
+    // The group without a user, the mode of a part of the project, and a command.
+    assert_eq!(left, [2, 6, 7]);
+    let owner = |it: &Remark| {
+        it.line == 4 && it.text == "the owner of `/d` is also that of all that is copied into it"
+    };
+    assert!(imported.remarks.iter().any(owner), "{:?}", imported.remarks);
+    let users: Vec<_> = imported.draft.users.iter().map(|user| (user.uid, user.groups.join(","))).collect();
+    assert_eq!(users, [(u32::MAX, "audio,video".to_owned()), (1000, String::new())]);
+    let written = shown(&imported);
+    assert!(!written.contains('\u{1b}'), "{written}");
+    assert!(written.contains("healthcheck = { cmd = [\"bash\", \"-c\", \"a b\"] }"), "{written}");
+    let with_mode = import("FROM a\nCOPY --chmod=750 --chown=7 . /srv\n", &[], None).draft;
+    assert_eq!(
+        (with_mode.apps[0].mode.as_deref(), with_mode.apps[0].owner.as_deref()),
+        (Some("0750"), Some("7"))
     );
 }

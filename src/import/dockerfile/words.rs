@@ -3,11 +3,29 @@
 //! The rules are those of Docker's reference, "Environment replacement": `$name`, `${name}`, `${name:-word}` and
 //! `${name:+word}` outside of single quotes; quotes and the escape character go.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// The bytes that the values of variables may take in all places of a file together. Each value may have others in it, so
+/// that some lines could name more than any memory has.
+const MAX_VALUES: usize = 1 << 20;
+/// So deep values may lie in each other, as in `${a:-${b:-c}}`.
+const MAX_DEPTH: usize = 16;
 
 /// The variables of a stage.
-#[derive(Clone, Debug, Default)]
-pub(super) struct StageVariables(BTreeMap<String, StageVariable>);
+#[derive(Clone, Debug)]
+pub(super) struct StageVariables {
+    known: BTreeMap<String, StageVariable>,
+    /// The bytes that are left for values. All stages share it.
+    room: Rc<Cell<usize>>,
+}
+
+impl Default for StageVariables {
+    fn default() -> Self {
+        Self { known: BTreeMap::new(), room: Rc::new(Cell::new(MAX_VALUES)) }
+    }
+}
 
 #[derive(Clone, Debug)]
 struct StageVariable {
@@ -19,29 +37,41 @@ struct StageVariable {
 
 impl StageVariables {
     pub(super) fn set(&mut self, name: &str, value: Option<String>) {
-        self.0.insert(name.to_owned(), StageVariable { value, is_argument: false });
+        self.known.insert(name.to_owned(), StageVariable { value, is_argument: false });
     }
 
     pub(super) fn set_argument(&mut self, name: &str, value: Option<String>) {
-        self.0.insert(name.to_owned(), StageVariable { value, is_argument: true });
+        self.known.insert(name.to_owned(), StageVariable { value, is_argument: true });
     }
 
     /// Those that a stage has which begins with this one.
     pub(super) fn without_arguments(mut self) -> Self {
-        self.0.retain(|_, variable| !variable.is_argument);
+        self.known.retain(|_, variable| !variable.is_argument);
         self
     }
 
+    /// None yet, with the same room.
+    pub(super) fn empty(&self) -> Self {
+        Self { known: BTreeMap::new(), room: Rc::clone(&self.room) }
+    }
+
+    /// Takes room for a value; whether there was enough.
+    fn take(&self, bytes: usize) -> bool {
+        let left = self.room.get().checked_sub(bytes);
+        self.room.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.known.contains_key(name)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.value.as_deref()
+        self.known.get(name)?.value.as_deref()
     }
 }
 
-/// A variable whose value is not known.
+/// A variable whose value is not known, or for whose value there is no room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnknownVariable(pub(super) String);
 
@@ -75,6 +105,15 @@ pub(super) fn expand(
     escape: char,
     variables: &StageVariables,
 ) -> Result<String, UnknownVariable> {
+    expand_at(word, escape, variables, 0)
+}
+
+fn expand_at(
+    word: &str,
+    escape: char,
+    variables: &StageVariables,
+    depth: usize,
+) -> Result<String, UnknownVariable> {
     let mut out = String::new();
     let mut quote = None;
     let letters: Vec<char> = word.chars().collect();
@@ -96,7 +135,11 @@ pub(super) fn expand(
                 }
             }
             (_, '$') => {
-                let (value, next) = variable(&letters, at, escape, variables)?;
+                let (value, next) = variable(&letters, at, escape, variables, depth)?;
+                if !variables.take(value.len()) {
+                    let name: String = letters[at..next].iter().collect();
+                    return Err(UnknownVariable(name.trim_matches(['{', '}']).to_owned()));
+                }
                 out.push_str(&value);
                 at = next;
             }
@@ -112,6 +155,7 @@ fn variable(
     at: usize,
     escape: char,
     variables: &StageVariables,
+    depth: usize,
 ) -> Result<(String, usize), UnknownVariable> {
     let is_name = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '_';
     let name_at = |at: usize| letters[at..].iter().take_while(|letter| is_name(letter)).collect::<String>();
@@ -128,13 +172,13 @@ fn variable(
         return Ok((value(&name).map_err(|()| UnknownVariable(name))?, end));
     }
     let name = name_at(at + 1);
-    let Some(length) = closing(&letters[at..]) else {
+    let Some(length) = closing(&letters[at..]).filter(|_| depth < MAX_DEPTH) else {
         return Err(UnknownVariable(name));
     };
     let (end, inner) = (at + length + 1, &letters[at + 1 + name.chars().count()..at + length]);
     let inner: String = inner.iter().collect();
     let found = value(&name).ok().filter(|found| !found.is_empty());
-    let fallback = |word: &str| expand(word, escape, variables);
+    let fallback = |word: &str| expand_at(word, escape, variables, depth + 1);
     let text = match (inner.as_str(), found) {
         ("", _) => value(&name).map_err(|()| UnknownVariable(name))?,
         (inner, found) => match (inner.get(..2), inner.get(..1), found) {
@@ -207,6 +251,20 @@ mod tests {
         ] {
             assert_eq!(expand(word, '\\', &known()).as_deref(), Ok(expected), "{word}");
         }
+    }
+
+    #[test]
+    fn values_that_would_fill_memory_are_not_known() {
+        let mut variables = known();
+        let mut value = Ok("x".repeat(1000));
+        while let Ok(known) = value {
+            assert!(known.len() < MAX_VALUES);
+            variables.set("A", Some(known));
+            value = expand("$A$A", '\\', &variables);
+        }
+        assert_eq!(value, Err(UnknownVariable("A".to_owned())));
+        let deep = format!("{}{}", "${B:-".repeat(100_000), "}".repeat(100_000));
+        assert_eq!(expand(&deep, '\\', &known()), Err(UnknownVariable("B".to_owned())));
     }
 
     #[test]

@@ -15,8 +15,9 @@ use crate::runtime::input;
 use crate::types::location::Location;
 use crate::types::shown::{Foreign, shown_path};
 
-/// The most bytes that are read of a file.
+/// The most bytes that are read of a Dockerfile, and of `.dockerignore`.
 const LIMIT: u64 = 2 << 20;
+const IGNORED: u64 = 64 << 10;
 const STDIN: &str = "-";
 
 /// Writes a build file from `file`, whose context is the working directory.
@@ -32,7 +33,7 @@ pub(super) fn run(
     let cwd = &invocation.environment.cwd;
     let text = text_of(invocation, file)?;
     let is_directory = |path: &str| cwd.join(path).metadata().ok().map(|metadata| metadata.is_dir());
-    let ignored = match input::read_text(&cwd.join(".dockerignore"), LIMIT) {
+    let ignored = match input::read_text(&cwd.join(".dockerignore"), IGNORED) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(unreadable(Path::new(".dockerignore"), &error)),
