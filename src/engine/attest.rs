@@ -187,6 +187,7 @@ impl Attestor<'_> {
             repository: Some(self.name),
             store: &self.session.store,
             planned: planned.clone(),
+            workers: &self.session.workers,
             progress: &self.session.progress,
             interrupt: &self.session.interrupt,
         };

@@ -1,4 +1,4 @@
-//! Formats that know nothing of images: DEFLATE, ELF, tar, zip, JSON, JavaScript, ranges of versions.
+//! Formats that know nothing of images: DEFLATE, ELF, tar, zip, SQLite, JSON, JavaScript, ranges of versions.
 
 mod cost;
 pub mod deflate;
@@ -7,6 +7,7 @@ pub mod javascript;
 pub mod json;
 pub(crate) mod json_cost;
 pub mod node_range;
+pub mod sqlite;
 pub(crate) mod toml_cost;
 pub(crate) mod untar;
 pub mod zip;

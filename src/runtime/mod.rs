@@ -8,5 +8,6 @@ pub mod events;
 pub mod flight;
 pub mod input;
 pub mod interrupt;
+pub mod read_ahead;
 pub mod tree_reader;
 pub mod workers;

@@ -1,14 +1,15 @@
 //! Files of packages from a fuzzer.
 
-use super::catalog::{Cataloguer, FileBody};
+use super::catalog::{Cataloguer, DigestQueue, FileBody};
 use super::document::{ImageSubject, SpecVersion, write};
 use super::inventory::{CataloguedLayer, Inventory};
-use super::layer::LayerCatalog;
+use super::layer::{LayerCatalog, LayerMeans};
 use super::stated::stated_packages;
 use crate::layer::EntryPath;
 use crate::oci::media_type::LayerCompression;
 use crate::oci::{ConfigFile, Image};
 use crate::runtime::budget::Budget;
+use crate::runtime::workers::Workers;
 use crate::types::digest::Digest;
 
 /// A path and a line feed, then the file's bytes: no cataloguer panics, or costs more than its budget.
@@ -18,19 +19,20 @@ pub fn file(data: &[u8]) {
     let Some(cataloguer) = Cataloguer::of(&path, 0o755) else { return };
     let budget = Budget::new("the file", 64 << 20, 1 << 20);
     if cataloguer.takes(content) {
-        let catalog = cataloguer.read(&path, FileBody::Memory(content.to_vec()), &budget);
-        assert!(catalog.is_none_or(|catalog| catalog.cost() < 1 << 30));
+        let workers = Workers::default();
+        let mut queue = DigestQueue::new(&workers);
+        let draft = cataloguer.read(&path, FileBody::Memory(content.to_vec()), &budget, &mut queue);
+        let digests = queue.finish().expect("digests of bytes in memory");
+        assert!(draft.is_none_or(|draft| draft.complete(&digests).cost() < 1 << 30));
     }
 }
 
 /// A layer: documents of whatever it tells are JSON, and the same each time.
 pub fn layer(data: &[u8]) {
     let budget = Budget::new("the layer", 64 << 20, 1 << 20);
-    let Ok(catalog) =
-        LayerCatalog::read(data, LayerCompression::None, &std::path::PathBuf::from("/tmp"), &budget)
-    else {
-        return;
-    };
+    let (scratch, workers) = (std::path::PathBuf::from("/tmp"), Workers::default());
+    let means = LayerMeans { scratch: &scratch, budget: &budget, workers: &workers };
+    let Ok(catalog) = LayerCatalog::read(data, LayerCompression::None, means) else { return };
     let layers = [CataloguedLayer { diff_id: Digest::of(data), catalog: &catalog }];
     let Ok(inventory) = Inventory::of(&layers, &budget) else { return };
     let Ok(image) = Image::new(&ConfigFile::default(), Vec::new(), std::collections::BTreeMap::new()) else {

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use super::document::{self, ImageSubject, SbomDocument, SpecVersion};
 use super::inventory::{CataloguedLayer, Inventory, UnknownPart};
-use super::layer::{LayerCatalog, memo_key};
+use super::layer::{LayerCatalog, LayerMeans, memo_key};
 use crate::formats::untar::UntarError;
 use crate::layer::LayerSpec;
 use crate::oci::media_type::{self, LayerCompression};
@@ -16,6 +16,8 @@ use crate::oci::{Descriptor, Image, MediaType};
 use crate::runtime::budget::{Budget, OverBudget, unpacking};
 use crate::runtime::events::{Phase, Progress, Task};
 use crate::runtime::interrupt::Interrupt;
+use crate::runtime::read_ahead::read_ahead;
+use crate::runtime::workers::Workers;
 use crate::store::Store;
 use crate::transport::Source;
 use crate::types::digest::Digest;
@@ -36,10 +38,18 @@ pub struct BillOptions<'a> {
     pub store: &'a Store,
     /// Layers that were planned here, by their digests: their files are read in their place.
     pub planned: BTreeMap<Digest, &'a LayerSpec>,
+    /// The threads that compute digests.
+    pub workers: &'a Workers,
     /// Receives progress events.
     pub progress: &'a Progress,
     /// Ends the reading of layers.
     pub interrupt: &'a Interrupt,
+}
+
+impl<'a> BillOptions<'a> {
+    fn means(&self, budget: &'a Budget) -> LayerMeans<'a> {
+        LayerMeans { scratch: self.store.scratch(), budget, workers: self.workers }
+    }
 }
 
 /// The packages of an image.
@@ -119,8 +129,7 @@ pub fn bill_of(
             None => {
                 read += 1;
                 let planned = options.planned.get(&layer.digest);
-                let planned =
-                    planned.map(|spec| LayerCatalog::of_files(spec, options.store.scratch(), &budget));
+                let planned = planned.map(|spec| LayerCatalog::of_files(spec, options.means(&budget)));
                 let catalog = match planned.transpose().map_err(BillError::from)?.flatten() {
                     Some(catalog) => catalog,
                     None => read_layer(source, layer, &budget, options)?,
@@ -193,16 +202,17 @@ fn read_layer(
 }
 
 fn read_blob(
-    blob: impl Read,
+    blob: impl Read + Send,
     layer: &Descriptor,
     compression: LayerCompression,
     budget: &Budget,
     options: &BillOptions<'_>,
 ) -> io::Result<LayerCatalog> {
     let task = options.progress.task(Phase::Read, layer.digest.short(), Some(layer.size));
-    let inner = io::BufReader::with_capacity(1 << 18, blob);
-    let mut reader = LayerStream { inner, task: &task, interrupt: options.interrupt };
-    let catalog = LayerCatalog::read(&mut reader, compression, options.store.scratch(), budget)?;
+    let stream = LayerStream { inner: blob, task: &task, interrupt: options.interrupt };
+    // The digest of the blob is computed while its files are looked at.
+    let catalog =
+        read_ahead(stream, |reader| LayerCatalog::read(reader, compression, options.means(budget)))?;
     task.finish("catalogued");
     Ok(catalog)
 }

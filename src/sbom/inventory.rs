@@ -132,7 +132,9 @@ impl InventoryBuilder {
     fn note_system(&mut self, visible: &[(usize, &CataloguedFile)]) {
         for (_, file) in visible {
             match &file.catalog {
-                FileCatalog::Owned(paths) => self.owned.extend(paths.iter().cloned()),
+                FileCatalog::Owned(paths) | FileCatalog::Database(_, _, paths) => {
+                    self.owned.extend(paths.iter().cloned());
+                }
                 FileCatalog::Licences(licences) => {
                     let directory = file.path.folder();
                     let package = directory.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
@@ -153,10 +155,11 @@ impl InventoryBuilder {
                 let of = |_: &PackageFacts| layer;
                 self.packages(*ecosystem, &file.path, packages, is_owned, of);
             }
-            FileCatalog::Database(kind, packages) => {
+            FileCatalog::Database(kind, packages, _) => {
                 let ecosystem = match kind {
                     PackageDatabase::Dpkg => Ecosystem::Debian,
                     PackageDatabase::Apk => Ecosystem::Alpine,
+                    PackageDatabase::Rpm => Ecosystem::Rpm,
                 };
                 let former = former_states(&layers[..number], &file.path);
                 let of = |facts: &PackageFacts| {
@@ -287,7 +290,26 @@ impl InventoryBuilder {
             Ecosystem::Java => Purl::new(PurlType::Maven, namespace, name, version, &[]),
             Ecosystem::Node => Purl::new(PurlType::Npm, namespace, name, version, &[]),
             Ecosystem::Python => Purl::new(PurlType::Pypi, "", name, version, &[]),
+            Ecosystem::Rpm => self.rpm_purl(facts),
         }
+    }
+
+    /// The epoch of a version is a qualifier, and two vendors have other names there than their systems have.
+    fn rpm_purl(&self, facts: &PackageFacts) -> Option<Purl> {
+        let distro = self.system.as_ref().map(OsRelease::distro).unwrap_or_default();
+        let vendor = match self.system.as_ref().map_or("", |system| &system.id) {
+            "rhel" => "redhat",
+            id if id.starts_with("opensuse") => "opensuse",
+            id => id,
+        };
+        let (epoch, version) = facts.version.split_once(':').unwrap_or(("", &facts.version));
+        let qualifiers = [
+            ("arch", facts.architecture.as_str()),
+            ("distro", &distro),
+            ("epoch", epoch),
+            ("upstream", &facts.source),
+        ];
+        Purl::new(PurlType::Rpm, vendor, &facts.name, version, &qualifiers)
     }
 
     /// Notes the documents that lie in a Python distribution (PEP 770).
@@ -395,7 +417,7 @@ fn former_states<'a>(below: &[CataloguedLayer<'a>], path: &EntryPath) -> Vec<Dat
         let files = &layer.catalog.files;
         let index = files.binary_search_by(|file| file.path.cmp(path)).ok()?;
         match &files[index].catalog {
-            FileCatalog::Database(_, packages) => {
+            FileCatalog::Database(_, packages, _) => {
                 Some((layer.diff_id, packages.iter().map(identity).collect()))
             }
             _ => None,

@@ -1,18 +1,22 @@
 //! The statements of the files of one layer, read once while the layer streams by.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::{CataloguedFile, Cataloguer, FileBody, FileCatalog, MAX_MEMORY};
+use super::catalog::{CatalogDraft, CataloguedFile, Cataloguer, DigestQueue, FileBody, MAX_MEMORY};
 use super::layer_paths::LayerPaths;
 use crate::formats::untar::{LAYER, ReadThrough, Skip, TarEntry, TarWalk, UntarError};
-use crate::layer::{Content, Entry, EntryKind, EntryPath, LayerSpec, read_start};
+use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, LayerSpec, read_start};
 use crate::oci::media_type::LayerCompression;
 use crate::runtime::budget::{Budget, MeteredReader, OverBudget};
+use crate::runtime::input;
+use crate::runtime::workers::Workers;
 use crate::types::digest::{Digest, Key, KeyBuilder};
+use crate::types::stamp::Stamp;
 
 /// The first bytes of a file say whether it is a program.
 const START: u64 = 64;
@@ -28,31 +32,35 @@ pub struct LayerCatalog {
     pub paths: LayerPaths,
 }
 
+/// The means to read layers with.
+#[derive(Clone, Copy)]
+pub struct LayerMeans<'a> {
+    /// Where large files lie for a while.
+    pub scratch: &'a Path,
+    /// The budget that reading draws on.
+    pub budget: &'a Budget,
+    /// The threads that compute digests.
+    pub workers: &'a Workers,
+}
+
 /// The key of the memo of a layer, which changes with what cataloguers read.
 pub fn memo_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack sbom layer 1").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack sbom layer 2").part(layer.as_bytes()).finish()
 }
 
 impl LayerCatalog {
-    /// Reads a layer's blob to its end, at the expense of `budget`. Large files lie in `scratch` for a while.
+    /// Reads a layer's blob to its end.
     ///
     /// # Errors
     /// When the blob cannot be read or decompressed, is no tar that all tools read alike, or costs too much.
-    pub fn read(
-        blob: impl Read,
-        compression: LayerCompression,
-        scratch: &Path,
-        budget: &Budget,
-    ) -> io::Result<Self> {
+    pub fn read(blob: impl Read, compression: LayerCompression, means: LayerMeans<'_>) -> io::Result<Self> {
         match compression {
-            LayerCompression::None => Self::read_tar(blob, scratch, budget),
-            LayerCompression::Gzip => {
-                Self::read_tar(flate2::read::MultiGzDecoder::new(blob), scratch, budget)
-            }
+            LayerCompression::None => Self::read_tar(blob, means),
+            LayerCompression::Gzip => Self::read_tar(flate2::read::MultiGzDecoder::new(blob), means),
             LayerCompression::Zstd => {
                 let mut decoder = zstd::Decoder::new(blob)?;
                 decoder.window_log_max(WINDOW_LOG)?;
-                Self::read_tar(decoder, scratch, budget)
+                Self::read_tar(decoder, means)
             }
         }
     }
@@ -62,30 +70,27 @@ impl LayerCatalog {
     ///
     /// # Errors
     /// When it costs too much.
-    pub fn of_files(spec: &LayerSpec, scratch: &Path, budget: &Budget) -> Result<Option<Self>, OverBudget> {
-        let mut reader =
-            LayerReader { paths: LayerPaths::default(), files: BTreeMap::new(), scratch, budget };
+    pub fn of_files(spec: &LayerSpec, means: LayerMeans<'_>) -> Result<Option<Self>, OverBudget> {
+        let mut reader = LayerReader::new(means);
         for entry in spec.entries() {
             if !reader.planned(entry)? {
                 return Ok(None);
             }
         }
-        let files = reader.files.into_iter().map(|(path, catalog)| CataloguedFile { path, catalog });
-        Ok(Some(Self { files: files.collect(), paths: reader.paths }))
+        // A file that was changed meanwhile is not the layer's.
+        Ok(reader.finish().ok())
     }
 
-    fn read_tar(tar: impl Read, scratch: &Path, budget: &Budget) -> io::Result<Self> {
-        let mut tar = MeteredReader::new(tar, budget);
+    fn read_tar(tar: impl Read, means: LayerMeans<'_>) -> io::Result<Self> {
+        let mut tar = MeteredReader::new(tar, means.budget);
         let mut walk = TarWalk::new(ReadThrough(&mut tar), LAYER);
-        let mut reader =
-            LayerReader { paths: LayerPaths::default(), files: BTreeMap::new(), scratch, budget };
+        let mut reader = LayerReader::new(means);
         while let Some(entry) = walk.next().map_err(UntarError::into_io)? {
             reader.entry(&entry, &mut walk)?;
         }
         // To the end of the blob, so that its digest is checked on all of it.
         io::copy(&mut tar, &mut io::sink())?;
-        let files = reader.files.into_iter().map(|(path, catalog)| CataloguedFile { path, catalog });
-        Ok(Self { files: files.collect(), paths: reader.paths })
+        reader.finish()
     }
 
     /// Pays for one that was remembered as for one that is read.
@@ -100,12 +105,33 @@ impl LayerCatalog {
 
 struct LayerReader<'a> {
     paths: LayerPaths,
-    files: BTreeMap<EntryPath, FileCatalog>,
+    files: BTreeMap<EntryPath, CatalogDraft>,
     scratch: &'a Path,
     budget: &'a Budget,
+    queue: DigestQueue<'a>,
+    /// Files that are read where they lie, and what was known of them when they were planned.
+    open: Vec<(File, Stamp)>,
 }
 
-impl LayerReader<'_> {
+impl<'a> LayerReader<'a> {
+    fn new(LayerMeans { scratch, budget, workers }: LayerMeans<'a>) -> Self {
+        let (paths, files, queue) = (LayerPaths::default(), BTreeMap::new(), DigestQueue::new(workers));
+        Self { paths, files, scratch, budget, queue, open: Vec::new() }
+    }
+
+    /// The catalog, once all digests are known.
+    fn finish(self) -> io::Result<LayerCatalog> {
+        let digests = self.queue.finish()?;
+        for (file, planned) in &self.open {
+            if Stamp::of(&file.metadata()?) != *planned {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        }
+        let files = self.files.into_iter();
+        let files = files.map(|(path, draft)| CataloguedFile { path, catalog: draft.complete(&digests) });
+        Ok(LayerCatalog { files: files.collect(), paths: self.paths })
+    }
+
     fn entry<R: Skip>(&mut self, entry: &TarEntry, walk: &mut TarWalk<R>) -> io::Result<()> {
         // The root itself is no entry; a name that climbs out is nothing that a runtime would unpack.
         let Ok(path) = EntryPath::new(&entry.path) else { return Ok(()) };
@@ -127,7 +153,7 @@ impl LayerReader<'_> {
             _ => None,
         };
         if let Some(catalog) = catalog {
-            self.budget.keep(LayerPaths::cost(&path) + catalog.cost())?;
+            self.budget.keep(LayerPaths::cost(&path) + catalog.catalog.cost())?;
             self.files.insert(path, catalog);
         }
         Ok(())
@@ -150,7 +176,7 @@ impl LayerReader<'_> {
             _ => None,
         };
         if let Some(catalog) = catalog {
-            self.budget.keep(LayerPaths::cost(path) + catalog.cost())?;
+            self.budget.keep(LayerPaths::cost(path) + catalog.catalog.cost())?;
             self.files.insert(path.clone(), catalog);
         }
         Ok(true)
@@ -158,33 +184,47 @@ impl LayerReader<'_> {
 
     /// The statements of a planned file, if it makes any; `None` where it cannot be read.
     fn planned_file(
-        &self,
+        &mut self,
         entry: &Entry,
         content: &Content,
-    ) -> Result<Option<Option<FileCatalog>>, OverBudget> {
+    ) -> Result<Option<Option<CatalogDraft>>, OverBudget> {
         let Some(cataloguer) = Cataloguer::of(&entry.path, entry.metadata.mode) else {
             return Ok(Some(None));
         };
         if content.size > cataloguer.limit() {
-            return Ok(Some(Some(FileCatalog::Unread("it is larger than any that is read".to_owned()))));
+            return Ok(Some(Some(cataloguer.too_large().into())));
         }
-        // A large one streams by when the blob is read.
-        if content.size > MAX_MEMORY && cataloguer.reads() {
-            return Ok(None);
-        }
-        let memory = FileBody::memory(content.size);
+        let memory = if cataloguer.reads() { FileBody::memory(content.size) } else { 0 };
         self.budget.keep(memory)?;
         let body = match cataloguer.reads() {
-            false => Some(Some(Vec::new())),
-            true => Self::bytes(cataloguer, content),
+            false => Some(Some(FileBody::Memory(Vec::new()))),
+            true => self.planned_body(cataloguer, content),
         };
         let catalog = match body {
             None => None,
             Some(None) => Some(None),
-            Some(Some(bytes)) => Some(cataloguer.read(&entry.path, FileBody::Memory(bytes), self.budget)),
+            Some(Some(body)) => Some(cataloguer.read(&entry.path, body, self.budget, &mut self.queue)),
         };
         self.budget.release(memory);
         Ok(catalog)
+    }
+
+    /// The body of a planned file; nothing and `None` as for [`LayerReader::bytes`]. A large one is read where it lies.
+    fn planned_body(&mut self, cataloguer: Cataloguer, content: &Content) -> Option<Option<FileBody>> {
+        if content.size <= MAX_MEMORY {
+            return Some(Self::bytes(cataloguer, content)?.map(FileBody::Memory));
+        }
+        // One in an archive streams by when the blob is read.
+        let ContentSource::File(path, planned) = &content.source else { return None };
+        if !cataloguer.takes(&read_start(content, START).ok()?) {
+            return Some(None);
+        }
+        let file = input::open_seen(path).ok()?;
+        if Stamp::of(&file.metadata().ok()?) != *planned {
+            return None;
+        }
+        self.open.push((file.try_clone().ok()?, *planned));
+        Some(Some(FileBody::Disk(file)))
     }
 
     /// The bytes of a planned file: nothing where its first bytes say that it is of another kind, `None` where it cannot be
@@ -198,14 +238,14 @@ impl LayerReader<'_> {
     }
 
     fn file<R: Skip>(
-        &self,
+        &mut self,
         path: &EntryPath,
         entry: &TarEntry,
         walk: &mut TarWalk<R>,
-    ) -> io::Result<Option<FileCatalog>> {
+    ) -> io::Result<Option<CatalogDraft>> {
         let Some(cataloguer) = Cataloguer::of(path, entry.mode) else { return Ok(None) };
         if entry.size > cataloguer.limit() {
-            return Ok(Some(FileCatalog::Unread("it is larger than any that is read".to_owned())));
+            return Ok(Some(cataloguer.too_large().into()));
         }
         let memory = FileBody::memory(entry.size);
         // The cataloguer pays for archives within the file.
@@ -214,7 +254,7 @@ impl LayerReader<'_> {
             self.budget.release(memory);
             return Ok(None);
         };
-        let catalog = cataloguer.read(path, body, self.budget);
+        let catalog = cataloguer.read(path, body, self.budget, &mut self.queue);
         self.budget.release(memory);
         Ok(catalog)
     }

@@ -21,6 +21,8 @@ pub enum Ecosystem {
     Node,
     /// Python distributions.
     Python,
+    /// RPM packages.
+    Rpm,
 }
 
 impl Ecosystem {
@@ -35,6 +37,7 @@ impl Ecosystem {
             Self::Java => "java",
             Self::Node => "npm",
             Self::Python => "pypi",
+            Self::Rpm => "rpm",
         }
     }
 }

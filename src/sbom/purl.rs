@@ -21,6 +21,8 @@ pub enum PurlType {
     Oci,
     /// Python distributions.
     Pypi,
+    /// RPM packages.
+    Rpm,
 }
 
 impl PurlType {
@@ -34,6 +36,7 @@ impl PurlType {
             Self::Npm => "npm",
             Self::Oci => "oci",
             Self::Pypi => "pypi",
+            Self::Rpm => "rpm",
         }
     }
 
@@ -42,7 +45,7 @@ impl PurlType {
         match self {
             Self::Apk | Self::Deb | Self::Golang | Self::Oci => name.to_lowercase(),
             Self::Pypi => name.to_lowercase().replace(['_', '.'], "-"),
-            Self::Cargo | Self::Maven | Self::Npm => name.to_owned(),
+            Self::Cargo | Self::Maven | Self::Npm | Self::Rpm => name.to_owned(),
         }
     }
 
@@ -165,6 +168,10 @@ mod tests {
             (
                 purl(PurlType::Oci, "", "App", "sha256:00", &[("repository_url", "localhost:5000/shop/app")]),
                 "pkg:oci/app@sha256%3A00?repository_url=localhost%3A5000%2Fshop%2Fapp",
+            ),
+            (
+                purl(PurlType::Rpm, "redhat", "libX11", "1.7.0-9.el9", &[("arch", "x86_64"), ("epoch", "1")]),
+                "pkg:rpm/redhat/libX11@1.7.0-9.el9?arch=x86_64&epoch=1",
             ),
             (purl(PurlType::Cargo, "", "x", "", &[("arch", "")]), "pkg:cargo/x"),
         ] {

@@ -1,18 +1,20 @@
 //! From layers to documents.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use serde_json::Value;
 
-use super::catalog::{Cataloguer, FileBody, FileCatalog, MAX_MEMORY};
+use super::catalog::{Cataloguer, DigestQueue, FileBody, FileCatalog, MAX_MEMORY};
 use super::document::{ImageSubject, SpecVersion, write};
 use super::inventory::{CataloguedLayer, Inventory};
-use super::layer::LayerCatalog;
+use super::layer::{LayerCatalog, LayerMeans};
 use crate::formats::zip::fixture::{Item, write as zip};
 use crate::layer::{Entry, EntryPath, LayerSpec, Metadata};
 use crate::oci::media_type::LayerCompression;
 use crate::oci::{ConfigFile, Image};
 use crate::runtime::budget::Budget;
+use crate::runtime::workers::Workers;
 use crate::types::digest::Digest;
 
 /// A layer of these files; a path that ends in a slash is a directory.
@@ -33,7 +35,13 @@ fn layer(files: &[(&str, &[u8])]) -> LayerCatalog {
     }
     let tar = tar.into_inner().expect("tar");
     let scratch = tempfile::tempdir().expect("a directory");
-    LayerCatalog::read(&tar[..], LayerCompression::None, scratch.path(), &budget()).expect("read")
+    let (budget, workers) = (budget(), workers());
+    let means = LayerMeans { scratch: scratch.path(), budget: &budget, workers: &workers };
+    LayerCatalog::read(&tar[..], LayerCompression::None, means).expect("read")
+}
+
+fn workers() -> Workers {
+    Workers::new(NonZeroUsize::new(2).expect("two"))
 }
 
 fn budget() -> Budget {
@@ -134,7 +142,9 @@ fn a_planned_layer_tells_what_its_blob_tells() {
     });
     let spec = LayerSpec::new("app", entries.collect()).expect("a layer");
     let scratch = tempfile::tempdir().expect("a directory");
-    let planned = LayerCatalog::of_files(&spec, scratch.path(), &budget()).expect("within the budget");
+    let (budget, workers) = (budget(), workers());
+    let means = LayerMeans { scratch: scratch.path(), budget: &budget, workers: &workers };
+    let planned = LayerCatalog::of_files(&spec, means).expect("within the budget");
     assert_eq!(planned, Some(layer(&files)));
     assert!(planned.is_some_and(|planned| planned.files.len() >= 4));
 }
@@ -151,8 +161,10 @@ fn a_database_of_any_size_is_read_or_is_said_not_to_be() {
     for (count, is_read) in [(10, true), (150_000, false)] {
         let text: String = (0..count).map(stanza).collect();
         let body = FileBody::Memory(text.into_bytes());
-        match cataloguer.read(&path, body, &budget) {
-            Some(FileCatalog::Database(_, packages)) => assert!(is_read && packages.len() == count),
+        let workers = Workers::default();
+        let draft = cataloguer.read(&path, body, &budget, &mut DigestQueue::new(&workers));
+        match draft.map(|draft| draft.catalog) {
+            Some(FileCatalog::Database(_, packages, _)) => assert!(is_read && packages.len() == count),
             Some(FileCatalog::Unread(why)) => assert!(!is_read && why.contains("more packages"), "{why}"),
             other => panic!("{other:?}"),
         }
@@ -211,6 +223,45 @@ fn a_package_of_a_database_lies_in_the_layer_that_installed_it() {
         ]
     );
     assert_eq!(found.components[0].needs.iter().collect::<Vec<_>>(), [&found.components[1].reference]);
+}
+
+#[test]
+fn packages_of_rpm_have_edges_and_the_names_of_their_vendor() {
+    let [database, own_form] = ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db"].map(|path| {
+        let seeds = super::catalog::binary_seeds();
+        seeds.into_iter().find(|(seed, _)| *seed == path).expect("a seed").1
+    });
+    for (path, database) in
+        [("var/lib/rpm/rpmdb.sqlite", &database), ("usr/lib/sysimage/rpm/Packages.db", &own_form)]
+    {
+        let found = inventory(&[
+            layer(&[
+                ("etc/os-release", b"ID=\"rhel\"\nVERSION_ID=\"9.4\"\n"),
+                (path, database),
+                ("var/lib/rpm/rpmdb.sqlite-wal", b""),
+                ("site/app-3.1.dist-info/METADATA", b"Name: App\nVersion: 3.1\n\n"),
+            ]),
+            layer(&[("other", b"")]),
+        ]);
+        let library = "pkg:rpm/redhat/libx@2.0~rc1-3.el9?arch=x86_64&distro=rhel-9.4&epoch=1\
+            &upstream=x-2.0~rc1-3.el9.src.rpm";
+        let tool = "pkg:rpm/redhat/tool@1-1?distro=rhel-9.4";
+        let app = "pkg:rpm/redhat/App@3.1%2Bgit-1.el9?arch=noarch&distro=rhel-9.4";
+        assert_eq!(
+            references(&found),
+            [app, library, tool],
+            "the system's distribution is its package alone"
+        );
+        assert_eq!(found.components[0].needs.iter().collect::<Vec<_>>(), [library, tool]);
+        assert_eq!(found.components[1].version, "1:2.0~rc1-3.el9");
+        assert!(found.unknown.is_empty(), "an empty journal has nothing: {:?}", found.unknown);
+    }
+    let journal = inventory(&[layer(&[("var/lib/rpm/rpmdb.sqlite-wal", b"changes")])]);
+    assert!(
+        journal.unknown[0].why.contains("changes that the database of rpm may lack"),
+        "{:?}",
+        journal.unknown
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::super::error::CommandError;
 use super::super::file::OutputFile;
 use super::super::invocation::{Invocation, Opened};
 use super::images::chosen;
+use crate::runtime::workers::Workers;
 use crate::sbom::{BillOptions, DocumentFormat, bill_of};
 use crate::transport::load::load_image;
 use crate::types::location::Location;
@@ -28,10 +29,12 @@ pub(super) fn run(invocation: &Invocation, args: &SbomArgs) -> Result<(), Comman
     let _lease = store.lease();
     let Opened { source, location } = invocation.image(&args.image)?;
     let image = load_image(&*source, chosen(&*source, args.platform.as_ref())?.as_ref())?.image;
+    let workers = Workers::new(invocation.jobs(None));
     let options = BillOptions {
         repository: repository(&location),
         store: &store,
         planned: BTreeMap::new(),
+        workers: &workers,
         progress: &invocation.progress,
         interrupt: &invocation.interrupt,
     };

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -99,6 +100,42 @@ impl ZipArchive {
         (range.method == Method::Stored).then(|| Self::new(&self.path, stamp, bytes))
     }
 
+    /// Where the bytes of the stored entry `index` lie in `outer`, which this archive is, or is a part of; `None` where it is
+    /// neither, or the entry is compressed or cannot be found.
+    #[must_use]
+    pub fn range_in(&self, outer: &Self, index: usize) -> Option<Range<u64>> {
+        let range = self.compressed_range(index).ok().filter(|range| range.method == Method::Stored)?;
+        let (mut archive, mut start) = (self, range.offset);
+        while let Bytes::Part { of, offset, .. } = &archive.bytes {
+            start += offset;
+            archive = of;
+        }
+        std::ptr::eq(archive, outer).then_some(start..start + range.len)
+    }
+
+    /// Passes the archive's own bytes in `range` to `take`, in pieces.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read_range(&self, range: Range<u64>, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        const PIECE: u64 = 64 << 10;
+        if let Bytes::Memory(bytes) = &self.bytes {
+            let part = (usize::try_from(range.start).ok()).zip(usize::try_from(range.end).ok());
+            let part = part.and_then(|(start, end)| bytes.get(start..end));
+            take(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+            return Ok(());
+        }
+        let mut buffer = vec![0; usize::try_from(PIECE.min(range.end - range.start)).unwrap_or_default()];
+        let mut position = range.start;
+        while position < range.end {
+            let length = usize::try_from((range.end - position).min(PIECE)).unwrap_or_default();
+            self.bytes.read_exact_at(&mut buffer[..length], position)?;
+            take(&buffer[..length]);
+            position += length as u64;
+        }
+        Ok(())
+    }
+
     fn new(path: &Path, stamp: Stamp, bytes: Bytes) -> Result<Self, ZipError> {
         if stamp.size == 0 {
             return Err(ZipError::EmptyFile { path: path.to_owned() });
@@ -177,7 +214,7 @@ impl ZipArchive {
     pub(super) fn append_compressed(
         &self,
         index: usize,
-        part: std::ops::Range<u64>,
+        part: Range<u64>,
         out: &mut Vec<u8>,
     ) -> Result<(), ZipError> {
         let range = self.compressed_range(index)?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,6 +57,33 @@ impl FileBody {
         match self {
             Self::Memory(bytes) => Some(bytes),
             Self::Disk(_) => None,
+        }
+    }
+
+    /// How many bytes it has.
+    ///
+    /// # Errors
+    /// When the status of a large one cannot be read.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+            Self::Disk(file) => Ok(file.metadata()?.len()),
+        }
+    }
+
+    /// Reads the bytes from `offset` on that fill `buffer`.
+    ///
+    /// # Errors
+    /// When it does not have so many, or they cannot be read.
+    pub(super) fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::Memory(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                let part = bytes.get(start..).and_then(|rest| rest.get(..buffer.len()));
+                buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Self::Disk(file) => file.read_exact_at(buffer, offset),
         }
     }
 

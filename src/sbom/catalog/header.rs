@@ -5,7 +5,7 @@ use crate::sbom::package::PackageFacts;
 /// So many names of a list are taken: no package needs or provides more.
 pub(super) const MOST_NAMES: usize = 10_000;
 /// The packages of one database may take so many bytes of memory.
-const MAX_PACKAGES: usize = 48 << 20;
+pub(super) const MAX_PACKAGES: usize = 48 << 20;
 
 /// The packages of a database; `None` where they take more memory than they may.
 pub(super) fn kept(packages: impl Iterator<Item = PackageFacts>) -> Option<Vec<PackageFacts>> {

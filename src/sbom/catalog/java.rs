@@ -5,9 +5,10 @@
 //! a group is never derived from a class or a bundle's name.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::digests::{DigestQueue, HeldFile, PendingDigest};
 use super::file_body::FileBody;
 use super::known_groups;
 use super::text::{licence, word};
@@ -15,7 +16,7 @@ use crate::artifact::JarManifest;
 use crate::formats::zip::{Method, ZipArchive};
 use crate::runtime::budget::{Budget, OverBudget, STEP};
 use crate::sbom::package::{CoordinateEvidence, PackageFacts};
-use crate::types::digest::{Digest, HashingWriter};
+use crate::types::digest::{Digest, Sha256};
 
 /// So deep archives lie in each other: a library in a WAR in an EAR.
 const MAX_DEPTH: usize = 3;
@@ -38,19 +39,26 @@ pub(super) fn is_archive(name: &[u8]) -> bool {
     EXTENSIONS.iter().any(|extension| name[dot + 1..].eq_ignore_ascii_case(extension.as_bytes()))
 }
 
-/// The packages in the archive in `body`, whose file has this name.
+/// The packages in the archive in `body`, whose file has this name, and the digests of them that `queue` will know.
 ///
 /// # Errors
 /// When it costs too much, or cannot be read; the message says why.
-pub(super) fn archive(name: &[u8], body: FileBody, budget: &Budget) -> Result<Vec<PackageFacts>, String> {
-    let digest = body.digest().map_err(|error| error.to_string())?;
+pub(super) fn archive(
+    name: &[u8],
+    body: FileBody,
+    budget: &Budget,
+    queue: &mut DigestQueue<'_>,
+) -> Result<(Vec<PackageFacts>, Vec<PendingDigest>), String> {
+    let size = body.size().map_err(|error| error.to_string())?;
+    let held = queue.hold(FileBody::memory(size));
     // A damaged archive is none that Java loads.
-    let archive = body.into_archive().map_err(|_| "it is no archive that can be read".to_owned())?;
-    let mut reader = JarReader { budget, found: Vec::new() };
-    let jar =
-        OpenJar { archive, name: String::from_utf8_lossy(name).into_owned(), within: String::new(), digest };
+    let outer = body.into_archive().map_err(|_| "it is no archive that can be read".to_owned())?;
+    let mut reader = JarReader { budget, found: Vec::new(), pending: Vec::new(), outer, held, queue };
+    let digest = reader.hashed(0..size);
+    let (archive, name) = (Arc::clone(&reader.outer), String::from_utf8_lossy(name).into_owned());
+    let jar = OpenJar { archive, name, within: String::new(), digest };
     reader.jar(&jar, 1).map_err(|error| error.to_string())?;
-    Ok(reader.found)
+    Ok((reader.found, reader.pending))
 }
 
 /// The artifact that an unpacked `pom.properties` states.
@@ -64,15 +72,30 @@ struct OpenJar {
     name: String,
     /// Where in the outermost archive it is.
     within: String,
-    digest: Digest,
+    digest: JarDigest,
 }
 
-struct JarReader<'b> {
+/// The digest of an open jar.
+#[derive(Clone, Copy)]
+enum JarDigest {
+    /// It is known.
+    Known(Digest),
+    /// The queue will know it under this ticket.
+    Ticket(usize),
+}
+
+struct JarReader<'b, 'w> {
     budget: &'b Budget,
     found: Vec<PackageFacts>,
+    /// The digests that packages lack.
+    pending: Vec<PendingDigest>,
+    /// The archive that all others lie in.
+    outer: Arc<ZipArchive>,
+    held: Arc<HeldFile>,
+    queue: &'b mut DigestQueue<'w>,
 }
 
-impl JarReader<'_> {
+impl JarReader<'_, '_> {
     /// Lists what is in a jar, and returns the number of the jar itself.
     fn jar(&mut self, jar: &OpenJar, depth: usize) -> Result<u32, OverBudget> {
         let entries = jar.archive.entries();
@@ -81,7 +104,13 @@ impl JarReader<'_> {
         self.budget.step(entries.len())?;
         let main = u32::try_from(self.found.len()).unwrap_or(u32::MAX);
         let inside = JarContent::of(&jar.archive, self.budget)?;
-        let own = self.describe(jar, &inside)?;
+        let mut own = self.describe(jar, &inside)?;
+        match jar.digest {
+            JarDigest::Known(digest) => own.digest = Some(digest),
+            JarDigest::Ticket(ticket) => {
+                self.pending.push(PendingDigest { package: self.found.len(), ticket })
+            }
+        }
         self.add(own)?;
         let others: Vec<&Pom> =
             inside.poms.iter().filter(|pom| !pom.is_main(&self.found[main as usize])).collect();
@@ -131,28 +160,47 @@ impl JarReader<'_> {
         Ok(())
     }
 
+    /// The digest of a part of the outermost archive.
+    fn hashed(&mut self, range: Range<u64>) -> JarDigest {
+        let (outer, held) = (Arc::clone(&self.outer), Arc::clone(&self.held));
+        JarDigest::Ticket(self.queue.add(range.end - range.start, move || {
+            let _held = held;
+            let mut hasher = Sha256::new();
+            outer.read_range(range, |piece| hasher.update(piece))?;
+            Ok(hasher.finish())
+        }))
+    }
+
     /// The archive that is an entry of another one; `None` where it cannot be read.
-    fn open(&self, jar: &OpenJar, index: usize) -> Result<Option<OpenJar>, OverBudget> {
+    fn open(&mut self, jar: &OpenJar, index: usize) -> Result<Option<OpenJar>, OverBudget> {
         let entry = &jar.archive.entries()[index];
         self.budget.step(usize::try_from(entry.size / STEP).unwrap_or(usize::MAX))?;
         let path = String::from_utf8_lossy(&entry.name).into_owned();
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         let opened = if entry.method == Method::Stored {
-            let mut hasher = HashingWriter::new(io::sink());
-            // Writing to a sink does not fail.
-            let read = jar.archive.read_compressed(index, |piece| drop(hasher.write_all(piece)));
-            read.ok().and_then(|()| Some((jar.archive.within(index)?.ok()?, hasher.finish().1)))
+            let archive = jar.archive.within(index).and_then(Result::ok);
+            archive.and_then(|archive| Some((archive, self.digest_of_stored(jar, index)?)))
         } else if entry.size > MAX_INFLATED {
             None
         } else {
             jar.archive.read(index, MAX_INFLATED).ok().and_then(|bytes| {
                 let digest = Digest::of(&bytes);
-                Some((ZipArchive::from_bytes(jar.archive.path(), bytes).ok()?, digest))
+                Some((ZipArchive::from_bytes(jar.archive.path(), bytes).ok()?, JarDigest::Known(digest)))
             })
         };
         let Some((archive, digest)) = opened else { return Ok(None) };
         self.budget.keep(usize::try_from(entry.size).unwrap_or(usize::MAX))?;
         Ok(Some(OpenJar { archive: Arc::new(archive), name, within: join(&jar.within, &path), digest }))
+    }
+
+    /// The digest of an entry that is not compressed; `None` where it cannot be read.
+    fn digest_of_stored(&mut self, jar: &OpenJar, index: usize) -> Option<JarDigest> {
+        if let Some(range) = jar.archive.range_in(&self.outer, index) {
+            return Some(self.hashed(range));
+        }
+        let mut hasher = Sha256::new();
+        jar.archive.read_compressed(index, |piece| hasher.update(piece)).ok()?;
+        Some(JarDigest::Known(hasher.finish()))
     }
 
     /// The package that the jar is itself.
@@ -173,7 +221,6 @@ impl JarReader<'_> {
         };
         facts.licences = stated(&["Bundle-License"]).map(bundle_licences).unwrap_or_default();
         facts.within.clone_from(&jar.within);
-        facts.digest = Some(jar.digest);
         Ok(facts)
     }
 }
@@ -350,8 +397,12 @@ fn join(within: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::digests::CatalogDraft;
+    use super::super::file_catalog::FileCatalog;
     use super::*;
     use crate::formats::zip::fixture::{Item, write};
+    use crate::runtime::workers::Workers;
+    use crate::sbom::package::Ecosystem;
 
     fn pom_item(group: &str, name: &str, version: &str) -> Item {
         let path = format!("META-INF/maven/{group}/{name}/pom.properties");
@@ -359,9 +410,22 @@ mod tests {
         Item::stored(path.as_bytes(), text.as_bytes())
     }
 
+    /// The packages in an archive, with their digests.
+    fn read(name: &[u8], bytes: Vec<u8>, budget: &Budget) -> Result<Vec<PackageFacts>, String> {
+        let workers = Workers::default();
+        let mut queue = DigestQueue::new(&workers);
+        let (packages, pending) = archive(name, FileBody::Memory(bytes), budget, &mut queue)?;
+        let catalog = FileCatalog::Packages(Ecosystem::Java, packages);
+        let digests = queue.finish().expect("digests");
+        match (CatalogDraft { catalog, pending }).complete(&digests) {
+            FileCatalog::Packages(_, packages) => Ok(packages),
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn found(name: &str, items: &[Item]) -> Vec<PackageFacts> {
         let budget = Budget::new("the layer", 64 << 20, 1 << 20);
-        archive(name.as_bytes(), FileBody::Memory(write(items)), &budget).expect("read")
+        read(name.as_bytes(), write(items), &budget).expect("read")
     }
 
     fn shown(facts: &PackageFacts) -> String {
@@ -455,7 +519,7 @@ mod tests {
         assert_eq!(unread.len(), 2, "{unread:?}");
         let budget = Budget::new("the layer", 1000, 1 << 20);
         let many: Vec<Item> = (0..100).map(|n| Item::stored(format!("f{n}").as_bytes(), b"")).collect();
-        archive(b"a.jar", FileBody::Memory(write(&many)), &budget).expect_err("too large");
-        archive(b"a.jar", FileBody::Memory(b"text".to_vec()), &budget).expect_err("no archive");
+        read(b"a.jar", write(&many), &budget).expect_err("too large");
+        read(b"a.jar", b"text".to_vec(), &budget).expect_err("no archive");
     }
 }

@@ -4,8 +4,10 @@
 
 mod alpine;
 mod debian;
+mod digests;
 mod elf;
 mod file_body;
+mod file_catalog;
 mod go;
 mod header;
 mod java;
@@ -13,15 +15,18 @@ mod known_groups;
 mod node;
 mod os_release;
 mod python;
+mod rpm;
 mod rust;
 #[cfg(any(test, feature = "testing"))]
 mod seeds;
 mod table;
 mod text;
 
+pub use digests::{CatalogDraft, DigestQueue};
 pub use file_body::{FileBody, MAX_MEMORY};
+pub use file_catalog::{CataloguedFile, FileCatalog, PackageDatabase};
 pub use os_release::OsRelease;
 pub use python::normal as normal_python_name;
 #[cfg(any(test, feature = "testing"))]
 pub use seeds::binary_seeds;
-pub use table::{CataloguedFile, Cataloguer, FileCatalog, PackageDatabase};
+pub use table::Cataloguer;

@@ -1,9 +1,9 @@
 //! Small binary files to begin with.
 
-use super::{elf, go, rust};
+use super::{elf, go, rpm, rust};
 use crate::formats::zip::fixture::{Item, write};
 
-/// A jar in a WAR, and programs of Go and Rust.
+/// A jar in a WAR, databases of rpm, and programs of Go and Rust.
 #[must_use]
 pub fn binary_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let pom = Item::stored(b"META-INF/maven/g/a/pom.properties", b"groupId=g\nartifactId=a\nversion=1\n");
@@ -18,6 +18,8 @@ pub fn binary_seeds() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("a-1.jar", jar.clone()),
         ("a.war", write(&[Item::stored(b"WEB-INF/lib/a-1.jar", &jar)])),
+        ("var/lib/rpm/rpmdb.sqlite", rpm::fixture::sqlite(&rpm::fixture::headers())),
+        ("usr/lib/sysimage/rpm/Packages.db", rpm::fixture::ndb(&rpm::fixture::headers())),
         ("usr/bin/a", elf::fixture::elf(go::SECTION, &modules)),
         ("usr/bin/b", elf::fixture::elf(rust::SECTION, &rust::fixture::section(list))),
     ]

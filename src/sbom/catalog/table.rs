@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
+use super::digests::{CatalogDraft, DigestQueue, PendingDigest};
 use super::elf::{self, ProgramPackages};
 use super::file_body::{FileBody, MAX_MEMORY};
+use super::file_catalog::{FileCatalog, PackageDatabase};
 use super::os_release::OsRelease;
-use super::{alpine, debian, java, node, python};
+use super::{alpine, debian, java, node, python, rpm};
 use crate::formats::elf::{ELF_MAGIC, is_library_name};
 use crate::layer::EntryPath;
 use crate::runtime::budget::Budget;
@@ -21,6 +21,12 @@ const MAX_DATABASE: u64 = MAX_MEMORY;
 const TOO_MANY: &str = "it tells of more packages than are kept";
 /// The largest archive or program that is read.
 const MAX_BINARY: u64 = 2 << 30;
+
+/// Where databases of rpm lie.
+const RPM_DIRECTORIES: [&[u8]; 3] = [b"var/lib/rpm", b"usr/lib/sysimage/rpm", b"usr/share/rpm"];
+/// Their names, and those of the changes that SQLite has not put into them yet.
+const RPM_DATABASES: [&[u8]; 3] = [b"rpmdb.sqlite", b"Packages.db", b"Packages"];
+const RPM_JOURNALS: [&[u8]; 2] = [b"rpmdb.sqlite-wal", b"rpmdb.sqlite-journal"];
 
 /// The reader of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,45 +55,10 @@ pub enum Cataloguer {
     System,
     /// A database of rpm.
     Rpm,
+    /// Changes of a database of rpm that are not in it yet.
+    RpmJournal,
     /// ELF files.
     Program,
-}
-
-/// A database of packages: the uppermost layer that has it has all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum PackageDatabase {
-    /// dpkg's.
-    Dpkg,
-    /// apk's.
-    Apk,
-}
-
-/// The statements of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FileCatalog {
-    /// Packages that the file is or has.
-    Packages(Ecosystem, Vec<PackageFacts>),
-    /// Packages that are installed elsewhere in the image.
-    Database(PackageDatabase, Vec<PackageFacts>),
-    /// The operating system.
-    System(OsRelease),
-    /// Files that belong to a package of the operating system.
-    Owned(Vec<EntryPath>),
-    /// Licences of a package of the operating system.
-    Licences(Vec<String>),
-    /// A document about the package beside it.
-    Attached,
-    /// It has packages that are not known, and why.
-    Unread(String),
-}
-
-/// A file that tells something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CataloguedFile {
-    /// Where it is.
-    pub path: EntryPath,
-    /// Its statements.
-    pub catalog: FileCatalog,
 }
 
 impl Cataloguer {
@@ -99,11 +70,8 @@ impl Cataloguer {
             b"var/lib/dpkg/status" => Self::Dpkg,
             b"lib/apk/db/installed" | b"usr/lib/apk/db/installed" => Self::Apk,
             b"etc/os-release" | b"usr/lib/os-release" => Self::System,
-            b"var/lib/rpm/rpmdb.sqlite"
-            | b"var/lib/rpm/Packages"
-            | b"var/lib/rpm/Packages.db"
-            | b"usr/lib/sysimage/rpm/rpmdb.sqlite"
-            | b"usr/lib/sysimage/rpm/Packages.db" => Self::Rpm,
+            _ if RPM_DIRECTORIES.contains(&directory) && RPM_DATABASES.contains(&name) => Self::Rpm,
+            _ if RPM_DIRECTORIES.contains(&directory) && RPM_JOURNALS.contains(&name) => Self::RpmJournal,
             _ if directory == b"var/lib/dpkg/status.d" && !name.ends_with(b".md5sums") => Self::DpkgPart,
             _ if directory == b"var/lib/dpkg/info" && name.ends_with(b".list") => Self::DpkgFiles,
             _ if name == b"copyright" && is_in_doc(directory) => Self::Copyright,
@@ -132,17 +100,30 @@ impl Cataloguer {
     pub const fn limit(self) -> u64 {
         match self {
             Self::Dpkg | Self::Apk => MAX_DATABASE,
-            Self::Archive | Self::Program => MAX_BINARY,
+            Self::Archive | Self::Program | Self::Rpm => MAX_BINARY,
+            // An empty one says that the database has all.
+            Self::RpmJournal => 0,
             // It is not read.
-            Self::PythonSbom | Self::Rpm => u64::MAX,
+            Self::PythonSbom => u64::MAX,
             _ => MAX_TEXT,
         }
+    }
+
+    /// The statements of a file that is larger than that.
+    #[must_use]
+    pub fn too_large(self) -> FileCatalog {
+        FileCatalog::Unread(match self {
+            Self::RpmJournal => {
+                "it has changes that the database of rpm may lack, and is not read".to_owned()
+            }
+            _ => "it is larger than any that is read".to_owned(),
+        })
     }
 
     /// Whether it reads the file's content at all.
     #[must_use]
     pub const fn reads(self) -> bool {
-        !matches!(self, Self::PythonSbom | Self::Rpm)
+        !matches!(self, Self::PythonSbom | Self::RpmJournal)
     }
 
     /// Whether a file that begins like this can be of its kind.
@@ -151,61 +132,83 @@ impl Cataloguer {
         self != Self::Program || start.starts_with(ELF_MAGIC)
     }
 
-    /// The statements of the file at `path`; `None` where it makes none.
+    /// The statements of the file at `path`, whose digests `queue` computes; `None` where it makes none.
     #[must_use]
-    pub fn read(self, path: &EntryPath, body: FileBody, budget: &Budget) -> Option<FileCatalog> {
+    pub fn read(
+        self,
+        path: &EntryPath,
+        body: FileBody,
+        budget: &Budget,
+        queue: &mut DigestQueue<'_>,
+    ) -> Option<CatalogDraft> {
+        match self {
+            Self::Archive => Some(match java::archive(path.file_name(), body, budget, queue) {
+                Ok((packages, pending)) => {
+                    CatalogDraft { catalog: FileCatalog::Packages(Ecosystem::Java, packages), pending }
+                }
+                Err(why) => FileCatalog::Unread(why).into(),
+            }),
+            Self::Program => program(body, queue),
+            _ => self.read_text(&body, budget).map(CatalogDraft::from),
+        }
+    }
+
+    /// The statements of a file that has no digest of its own.
+    fn read_text(self, body: &FileBody, budget: &Budget) -> Option<FileCatalog> {
         let one =
             |ecosystem, facts: Option<PackageFacts>| Some(FileCatalog::Packages(ecosystem, vec![facts?]));
         match self {
-            Self::Archive => Some(match java::archive(path.file_name(), body, budget) {
-                Ok(packages) => FileCatalog::Packages(Ecosystem::Java, packages),
-                Err(why) => FileCatalog::Unread(why),
-            }),
+            Self::Archive | Self::Program => None,
             Self::Pom => one(Ecosystem::Java, java::pom(body.bytes().unwrap_or_default())),
             Self::Node => one(Ecosystem::Node, node::package(body.bytes().unwrap_or_default())),
-            Self::Python => one(Ecosystem::Python, python::distribution(&text(&body))),
+            Self::Python => one(Ecosystem::Python, python::distribution(&text(body))),
             Self::PythonSbom => Some(FileCatalog::Attached),
-            Self::Dpkg => Some(database(PackageDatabase::Dpkg, debian::packages(&text(&body)))),
-            Self::DpkgPart => Some(match debian::packages(&text(&body)) {
+            Self::Dpkg => Some(database(PackageDatabase::Dpkg, debian::packages(&text(body)))),
+            Self::DpkgPart => Some(match debian::packages(&text(body)) {
                 Some(packages) => FileCatalog::Packages(Ecosystem::Debian, packages),
                 None => FileCatalog::Unread(TOO_MANY.to_owned()),
             }),
             Self::DpkgFiles => {
-                let is_read =
-                    |path: &EntryPath| Self::of_application(path, 0).is_some_and(|by| by != Self::Program);
-                let owned = debian::owned(body.bytes().unwrap_or_default(), is_read);
+                let owned = debian::owned(body.bytes().unwrap_or_default(), is_read_of_system);
                 (!owned.is_empty()).then_some(FileCatalog::Owned(owned))
             }
             Self::Copyright => {
-                let licences = debian::licences(&text(&body));
+                let licences = debian::licences(&text(body));
                 (!licences.is_empty()).then_some(FileCatalog::Licences(licences))
             }
-            Self::Apk => Some(database(PackageDatabase::Apk, alpine::packages(&text(&body)))),
-            Self::System => OsRelease::parse(&text(&body)).map(FileCatalog::System),
-            Self::Rpm => Some(FileCatalog::Unread(
-                "it is a database of rpm, which is not read: its packages are unknown".to_owned(),
-            )),
-            Self::Program => {
-                let program = elf::program(&body);
-                let with_digest = |mut packages: Vec<PackageFacts>| {
-                    if let Some(main) = packages.first_mut() {
-                        main.digest = body.digest().ok();
-                    }
-                    packages
-                };
-                match program {
-                    ProgramPackages::Go(packages) => {
-                        Some(FileCatalog::Packages(Ecosystem::Go, with_digest(packages)))
-                    }
-                    ProgramPackages::Rust(packages) => {
-                        Some(FileCatalog::Packages(Ecosystem::Cargo, packages))
-                    }
-                    ProgramPackages::Unread(why) => Some(FileCatalog::Unread(why.to_owned())),
-                    ProgramPackages::Nothing => None,
-                }
-            }
+            Self::Apk => Some(database(PackageDatabase::Apk, alpine::packages(&text(body)))),
+            Self::System => OsRelease::parse(&text(body)).map(FileCatalog::System),
+            Self::Rpm => Some(match rpm::database(body, is_read_of_system, budget) {
+                Ok(found) => FileCatalog::Database(PackageDatabase::Rpm, found.packages, found.owned),
+                Err(why) => FileCatalog::Unread(why.to_string()),
+            }),
+            Self::RpmJournal => None,
         }
     }
+}
+
+/// The packages that a program is linked with; its digest is that of the first one of Go.
+fn program(body: FileBody, queue: &mut DigestQueue<'_>) -> Option<CatalogDraft> {
+    match elf::program(&body) {
+        ProgramPackages::Go(packages) => {
+            let size = body.size().unwrap_or_default();
+            let held = queue.hold(FileBody::memory(size));
+            let ticket = queue.add(size, move || {
+                let _held = held;
+                body.digest()
+            });
+            let pending = vec![PendingDigest { package: 0, ticket }];
+            Some(CatalogDraft { catalog: FileCatalog::Packages(Ecosystem::Go, packages), pending })
+        }
+        ProgramPackages::Rust(packages) => Some(FileCatalog::Packages(Ecosystem::Cargo, packages).into()),
+        ProgramPackages::Unread(why) => Some(FileCatalog::Unread(why.to_owned()).into()),
+        ProgramPackages::Nothing => None,
+    }
+}
+
+/// Whether a file of a system's package is one that a cataloguer reads for its name.
+fn is_read_of_system(path: &EntryPath) -> bool {
+    Cataloguer::of_application(path, 0).is_some_and(|by| by != Cataloguer::Program)
 }
 
 /// The text of a file that is small.
@@ -216,24 +219,8 @@ fn text(body: &FileBody) -> Cow<'_, str> {
 fn database(kind: PackageDatabase, packages: Option<Vec<PackageFacts>>) -> FileCatalog {
     packages.map_or_else(
         || FileCatalog::Unread(TOO_MANY.to_owned()),
-        |packages| FileCatalog::Database(kind, packages),
+        |packages| FileCatalog::Database(kind, packages, Vec::new()),
     )
-}
-
-impl FileCatalog {
-    /// About how many bytes of memory it takes.
-    #[must_use]
-    pub fn cost(&self) -> usize {
-        match self {
-            Self::Packages(_, packages) | Self::Database(_, packages) => {
-                packages.iter().map(PackageFacts::cost).sum()
-            }
-            Self::Owned(paths) => paths.iter().map(|path| 32 + path.as_bytes().len()).sum(),
-            Self::Licences(licences) => licences.iter().map(|licence| 32 + licence.len()).sum(),
-            Self::System(_) | Self::Attached => 256,
-            Self::Unread(why) => why.len(),
-        }
-    }
 }
 
 /// Whether a directory is `usr/share/doc/PACKAGE`.
@@ -257,6 +244,9 @@ mod tests {
             ("lib/apk/db/installed", 0o644, Some(Cataloguer::Apk)),
             ("usr/lib/os-release", 0o644, Some(Cataloguer::System)),
             ("var/lib/rpm/rpmdb.sqlite", 0o644, Some(Cataloguer::Rpm)),
+            ("usr/lib/sysimage/rpm/Packages.db", 0o644, Some(Cataloguer::Rpm)),
+            ("usr/share/rpm/rpmdb.sqlite-wal", 0o644, Some(Cataloguer::RpmJournal)),
+            ("srv/rpmdb.sqlite", 0o644, None),
             ("srv/app.WAR", 0o644, Some(Cataloguer::Archive)),
             ("srv/META-INF/maven/a/b/pom.properties", 0o644, Some(Cataloguer::Pom)),
             ("app/node_modules/a/package.json", 0o644, Some(Cataloguer::Node)),

@@ -187,3 +187,135 @@ fn documents_are_valid_and_list_what_another_program_lists() {
         assert!(more.len() <= judged.ours, "{}: only `pack` lists {more:#?}", judged.name);
     }
 }
+
+/// The components of rpm in a document, as `NAME VERSION ARCHITECTURE` with the epoch before the version.
+fn rpm_packages(bom: &Value) -> BTreeSet<String> {
+    let components = bom["components"].as_array().into_iter().flatten();
+    let packages =
+        components.filter(|it| it["purl"].as_str().is_some_and(|purl| purl.starts_with("pkg:rpm/")));
+    packages
+        .map(|it| {
+            let purl = it["purl"].as_str().unwrap_or_default();
+            let architecture = purl.split(['?', '&']).find_map(|part| part.strip_prefix("arch="));
+            let text = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
+            let version = text("version");
+            let version = if version.contains(':') { version } else { format!("0:{version}") };
+            format!("{} {version} {}", text("name"), architecture.unwrap_or_default())
+        })
+        .collect()
+}
+
+/// rpm itself made the database, and says what is in it.
+#[test]
+fn packages_of_rpm_are_those_that_rpm_lists() {
+    let Some(inputs) = inputs(&["rpm"]) else { return };
+    let directory = scratch();
+    let pack = Pack::new(&directory.path().join("home"));
+    let layout = image_of(&pack, directory.path(), &inputs.join("rpm/root"));
+    let bom: Value = serde_json::from_str(&pack.ok(&["sbom", &layout])).expect("JSON");
+    let read = |name: &str| std::fs::read_to_string(inputs.join("rpm").join(name)).expect("read");
+    let expected: BTreeSet<String> = read("packages")
+        .lines()
+        .map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            format!("{} {}:{} {}", words[0], words[1], words[2], words[3])
+        })
+        .collect();
+    assert_eq!(rpm_packages(&bom), expected);
+    let all: BTreeSet<String> = purls(&bom);
+    assert_eq!(all.len(), expected.len(), "the Python distribution is its package alone: {all:?}");
+    let name = |reference: &Value| {
+        let purl = plain(reference.as_str().unwrap_or_default());
+        purl.trim_start_matches("pkg:rpm/redhat/").split('@').next().unwrap_or_default().to_owned()
+    };
+    let dependencies = bom["dependencies"].as_array().expect("edges").iter();
+    let needs: BTreeSet<String> = dependencies
+        .filter(|edge| edge["ref"].as_str().is_some_and(|from| from.starts_with("pkg:rpm/")))
+        .flat_map(|edge| edge["dependsOn"].as_array().into_iter().flatten().map(move |to| (edge, to)))
+        .map(|(edge, to)| format!("{} {}", name(&edge["ref"]), name(to)))
+        .collect();
+    assert_eq!(needs, read("needs").lines().map(str::to_owned).collect());
+}
+
+/// Systems whose databases are read, and one whose database has the form that is not.
+const RPM_SYSTEMS: [(&str, &str); 6] = [
+    ("cbl-mariner-2.0", "rpmdb.sqlite"),
+    ("fedora35", "rpmdb.sqlite"),
+    ("oraclelinux-9", "rpmdb.sqlite"),
+    ("rockylinux-9", "rpmdb.sqlite"),
+    ("sle15-bci", "Packages.db"),
+    ("centos7-plain", "Packages"),
+];
+
+#[test]
+fn databases_of_rpm_of_real_systems_tell_what_another_program_reads() {
+    let (Some(_), Some(systems), Some(judges)) = (inputs(&[]), peer("rpm-databases"), peer("sbom/python"))
+    else {
+        return;
+    };
+    for (system, file) in RPM_SYSTEMS {
+        let directory = scratch();
+        let pack = Pack::new(&directory.path().join("home"));
+        let tree = directory.path().join("tree");
+        std::fs::create_dir_all(tree.join("var/lib/rpm")).expect("made");
+        std::fs::create_dir_all(tree.join("etc")).expect("made");
+        std::fs::copy(systems.join(system).join(file), tree.join("var/lib/rpm").join(file)).expect("copied");
+        std::fs::write(tree.join("etc/os-release"), "ID=\"rhel\"\nVERSION_ID=\"9.4\"\n").expect("written");
+        let layout = image_of(&pack, directory.path(), &tree);
+        let bom: Value = serde_json::from_str(&pack.ok(&["sbom", &layout])).expect("JSON");
+        let ours = purls(&bom);
+        if file == "Packages" {
+            assert!(
+                ours.is_empty() && bom.to_string().contains("Berkeley DB"),
+                "{system}: it is said to be unknown"
+            );
+            continue;
+        }
+        let place = format!("oci-dir:{}", directory.path().join("out").display());
+        let mut syft = Command::new(judges.join("bin/syft"));
+        syft.env("PYTHONPATH", &judges).env("SYFT_CHECK_FOR_APP_UPDATE", "false");
+        let said = run(syft.args(["-q", &place, "-o", "cyclonedx-json"]));
+        let mut theirs = purls(&serde_json::from_str(&said).expect("JSON"));
+        theirs.retain(|purl| !purl.contains("/gpg-pubkey@"));
+        say(&format!("{system:16} {} packages", ours.len()));
+        assert!(ours.len() > 30, "{system}: {} packages", ours.len());
+        assert_eq!(ours, theirs, "{system}");
+    }
+}
+
+/// A scanner takes each package of the document for one that it would look up.
+#[test]
+fn a_scanner_reads_the_packages_of_a_document() {
+    let (Some(inputs), Some(trivy)) = (inputs(&["base", "rpm"]), peer("trivy/trivy")) else { return };
+    for (tree, kinds) in
+        [("base/debian", &["deb"][..]), ("rpm/root", &["rpm"]), ("quarkus/fast-jar", &["maven"])]
+    {
+        if !inputs.join(tree).exists() {
+            say(&format!("not run: `{tree}` is missing"));
+            continue;
+        }
+        let directory = scratch();
+        let pack = Pack::new(&directory.path().join("home"));
+        let layout = image_of(&pack, directory.path(), &inputs.join(tree));
+        for format in ["cyclonedx", "spdx"] {
+            let path = directory.path().join(format).display().to_string();
+            pack.ok(&["sbom", &layout, "--format", format, "-o", &path]);
+            let mut scanner = Command::new(&trivy);
+            scanner.env("HOME", directory.path()).args(["sbom", "-q", "--offline-scan", "--skip-db-update"]);
+            scanner.args(["--skip-java-db-update", "--scanners", "license"]);
+            let said = run(scanner.args(["--list-all-pkgs", "--format", "json", &path]));
+            let report: Value = serde_json::from_str(&said).expect("JSON");
+            let results = report["Results"].as_array().into_iter().flatten();
+            let packages = results.flat_map(|result| result["Packages"].as_array().into_iter().flatten());
+            let read: BTreeSet<String> =
+                packages.filter_map(|it| it["Identifier"]["PURL"].as_str()).map(plain).collect();
+            let bom: Value = serde_json::from_str(&pack.ok(&["sbom", &layout])).expect("JSON");
+            let is_of_kind =
+                |purl: &String| kinds.iter().any(|kind| purl.starts_with(&format!("pkg:{kind}/")));
+            let ours: BTreeSet<String> = purls(&bom).into_iter().filter(is_of_kind).collect();
+            say(&format!("{tree:18} {format:10} {} of {} packages", read.len(), ours.len()));
+            let missing: Vec<&String> = ours.difference(&read).collect();
+            assert!(missing.is_empty(), "{tree}, {format}: the scanner does not list {missing:?}");
+        }
+    }
+}
