@@ -62,7 +62,7 @@ pub enum SqliteValue<'a> {
 }
 
 /// Reads exactly as many bytes as the buffer takes, from an offset on.
-type ReadAt<'a> = dyn Fn(u64, &mut [u8]) -> io::Result<()> + 'a;
+pub type ReadAt<'a> = dyn Fn(u64, &mut [u8]) -> io::Result<()> + 'a;
 
 /// An open database.
 pub struct SqliteFile<'a> {

@@ -72,12 +72,12 @@ struct OpenJar {
     name: String,
     /// Where in the outermost archive it is.
     within: String,
-    digest: JarDigest,
+    digest: OpenJarDigest,
 }
 
 /// The digest of an open jar.
 #[derive(Clone, Copy)]
-enum JarDigest {
+enum OpenJarDigest {
     /// It is known.
     Known(Digest),
     /// The queue will know it under this ticket.
@@ -106,8 +106,8 @@ impl JarReader<'_, '_> {
         let inside = JarContent::of(&jar.archive, self.budget)?;
         let mut own = self.describe(jar, &inside)?;
         match jar.digest {
-            JarDigest::Known(digest) => own.digest = Some(digest),
-            JarDigest::Ticket(ticket) => {
+            OpenJarDigest::Known(digest) => own.digest = Some(digest),
+            OpenJarDigest::Ticket(ticket) => {
                 self.pending.push(PendingDigest { package: self.found.len(), ticket })
             }
         }
@@ -161,9 +161,9 @@ impl JarReader<'_, '_> {
     }
 
     /// The digest of a part of the outermost archive.
-    fn hashed(&mut self, range: Range<u64>) -> JarDigest {
+    fn hashed(&mut self, range: Range<u64>) -> OpenJarDigest {
         let (outer, held) = (Arc::clone(&self.outer), Arc::clone(&self.held));
-        JarDigest::Ticket(self.queue.add(range.end - range.start, move || {
+        OpenJarDigest::Ticket(self.queue.add(range.end - range.start, move || {
             let _held = held;
             let mut hasher = Sha256::new();
             outer.read_range(range, |piece| hasher.update(piece))?;
@@ -185,7 +185,7 @@ impl JarReader<'_, '_> {
         } else {
             jar.archive.read(index, MAX_INFLATED).ok().and_then(|bytes| {
                 let digest = Digest::of(&bytes);
-                Some((ZipArchive::from_bytes(jar.archive.path(), bytes).ok()?, JarDigest::Known(digest)))
+                Some((ZipArchive::from_bytes(jar.archive.path(), bytes).ok()?, OpenJarDigest::Known(digest)))
             })
         };
         let Some((archive, digest)) = opened else { return Ok(None) };
@@ -194,13 +194,13 @@ impl JarReader<'_, '_> {
     }
 
     /// The digest of an entry that is not compressed; `None` where it cannot be read.
-    fn digest_of_stored(&mut self, jar: &OpenJar, index: usize) -> Option<JarDigest> {
+    fn digest_of_stored(&mut self, jar: &OpenJar, index: usize) -> Option<OpenJarDigest> {
         if let Some(range) = jar.archive.range_in(&self.outer, index) {
             return Some(self.hashed(range));
         }
         let mut hasher = Sha256::new();
         jar.archive.read_compressed(index, |piece| hasher.update(piece)).ok()?;
-        Some(JarDigest::Known(hasher.finish()))
+        Some(OpenJarDigest::Known(hasher.finish()))
     }
 
     /// The package that the jar is itself.

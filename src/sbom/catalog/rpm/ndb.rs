@@ -1,8 +1,7 @@
 //! The headers in a database of rpm's own form (ndb, `Packages.db`): pages of slots, and the blobs that they name.
 
-use std::io;
-
 use super::error::RpmDatabaseError;
+use crate::formats::sqlite::ReadAt;
 use crate::runtime::budget::{Budget, STEP};
 
 /// The first bytes.
@@ -17,9 +16,6 @@ const HEADER_SLOTS: usize = 2;
 /// Blobs begin at multiples of this, and have a head of as many bytes and a tail.
 const BLOCK: usize = 16;
 const TAIL: usize = 12;
-
-/// Reads exactly as many bytes as the buffer takes, from an offset on.
-type ReadAt<'a> = dyn Fn(u64, &mut [u8]) -> io::Result<()> + 'a;
 
 /// Passes each header in the database of `size` bytes to `take`.
 ///
