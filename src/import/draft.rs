@@ -4,10 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::remark::{Remark, Weight};
+use crate::types::shown::one_line;
+
+/// A build file, and what to know about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// The build file.
+    pub draft: BuildFileDraft,
+    /// In the order of their lines.
+    pub remarks: Vec<Remark>,
+}
 
 /// The content of a new `build.toml`. Paths on disk are relative to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildFileDraft {
+    /// The repository that the description names, if it does.
+    pub name: Option<String>,
+    /// The tags that it names.
+    pub tags: Vec<String>,
     /// The base, if it is known.
     pub base: Option<String>,
     /// The platforms, if not all that there are.
@@ -27,6 +41,10 @@ pub struct BuildFileDraft {
 pub struct DraftApp {
     /// Where it is on disk.
     pub path: String,
+    /// Where it is for each platform, instead, if there are several.
+    pub paths: Vec<String>,
+    /// The commands that make it.
+    pub commands: Vec<String>,
     /// Its kind, where it must not be detected.
     pub kind: Option<&'static str>,
     /// Where it goes, if not to the usual place.
@@ -50,6 +68,8 @@ pub struct DraftLayer {
     pub directories: Vec<(String, Option<String>, Option<String>)>,
     /// Links that are made.
     pub links: Vec<DraftLink>,
+    /// Modes of some of its paths.
+    pub modes: Vec<(String, String)>,
 }
 
 /// Files that are copied.
@@ -166,6 +186,23 @@ fn plain_template(text: &str) -> String {
 }
 
 impl BuildFileDraft {
+    /// Puts the number of a group in its place wherever it is an owner; whether it was one.
+    pub(super) fn number_group(&mut self, name: &str, number: u32) -> bool {
+        let apps = self.apps.iter_mut().map(|app| &mut app.owner);
+        let of_layers = self.layers.iter_mut().flat_map(|layer| {
+            let files = layer.files.iter_mut().map(|files| &mut files.owner);
+            files.chain(layer.directories.iter_mut().map(|(_, owner, _)| owner))
+        });
+        let mut is_one = false;
+        for owner in apps.chain(of_layers).chain([&mut self.config.user]).flatten() {
+            if let Some(user) = owner.strip_suffix(name).and_then(|user| user.strip_suffix(':')) {
+                *owner = format!("{user}:{number}");
+                is_one = true;
+            }
+        }
+        is_one
+    }
+
     /// The text of the file, for the image `name`, with the remarks as comments at its beginning.
     #[must_use]
     pub fn render(&self, name: &str, remarks: &[Remark]) -> String {
@@ -185,6 +222,10 @@ impl BuildFileDraft {
         match &self.base {
             Some(base) => _ = writeln!(text, "base = {}", quoted(base)),
             None => text.push_str("# base = \"…\"\n"),
+        }
+        if !self.tags.is_empty() {
+            let tags: Vec<String> = self.tags.iter().map(|tag| plain_template(tag)).collect();
+            let _ = writeln!(text, "tags = [{}]", tags.join(", "));
         }
         if !self.platforms.is_empty() {
             let _ = writeln!(text, "platforms = {}", list(&self.platforms));
@@ -218,8 +259,14 @@ fn key(text: &mut String, key: &str, value: Option<String>) {
 
 impl DraftApp {
     fn render(&self, several: bool, text: &mut String) {
-        let _ =
-            writeln!(text, "\n{}\npath = {}", if several { "[[app]]" } else { "[app]" }, quoted(&self.path));
+        let _ = writeln!(text, "\n{}", if several { "[[app]]" } else { "[app]" });
+        for command in &self.commands {
+            let _ = writeln!(text, "# `{}` makes the artifact.", one_line(command));
+        }
+        match &self.paths[..] {
+            [] => _ = writeln!(text, "path = {}", quoted(&self.path)),
+            paths => _ = writeln!(text, "path = {}", list(paths)),
+        }
         key(text, "kind", self.kind.map(quoted));
         key(text, "root", self.root.as_deref().map(quoted));
         key(text, "owner", self.owner.as_deref().map(quoted));
@@ -246,6 +293,11 @@ impl DraftLayer {
         rows(text, "files", files);
         rows(text, "directories", directories);
         rows(text, "links", links);
+        let modes = self
+            .modes
+            .iter()
+            .map(|(path, mode)| table([("path", quoted(path).as_str()), ("mode", quoted(mode).as_str())]));
+        rows(text, "permissions", modes);
     }
 }
 

@@ -34,7 +34,7 @@ pub enum ImportError {
         /// The line that would end it.
         end: String,
     },
-    /// More of something than a Dockerfile of a person has.
+    /// More of something than a person writes.
     #[error("line {line}: the {what} are more than {most}, the most that is taken over")]
     TooMuch {
         /// The line in which it becomes too much.
@@ -44,6 +44,22 @@ pub enum ImportError {
         /// The bound.
         most: &'static str,
     },
+    /// Not of the form that its name says.
+    #[error("line {line}: it is no {form}: {what}")]
+    Syntax {
+        /// The form.
+        form: &'static str,
+        /// Where the fault is.
+        line: usize,
+        /// The fault.
+        what: String,
+    },
+    /// The settings of the builder are not in it.
+    #[error("there is no setting of Jib in it: {0} is missing")]
+    NoSettings(&'static str),
+    /// No form of a name that is known.
+    #[error("no form of this name is known")]
+    Form,
     /// No stage.
     #[error("there is no `FROM` in it")]
     Empty,
@@ -61,6 +77,13 @@ impl Explain for ImportError {
         match self {
             Self::Instruction { .. } => {
                 Some("is it a Dockerfile? A line that goes on ends with a backslash".to_owned())
+            }
+            Self::Form => Some(
+                "name a Dockerfile, `pom.xml`, `build.gradle`, `build.gradle.kts`, `jib.yaml` or `.ko.yaml`"
+                    .to_owned(),
+            ),
+            Self::NoSettings(_) => {
+                Some("name the file that configures Jib, such as that of the module".to_owned())
             }
             Self::Empty => Some("a Dockerfile begins with `FROM BASE`".to_owned()),
             _ => None,

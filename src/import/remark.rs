@@ -18,6 +18,8 @@ pub enum Weight {
 pub struct Remark {
     /// The line, from 1.
     pub line: usize,
+    /// The file with that line, if it is not the one that was named.
+    pub file: Option<String>,
     /// How much it matters.
     pub weight: Weight,
     /// The text: a fact, and mostly an advice.
@@ -26,16 +28,19 @@ pub struct Remark {
 
 impl Remark {
     pub(super) fn left(line: usize, text: impl Into<String>) -> Self {
-        Self { line, weight: Weight::Left, text: text.into() }
+        Self { line, file: None, weight: Weight::Left, text: text.into() }
     }
 
     pub(super) fn check(line: usize, text: impl Into<String>) -> Self {
-        Self { line, weight: Weight::Check, text: text.into() }
+        Self { line, file: None, weight: Weight::Check, text: text.into() }
     }
 }
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "`{}`, ", one_line(file))?;
+        }
         // Words of the file are in it.
         write!(f, "line {}: {}", self.line, one_line(&self.text))
     }

@@ -14,7 +14,9 @@ Examples:
   pack init build/libs/app.war --base tomcat:10 --name localhost:5000/shop/app
       Say all of it at once
   pack init --from Dockerfile --name localhost:5000/shop/app
-      Take over what a Dockerfile says; what cannot be is told with its line";
+      Take over what a Dockerfile says; what cannot be is told with its line
+  pack init --from pom.xml
+      Take over the settings of Jib; .ko.yaml of ko in the same way";
 
 /// Write a build.toml for an artifact
 ///
@@ -27,12 +29,13 @@ pub struct InitArgs {
     #[arg(value_hint = ValueHint::AnyPath)]
     pub path: Option<PathBuf>,
 
-    /// Take over a Dockerfile, whose context is this directory; `-` reads standard input
+    /// Take over what another builder reads: a Dockerfile, Jib's settings or .ko.yaml; `-` reads standard input
     ///
-    /// Of the last stage, or of that which `--stage` names, everything is carried over but `RUN`: of its commands, those that
-    /// make directories, links, users, owners and modes are. A file that a stage copies from another one is one that the
-    /// project's own build makes. The comments at the beginning of the new file name each line that is left out or to be looked at.
-    #[arg(long, value_name = "DOCKERFILE", value_hint = ValueHint::FilePath, conflicts_with = "path")]
+    /// The form is known by the name and the text: pom.xml, build.gradle, build.gradle.kts and jib.yaml of Jib, .ko.yaml of ko,
+    /// and a Dockerfile by any other name, whose context is this directory. Nothing of them is run. Of a Dockerfile, the last stage
+    /// or that which `--stage` names is carried over but for `RUN`. The comments at the beginning of the new file name each line
+    /// that is left out or to be looked at.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "path")]
     pub from: Option<PathBuf>,
 
     /// The stage of the Dockerfile, by its name or number [default: the last]

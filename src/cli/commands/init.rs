@@ -65,7 +65,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     for why in &found.why {
         invocation.printer.note(why);
     }
-    let name = name_of(args);
+    let name = name_of(args, None);
     let base = args.base.clone().unwrap_or_else(|| found.kind.usual_base(found.material()));
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut more = String::new();

@@ -97,7 +97,15 @@ pub(super) fn read(
         }
     }
     copy.into = to.ends_with('/') || matches!(file_name(&to), "." | "..") || paths.len() > 1;
+    if stage.is_lost && !to.starts_with('/') {
+        stage.left(
+            *line,
+            format!("`{shown}`: the working directory is not known here; copy it in a `[[layer]]`"),
+        );
+        return Ok(());
+    }
     copy.to = stage.path(&to);
+    copy.into |= stage.is_directory(&copy.to);
     if keeps_parents {
         for path in paths {
             let relative = path.rsplit_once("/./").map_or(path.as_str(), |(_, below)| below);

@@ -13,23 +13,14 @@ mod place;
 mod run;
 mod stage;
 mod stages;
+mod transfer;
 mod words;
 
 use self::lines::instructions;
 use self::stages::ImageStages;
 use super::ImportSurroundings;
-use super::draft::BuildFileDraft;
+use super::draft::Imported;
 use super::error::ImportError;
-use super::remark::Remark;
-
-/// A build file for a stage, and what to know about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Imported {
-    /// The build file.
-    pub draft: BuildFileDraft,
-    /// In the order of their lines.
-    pub remarks: Vec<Remark>,
-}
 
 /// Reads a Dockerfile. `stage` is the name or the number of a stage; without it, the last one is taken.
 ///

@@ -9,6 +9,7 @@ use super::super::remark::Remark;
 use super::command::{ContainerStart, JarStart};
 use super::copy::{Copy, CopySource, file_name, has_wildcard, in_project, join};
 use super::stage::{ImageStage, short};
+use super::transfer::transfer;
 
 /// A file or directory of the project, and what to check about it.
 struct Found {
@@ -34,6 +35,11 @@ fn find(
     };
     let stage = &stages[number];
     let name = stage.name.clone().unwrap_or_else(|| number.to_string());
+    let by_commands = || {
+        format!(
+            "is made by commands of the stage `{name}`: have the project's own build make it, and copy it in a `[[layer]]`"
+        )
+    };
     let wanted = format!("/{}", in_project(path).trim_start_matches('.'));
     let wanted = if wanted == "//" { "/" } else { wanted.as_str() };
     for copy in stage.copies.iter().rev() {
@@ -50,6 +56,11 @@ fn find(
     };
     let path = match below(&stage.workdir).filter(|_| stage.workdir.len() > 1) {
         Some(path) => path,
+        None if has_wildcard(wanted) => return Err(by_commands()),
+        None if wanted == "/" => {
+            return Err(format!("is all of the stage `{name}`: copy its parts in a `[[layer]]`"));
+        }
+        None if wanted == stage.workdir && stage.copies.is_empty() => return Err(by_commands()),
         None if wanted == stage.workdir => ".".to_owned(),
         // `go build -o /bin/server` and the like.
         None if stage.runs.iter().any(|run| run.contains(wanted)) => file_name(wanted).to_owned(),
@@ -100,8 +111,17 @@ pub(super) fn place(
     let mut jar = start.jar();
     let mut names = BTreeSet::new();
     let mut started = false;
-    let found: Vec<PlacedCopy<'_>> =
-        stage.copies.iter().map(|copy| PlacedCopy::of(stages, copy, around, remarks)).collect();
+    let transferred = transfer(stages, stage, remarks);
+    let of_others = transferred.users_of.iter().filter_map(|number| stages.get(*number));
+    draft.users.extend(of_others.flat_map(|stage| stage.users.iter().cloned()));
+    let mut found: Vec<PlacedCopy> = Vec::new();
+    for copy in &transferred.copies {
+        let mut placed = PlacedCopy::of(stages, copy, around, remarks);
+        // A file for the place of a directory that is there goes into it.
+        placed.copy.into |= found.iter().any(|earlier| earlier.makes_directory(&copy.to, around))
+            && !placed.paths.iter().any(|path| is_directory(path, around));
+        found.push(placed);
+    }
     for (number, PlacedCopy { copy, paths }) in found.iter().enumerate() {
         let mut files = Vec::new();
         for path in paths {
@@ -144,12 +164,13 @@ pub(super) fn place(
             draft.layers.push(DraftLayer { name, files, ..DraftLayer::default() });
         }
     }
-    if !stage.directories.is_empty() || !stage.links.is_empty() {
+    if !transferred.directories.is_empty() || !stage.links.is_empty() {
         draft.layers.push(DraftLayer {
             name: layer_name("/directories", &mut names),
             files: Vec::new(),
-            directories: stage.directories.clone(),
+            directories: transferred.directories,
             links: stage.links.clone(),
+            ..DraftLayer::default()
         });
     }
     if !started {
@@ -159,15 +180,15 @@ pub(super) fn place(
 }
 
 /// A copy with the places of its sources in the project.
-struct PlacedCopy<'a> {
-    copy: &'a Copy,
+struct PlacedCopy {
+    copy: Copy,
     paths: Vec<String>,
 }
 
-impl<'a> PlacedCopy<'a> {
+impl PlacedCopy {
     fn of(
         stages: &[ImageStage],
-        copy: &'a Copy,
+        copy: &Copy,
         around: &ImportSurroundings<'_>,
         remarks: &mut Vec<Remark>,
     ) -> Self {
@@ -181,7 +202,12 @@ impl<'a> PlacedCopy<'a> {
                 Err(why) => remarks.push(Remark::left(copy.line, format!("`{}` {why}", short(source)))),
             }
         }
-        Self { copy, paths }
+        Self { copy: copy.clone(), paths }
+    }
+
+    /// Whether it copies a directory to a place.
+    fn makes_directory(&self, to: &str, around: &ImportSurroundings<'_>) -> bool {
+        self.copy.to == to && self.paths.iter().any(|path| is_directory(path, around))
     }
 
     /// Whether this is a directory that brings a file of the project to a place in the image.
@@ -205,15 +231,15 @@ enum Other {
 fn brought_by(
     copy: &Copy,
     path: &str,
-    earlier: &[PlacedCopy<'_>],
-    later: &[PlacedCopy<'_>],
+    earlier: &[PlacedCopy],
+    later: &[PlacedCopy],
     around: &ImportSurroundings<'_>,
 ) -> Option<Other> {
     let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
     if later.iter().any(|other| other.brings(path, &to, around)) {
         return Some(Other::Later);
     }
-    let is_whole = |other: &&PlacedCopy<'_>| other.paths.iter().all(|path| path == ".");
+    let is_whole = |other: &&PlacedCopy| other.paths.iter().all(|path| path == ".");
     let is_there = earlier.iter().filter(is_whole).any(|other| other.brings(path, &to, around));
     is_there.then_some(Other::WholeProject)
 }
@@ -293,6 +319,14 @@ fn files_of(
         if has_wildcard(directory) {
             let text =
                 format!("`{path}` has a pattern in the name of a directory: copy each one in a `[[layer]]`");
+            remarks.push(Remark::left(copy.line, text));
+            return None;
+        }
+        if !copy.into {
+            let text = format!(
+                "`{path}` is a pattern for the one file `{}`: write its name into a `[[layer]]`",
+                copy.to
+            );
             remarks.push(Remark::left(copy.line, text));
             return None;
         }

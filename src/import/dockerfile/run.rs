@@ -28,10 +28,12 @@ pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction, escape: 
             None => rest.to_owned(),
         },
     };
-    stage.runs.push(text.clone());
     let mut left = 0usize;
-    for command in commands(&text) {
-        if understood(stage, *line, &command, escape) {
+    // A `cd` ends with its instruction.
+    let before = stage.workdir.clone();
+    let (commands, is_plain) = commands(&text);
+    for command in commands {
+        if is_plain && (is_without_trace(&command) || understood(stage, *line, &command, escape)) {
             continue;
         }
         left += 1;
@@ -40,31 +42,120 @@ pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction, escape: 
             stage.left(*line, format!("`RUN {}` is not run{advice}", short(&command)));
         }
     }
+    stage.workdir = before;
+    if left > 0 {
+        stage.runs.push(text);
+    }
     if left > MOST_TOLD {
         stage.left(*line, format!("{} more commands are not run", left - MOST_TOLD));
     }
 }
 
-/// The commands of a script that run one after another. A script of another structure is one command.
-fn commands(text: &str) -> Vec<String> {
-    let is_plain =
-        !text.contains(['|', '`', '(', '{', '<', '>']) && !text.contains("if ") && !text.contains("for ");
-    if !is_plain {
-        return vec![text.trim().to_owned()];
+/// The words that begin a command with others in it.
+const CONTROL: [&str; 9] = ["if", "for", "while", "until", "case", "select", "function", "{", "("];
+
+/// The commands of a script that run one after another, and whether they do. A script of another structure is one command.
+fn commands(text: &str) -> (Vec<String>, bool) {
+    let commands: Vec<String> = parts(text)
+        .into_iter()
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty() && !part.starts_with('#'))
+        .collect();
+    let first = |part: &String| part.split_whitespace().next().unwrap_or_default().to_owned();
+    let has_others = |part: &String| part.starts_with(['(', '{']) || CONTROL.contains(&first(part).as_str());
+    match commands.iter().any(has_others) {
+        true => (vec![text.trim().to_owned()], false),
+        false => (commands, true),
     }
-    let parts = text.split("&&").flat_map(|part| part.split([';', '\n']));
-    let commands = parts.map(str::trim).filter(|part| !part.is_empty() && !part.starts_with('#'));
-    commands.filter(|part| !part.starts_with("set -")).map(str::to_owned).collect()
+}
+
+/// The parts of a script between `&&`, `;` and line ends, outside of quotes and parentheses.
+fn parts(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let (mut quote, mut depth) = (None, 0usize);
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (None, '&') if depth == 0 && letters.next_if_eq(&'&').is_some() => {
+                parts.push(String::new());
+                continue;
+            }
+            (None, ';' | '\n') if depth == 0 => {
+                parts.push(String::new());
+                continue;
+            }
+            (Some(open), _) if letter == open => quote = None,
+            (None, '"' | '\'' | '`') => quote = Some(letter),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let escaped = (letter == '\\' && quote != Some('\'')).then(|| letters.next()).flatten();
+        parts
+            .last_mut()
+            .into_iter()
+            .for_each(|part| part.extend([Some(letter), escaped].into_iter().flatten()));
+    }
+    parts
+}
+
+/// Whether a command leaves nothing in an image that is made without commands: it speaks, sets a variable of its shell, or
+/// removes what commands before it left behind.
+fn is_without_trace(command: &str) -> bool {
+    if command.contains(['|', '<', '>', '`']) || command.contains("$(") {
+        return false;
+    }
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let Some((program, rest)) = words.split_first() else { return true };
+    let has = |word: &str| rest.contains(&word);
+    match *program {
+        "set" | "echo" | "printf" | "export" | "unset" | "sleep" | "true" | ":" | "pwd" | "ls" => true,
+        "apt-get" | "apt" => has("clean") || has("autoclean"),
+        "yum" | "dnf" | "microdnf" | "zypper" | "npm" | "yarn" | "pip" | "pip3" => {
+            has("clean") || has("purge")
+        }
+        "rm" => rest.iter().filter(|word| !word.starts_with('-')).all(|path| is_left_behind(path)),
+        _ => false,
+    }
+}
+
+/// Whether a path is one where package managers leave their files.
+fn is_left_behind(path: &str) -> bool {
+    let places = [
+        "/var/lib/apt/lists",
+        "/var/cache/",
+        "/var/log/",
+        "/tmp/",
+        "/var/tmp/",
+        "/root/.cache",
+        "/root/.npm",
+    ];
+    !path.contains("..") && places.iter().any(|place| path.starts_with(place))
 }
 
 /// An advice in place of a command.
 fn advice(command: &str) -> &'static str {
     let first = |names: &[&str]| {
-        let mut words = command.split_whitespace().filter(|word| !word.contains('='));
+        let mut words = command.split_whitespace().filter(|word| !word.contains('=') && *word != "sudo");
         words.next().is_some_and(|word| names.contains(&word.rsplit('/').next().unwrap_or(word)))
     };
-    if first(&["apt-get", "apt", "apk", "yum", "dnf", "microdnf", "zypper"]) {
+    let installs = command.split_whitespace().any(|word| ["install", "ci", "add", "sync"].contains(&word));
+    if first(&[
+        "apt-get",
+        "apt",
+        "apk",
+        "yum",
+        "dnf",
+        "microdnf",
+        "zypper",
+        "apk-install",
+        "update-ca-certificates",
+    ]) {
         ": packages of the system belong into the base"
+    } else if installs
+        && first(&["npm", "yarn", "pnpm", "bun", "pip", "pip3", "poetry", "uv", "bundle", "composer"])
+    {
+        ": run it in the project, before `pack build`, and have what it installs among the files that are copied"
     } else if first(&[
         "npm", "yarn", "pnpm", "pip", "pip3", "poetry", "uv", "bundle", "composer", "mvn", "./mvnw", "mvnw",
         "gradle", "gradlew", "go", "cargo", "dotnet", "make",
@@ -82,12 +173,26 @@ fn understood(stage: &mut ImageStage, line: usize, command: &str, escape: char) 
     let split: Option<Vec<String>> =
         words(command, escape).iter().map(|word| expand(word, escape, stage.variables()).ok()).collect();
     let Some(split) = split else { return false };
+    if command.contains(['|', '<', '>', '`']) {
+        return false;
+    }
     let Some((program, rest)) = split.split_first() else { return true };
+    // Paths from a working directory that is not known mean nothing.
+    if stage.is_lost && rest.iter().any(|word| !word.starts_with(['/', '-'])) && program != "useradd" {
+        return false;
+    }
     let made = stage.directories.len() + stage.links.len() + stage.users.len() + stage.groups.len();
     if made + rest.len() > MOST_MADE {
         return false;
     }
     match program.rsplit('/').next().unwrap_or(program) {
+        "cd" => match rest {
+            [to] if !to.contains(['*', '~']) && to != "-" => {
+                stage.workdir = stage.path(to);
+                true
+            }
+            _ => false,
+        },
         "mkdir" => mkdir(stage, rest),
         "chown" => chown(stage, line, rest),
         "chmod" => chmod(stage, rest),
@@ -111,10 +216,13 @@ fn mkdir(stage: &mut ImageStage, rest: &[String]) -> bool {
     if paths.is_empty() || paths.iter().any(|path| path.contains(['*', '?', '{'])) {
         return false;
     }
+    // The user who runs it owns what it makes.
+    let owner =
+        stage.config.user.clone().filter(|user| !["root", "0", "0:0", "root:root"].contains(&user.as_str()));
     for path in paths {
         let path = stage.path(path);
         if !stage.directories.iter().any(|(known, ..)| *known == path) {
-            stage.directories.push((path, None, None));
+            stage.directories.push((path, owner.clone(), None));
         }
     }
     true
@@ -132,13 +240,20 @@ fn chown(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
         false => copy.is_file_at(path),
     };
     let is_all_known = paths.iter().all(|path| {
-        stage.directories.iter().any(|(known, ..)| known == path)
+        stage.directories.iter().any(|(known, ..)| known == path || is_recursive && is_below(known, path))
             || stage.copies.iter().any(|copy| is_owned(copy, path))
+            || stage.workdirs.contains(path)
     });
     if !is_all_known || paths.is_empty() {
         return false;
     }
     for path in &paths {
+        // `WORKDIR` makes its directory, and so does a copy into it.
+        let is_made = stage.directories.iter().any(|(known, ..)| known == path)
+            || stage.copies.iter().any(|copy| copy.to == *path || copy.is_file_at(path));
+        if !is_made && stage.workdirs.contains(path) {
+            stage.directories.push((path.clone(), None, None));
+        }
         for (known, own, _) in &mut stage.directories {
             if known == path || is_recursive && is_below(known, path) {
                 *own = Some(owner.clone());

@@ -1,12 +1,34 @@
 //! A stage: the state that an image would have after the instructions so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::draft::{DraftConfig, DraftLink, DraftUser};
 use super::super::remark::Remark;
 use super::command::StartCommand;
-use super::copy::Copy;
+use super::copy::{Copy, is_below};
 use super::words::StageVariables;
+
+/// Directories that every base with files has.
+const SYSTEM_DIRECTORIES: [&str; 18] = [
+    "/bin",
+    "/etc",
+    "/home",
+    "/lib",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/share",
+    "/var",
+];
 
 /// The state of an image after the instructions so far.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +38,10 @@ pub(super) struct ImageStage {
     pub(super) platform: Option<String>,
     pub(super) variables: StageVariables,
     pub(super) workdir: String,
+    /// Whether the working directory has a variable in it that is not known here.
+    pub(super) is_lost: bool,
+    /// All working directories so far: they are there.
+    pub(super) workdirs: BTreeSet<String>,
     pub(super) copies: Vec<Copy>,
     pub(super) directories: Vec<(String, Option<String>, Option<String>)>,
     pub(super) links: Vec<DraftLink>,
@@ -48,13 +74,30 @@ impl ImageStage {
         format!("/{}", parts.join("/"))
     }
 
-    /// Groups are made for users: one without a user is not carried over.
-    pub(super) fn groups_without_users(&self) -> impl Iterator<Item = Remark> {
+    /// Groups are made for users: one without a user has no name in the image, and its number stands where it is an owner.
+    pub(super) fn groups_without_users(&self) -> impl Iterator<Item = (&str, Option<u32>, usize)> {
         let has_user = |name: &String| self.users.iter().any(|user| user.group.as_ref() == Some(name));
         let groups = self.groups.iter().filter(move |(name, _)| !has_user(name));
-        groups.map(|(name, (_, line))| {
-            Remark::left(*line, format!("the group `{name}` has no user here: give it one in a `[[user]]`"))
-        })
+        groups.map(|(name, (number, line))| (name.as_str(), *number, *line))
+    }
+
+    /// Goes to a directory, which is there from now on.
+    pub(super) fn enter(&mut self, path: &str) {
+        self.is_lost &= !path.starts_with('/');
+        self.workdir = self.path(path);
+        if !self.is_lost {
+            self.workdirs.insert(self.workdir.clone());
+        }
+    }
+
+    /// Whether a path of the image is a directory already, so that a file is copied into it.
+    pub(super) fn is_directory(&self, path: &str) -> bool {
+        let has_system = self.base.as_deref().is_some_and(|base| base != "scratch");
+        path == "/"
+            || has_system && SYSTEM_DIRECTORIES.contains(&path)
+            || self.workdirs.iter().any(|known| is_below(known, path))
+            || self.directories.iter().any(|(known, ..)| is_below(known, path))
+            || self.copies.iter().any(|copy| copy.into && is_below(&copy.to, path))
     }
 
     pub(super) const fn variables(&self) -> &StageVariables {

@@ -101,7 +101,16 @@ impl ImageStages {
                 stage.config.ports.extend(ports.iter().map(|port| port.trim_end_matches("/tcp").to_owned()));
             }),
             "USER" => expand(rest, escape, &stage.variables).map(|user| stage.config.user = Some(user)),
-            "WORKDIR" => expand(rest, escape, &stage.variables).map(|path| stage.workdir = stage.path(&path)),
+            "WORKDIR" => match expand(rest, escape, &stage.variables) {
+                Ok(path) => {
+                    stage.enter(&path);
+                    Ok(())
+                }
+                Err(unknown) => {
+                    stage.is_lost = true;
+                    Err(unknown)
+                }
+            },
             "VOLUME" => {
                 let given = command::exec_form(rest).unwrap_or_else(|| words(rest, escape));
                 let paths: Result<Vec<String>, _> =
@@ -162,6 +171,10 @@ impl ImageStages {
                 Ok(())
             }
         };
+        for name in stage.variables.defaults_taken() {
+            stage
+                .check(*line, format!("the argument `{name}` counts as not given: its other value is taken"));
+        }
         if let Err(UnknownVariable(name)) = outcome {
             let shown = short(rest);
             stage.left(
@@ -235,9 +248,8 @@ impl ImageStages {
     ) -> (BuildFileDraft, Vec<Remark>) {
         let stage = &self.all[number];
         let mut remarks = stage.remarks.clone();
-        remarks.extend(stage.groups_without_users());
         let mut config = stage.config.clone();
-        if !stage.workdir.is_empty() && stage.workdir != "/" {
+        if !stage.is_lost && !stage.workdir.is_empty() && stage.workdir != "/" {
             config.workdir = Some(stage.workdir.clone());
         }
         let mut draft = BuildFileDraft {
@@ -250,6 +262,15 @@ impl ImageStages {
             command::ContainerStart { entrypoint: stage.command.as_ref(), cmd: stage.arguments.as_ref() };
         place(&self.all, stage, &start, around, &mut draft, &mut config, &mut remarks);
         draft.config = config;
+        for (name, number, line) in stage.groups_without_users() {
+            remarks.push(match number {
+                Some(number) if draft.number_group(name, number) => Remark::check(
+                    line,
+                    format!("the group `{name}` has no user here and no name in the image: its number {number} is the owner"),
+                ),
+                _ => Remark::left(line, format!("the group `{name}` has no user here: give it one in a `[[user]]`")),
+            });
+        }
         (draft, remarks)
     }
 }
@@ -316,7 +337,11 @@ fn argument(
         let value = match value {
             _ if OF_PLATFORM.contains(&name.as_str()) => None,
             Some(value) => Some(expand(value, escape, &stage.variables)?),
-            None => global.get(name).map(str::to_owned),
+            None if global.has(name) => global.get(name).map(str::to_owned),
+            None => {
+                stage.variables.set_absent(name);
+                continue;
+            }
         };
         stage.variables.set_argument(name, value);
     }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Weight;
+use super::super::remark::{Remark, Weight};
 use super::*;
 
 /// A Dockerfile in a project of these paths, each with whether it is a directory.
 fn import(text: &str, project: &[(&str, bool)], ignored: Option<&str>) -> Imported {
     let project: BTreeMap<&str, bool> = project.iter().copied().collect();
     let is_directory = |path: &str| project.get(path).copied();
-    read(text, None, &ImportSurroundings { is_directory: &is_directory, ignored }).expect("a Dockerfile")
+    read(text, None, &ImportSurroundings { is_directory: &is_directory, read: &|_| None, ignored })
+        .expect("a Dockerfile")
 }
 
 fn shown(imported: &Imported) -> String {
@@ -74,7 +75,8 @@ CMD [\"node\", \"server.js\"]
     format = 1
 
     # Not in this image, by the lines that say so:
-    # line 4: `RUN npm ci --omit=dev` is not run: run it in the project, before `pack build`
+    # line 4: `RUN npm ci --omit=dev` is not run: run it in the project, before `pack build`, and have what it installs
+    #   among the files that are copied
 
     # To be looked at, by the lines that it comes from:
     # line 5: `.dockerignore` leaves out `node_modules`, and the image needs it: it is taken from the project
@@ -200,7 +202,7 @@ ENV PATH=/opt/bin:$PATH JAVA_OPTS='-Xmx1g'
 fn a_stage_is_chosen_and_may_begin_with_another() {
     let text = "FROM a AS one\nENV X=1\nCMD [\"x\"]\nFROM one AS two\nENV Y=$X\nENTRYPOINT [\"y\"]\nFROM two\nCMD z\n";
     let none = |_: &str| None;
-    let around = ImportSurroundings { is_directory: &none, ignored: None };
+    let around = ImportSurroundings { is_directory: &none, read: &|_| None, ignored: None };
     let two = read(text, Some("TWO"), &around).expect("there").draft;
     assert_eq!((two.base.as_deref(), two.config.cmd), (Some("a"), None));
     assert_eq!(
@@ -216,7 +218,7 @@ fn a_stage_is_chosen_and_may_begin_with_another() {
 #[test]
 fn what_is_no_dockerfile_is_refused_with_its_line() {
     let none = |_: &str| None;
-    let around = ImportSurroundings { is_directory: &none, ignored: None };
+    let around = ImportSurroundings { is_directory: &none, read: &|_| None, ignored: None };
     for (text, message) in [
         ("", "there is no `FROM` in it"),
         ("FROM a\nFORM b\n", "line 2: there is no instruction `FORM`"),
@@ -289,7 +291,7 @@ fn a_directory_with_packages_is_an_application() {
 #[test]
 fn hostile_files_cost_little() {
     let none = |_: &str| None;
-    let around = ImportSurroundings { is_directory: &none, ignored: None };
+    let around = ImportSurroundings { is_directory: &none, read: &|_| None, ignored: None };
     let run = |text: String| read(&text, None, &around);
     let lines = |line: fn(usize) -> String, count: usize| (0..count).map(line).collect::<String>();
     let laughs = run(format!("FROM a\nENV A=xxxxxxxxxx\n{}", "ENV A=$A$A\n".repeat(34))).expect("taken over");
@@ -319,7 +321,7 @@ fn hostile_files_cost_little() {
 #[test]
 fn nothing_that_commands_say_is_dropped_in_silence() {
     let text = "FROM a\nRUN groupadd -g 7 alone && useradd -u 4294967295 -G audio,video one && useradd two\n\
-                COPY d /d\nRUN chown 5 /d\nCOPY . /srv\nCOPY --chmod=755 run.sh /srv/\nRUN echo \u{1b}[31m\n\
+                COPY d /d\nRUN chown 5 /d\nCOPY . /srv\nCOPY --chmod=755 run.sh /srv/\nRUN tell \u{1b}[31m\n\
                 SHELL [\"bash\", \"-c\"]\nHEALTHCHECK CMD a b\n";
     let imported = import(text, &[("d", true)], None);
     let left: Vec<usize> =
@@ -340,4 +342,120 @@ fn nothing_that_commands_say_is_dropped_in_silence() {
         (with_mode.apps[0].mode.as_deref(), with_mode.apps[0].owner.as_deref()),
         (Some("0750"), Some("7"))
     );
+}
+
+/// Lines of public Dockerfiles that were read wrongly once, in other words.
+#[test]
+fn a_file_goes_into_a_directory_that_is_there() {
+    for text in [
+        "FROM python\nWORKDIR /app\nCOPY list.txt /app\n",
+        "FROM python\nRUN mkdir -p /app\nCOPY list.txt /app\n",
+        "FROM python\nRUN mkdir /app/data\nCOPY list.txt /app\n",
+        "FROM python\nCOPY list.txt /app/\n",
+    ] {
+        let draft = import(text, &[], None).draft;
+        assert_eq!(draft.layers[0].files[0].to, "/app/", "{text}");
+    }
+    let onto =
+        import("FROM python\nCOPY src /app/src\nCOPY list.txt /app/src\n", &[("src", true)], None).draft;
+    assert_eq!(onto.layers[1].files[0].to, "/app/src/");
+    let system = import("FROM debian\nCOPY tool /usr/local/bin\n", &[], None).draft;
+    assert_eq!(system.layers[0].files[0].to, "/usr/local/bin/");
+    let empty = import("FROM scratch\nCOPY tool /bin\n", &[], None).draft;
+    assert_eq!(empty.layers[0].files[0].to, "/bin");
+}
+
+#[test]
+fn a_pattern_for_one_file_is_no_directory() {
+    let jar = "FROM java\nCOPY target/shop-*.jar /app.jar\nENTRYPOINT [\"java\", \"-jar\", \"/app.jar\"]\n";
+    assert_eq!(import(jar, &[], None).draft.apps[0].path, "target/shop-*.jar");
+    let by_shell = "FROM java\nADD target/shop-*.jar /app.jar\nENTRYPOINT java $OPTS -jar /app.jar\n";
+    let imported = import(by_shell, &[], None);
+    assert_eq!((imported.draft.layers.len(), lines_left(&imported)), (0, vec![2]));
+}
+
+/// The lines that are left out.
+fn lines_left(imported: &Imported) -> Vec<usize> {
+    imported.remarks.iter().filter(|it| it.weight == Weight::Left).map(|it| it.line).collect()
+}
+
+#[test]
+fn commands_run_where_and_by_whom_the_file_says() {
+    let text = "FROM a\nUSER app\nRUN mkdir one\nUSER root\nWORKDIR /w\nRUN cd /opt && mkdir two && ln -s /x three\n\
+                RUN mkdir four && cd ../v && (cd x && y) && mkdir five\n";
+    let imported = import(text, &[], None);
+    let made: Vec<_> = imported.draft.layers[0]
+        .directories
+        .iter()
+        .map(|(path, owner, _)| (path.as_str(), owner.as_deref()))
+        .collect();
+    assert_eq!(made, [("/one", Some("app")), ("/opt/two", None)]);
+    assert_eq!(imported.draft.layers[0].links[0].path, "/opt/three");
+    // Of a script of another structure nothing is taken.
+    assert_eq!(lines_left(&imported), [7]);
+    assert_eq!(imported.draft.config.workdir.as_deref(), Some("/w"));
+}
+
+#[test]
+fn commands_are_told_one_by_one() {
+    let text = "FROM a\nENV ID=7\nRUN apk add \"a && b\" && mkdir -p ${HOME:-/h}/x; echo hi > /motd && mkdir /d_${ID} \\\n && rm -rf /var/lib/apt/lists/* && apt-get clean && export A=1\n";
+    let imported = import(text, &[], None);
+    let told: Vec<&str> = imported.remarks.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("`RUN apk add \"a && b\"` is not run: packages"), "{told:?}");
+    assert!(told[1].starts_with("`RUN echo hi > /motd`"), "{told:?}");
+    let made: Vec<&str> =
+        imported.draft.layers[0].directories.iter().map(|(path, ..)| path.as_str()).collect();
+    assert_eq!(made, ["/h/x", "/d_7"]);
+    assert_eq!(lines_left(&import("FROM a\nRUN rm -rf /srv/x /tmp/y\n", &[], None)), [2]);
+}
+
+#[test]
+fn nothing_is_copied_to_a_directory_that_is_not_known() {
+    let text = "FROM golang AS b\nWORKDIR $GOPATH/src\nCOPY . .\nRUN mkdir x\nFROM a\nWORKDIR $ROOT\nCOPY a ./\nRUN mkdir b\nCOPY c /c\n";
+    let imported = import(text, &[], None);
+    assert_eq!(lines_left(&imported), [6, 7, 8]);
+    assert_eq!((imported.draft.layers.len(), imported.draft.config.workdir), (1, None));
+}
+
+#[test]
+fn an_argument_without_a_value_leaves_the_default() {
+    let text = "FROM a\nARG COLOUR\nARG TARGETARCH\nENV STAR=${COLOUR:-black}\nENV X=${COLOUR:+y}\nENV Z=${TARGETARCH:-amd64}\nENV W=$COLOUR\n";
+    let imported = import(text, &[], None);
+    assert_eq!(imported.draft.config.env["STAR"], "black");
+    assert_eq!(imported.draft.config.env["X"], "");
+    assert_eq!(lines_left(&imported), [6, 7]);
+    let told = "the argument `COLOUR` counts as not given: its other value is taken";
+    assert!(imported.remarks.iter().any(|it| it.line == 4 && it.text == told), "{:?}", imported.remarks);
+}
+
+#[test]
+fn a_group_without_a_user_is_its_number() {
+    let text = "FROM node\nRUN addgroup --system --gid 1001 web && adduser --system --uid 1002 app\n\
+                COPY --chown=app:web dist /dist\nUSER app:web\n";
+    let imported = import(text, &[("dist", true)], None);
+    assert_eq!(imported.draft.layers[0].files[0].owner.as_deref(), Some("app:1001"));
+    assert_eq!(imported.draft.config.user.as_deref(), Some("app:1001"));
+    assert_eq!(lines_left(&imported), [0usize; 0]);
+}
+
+#[test]
+fn another_stage_gives_what_it_was_given() {
+    let text = "FROM alpine AS files\nRUN mkdir -p /etc/shop /var/shop && adduser -D -u 7 shop\nCOPY conf/a.yaml conf/b.yaml /etc/shop/\n\
+                COPY run /scripts/run\nFROM alpine AS made\nWORKDIR /out\nRUN fetch it\nFROM alpine\n\
+                COPY --from=files /etc/passwd /etc/group /etc/\nCOPY --from=files --chown=7 /var/shop /var/shop\nCOPY --from=files /etc/shop /etc/shop\n\
+                COPY --from=files /scripts/* /bin/\nCOPY --from=made /out /out\nCOPY --from=made /x/* /x/\nCOPY --from=files / /\n";
+    let imported = import(text, &[], None);
+    let files: Vec<(&str, &str)> = imported
+        .draft
+        .layers
+        .iter()
+        .flat_map(|layer| &layer.files)
+        .map(|it| (it.from.as_str(), it.to.as_str()))
+        .collect();
+    assert_eq!(files, [("conf/a.yaml", "/etc/shop/"), ("conf/b.yaml", "/etc/shop/"), ("run", "/bin/run")]);
+    let directories = &imported.draft.layers.last().expect("directories").directories;
+    assert_eq!(directories[0], ("/var/shop".to_owned(), Some("7".to_owned()), None));
+    assert_eq!(imported.draft.users[0].name, "shop");
+    assert_eq!(lines_left(&imported), [13, 14, 15]);
 }

@@ -3,8 +3,8 @@
 //! The rules are those of Docker's reference, "Environment replacement": `$name`, `${name}`, `${name:-word}` and
 //! `${name:+word}` outside of single quotes; quotes and the escape character go.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// The bytes that the values of variables may take in all places of a file together. Each value may have others in it, so
@@ -19,11 +19,13 @@ pub(super) struct StageVariables {
     known: BTreeMap<String, StageVariable>,
     /// The bytes that are left for values. All stages share it.
     room: Rc<Cell<usize>>,
+    /// Arguments without a value in whose place another one was taken.
+    defaults: RefCell<BTreeSet<String>>,
 }
 
 impl Default for StageVariables {
     fn default() -> Self {
-        Self { known: BTreeMap::new(), room: Rc::new(Cell::new(MAX_VALUES)) }
+        Self { known: BTreeMap::new(), room: Rc::new(Cell::new(MAX_VALUES)), defaults: RefCell::default() }
     }
 }
 
@@ -33,15 +35,36 @@ struct StageVariable {
     value: Option<String>,
     /// Whether it is an argument, which ends with its stage.
     is_argument: bool,
+    /// Whether it is an argument that has a value only where the builder is given one.
+    is_absent: bool,
 }
 
 impl StageVariables {
     pub(super) fn set(&mut self, name: &str, value: Option<String>) {
-        self.known.insert(name.to_owned(), StageVariable { value, is_argument: false });
+        self.known.insert(name.to_owned(), StageVariable { value, is_argument: false, is_absent: false });
     }
 
     pub(super) fn set_argument(&mut self, name: &str, value: Option<String>) {
-        self.known.insert(name.to_owned(), StageVariable { value, is_argument: true });
+        self.known.insert(name.to_owned(), StageVariable { value, is_argument: true, is_absent: false });
+    }
+
+    /// An argument without a value of its own.
+    pub(super) fn set_absent(&mut self, name: &str) {
+        self.known.insert(name.to_owned(), StageVariable { value: None, is_argument: true, is_absent: true });
+    }
+
+    /// Whether a text may have another value in place of this argument, which is noted.
+    fn takes_default(&self, name: &str) -> bool {
+        let is_absent = self.known.get(name).is_some_and(|variable| variable.is_absent);
+        is_absent && {
+            self.defaults.borrow_mut().insert(name.to_owned());
+            true
+        }
+    }
+
+    /// The arguments without a value in whose place another one was taken since the last call.
+    pub(super) fn defaults_taken(&self) -> BTreeSet<String> {
+        self.defaults.take()
     }
 
     /// Those that a stage has which begins with this one.
@@ -52,7 +75,7 @@ impl StageVariables {
 
     /// None yet, with the same room.
     pub(super) fn empty(&self) -> Self {
-        Self { known: BTreeMap::new(), room: Rc::clone(&self.room) }
+        Self { known: BTreeMap::new(), room: Rc::clone(&self.room), defaults: RefCell::default() }
     }
 
     /// Takes room for a value; whether there was enough.
@@ -184,12 +207,20 @@ fn variable(
         (inner, found) => match (inner.get(..2), inner.get(..1), found) {
             (Some(":-"), _, Some(found)) | (_, Some("-"), Some(found)) => found,
             // The base may have set it.
-            (Some(":-"), _, None) if !variables.has(&name) || variables.get(&name).is_some() => {
+            (Some(":-"), _, None)
+                if !variables.has(&name)
+                    || variables.get(&name).is_some()
+                    || variables.takes_default(&name) =>
+            {
                 fallback(&inner[2..])?
             }
-            (_, Some("-"), None) if !variables.has(&name) => fallback(&inner[1..])?,
+            (_, Some("-"), None) if !variables.has(&name) || variables.takes_default(&name) => {
+                fallback(&inner[1..])?
+            }
             (Some(":+"), _, Some(_)) => fallback(&inner[2..])?,
-            (Some(":+"), _, None) if variables.get(&name).is_some() => String::new(),
+            (Some(":+"), _, None) if variables.get(&name).is_some() || variables.takes_default(&name) => {
+                String::new()
+            }
             _ => return Err(UnknownVariable(name)),
         },
     };

@@ -9,13 +9,15 @@ use super::super::super::file::OutputFile;
 use super::super::super::invocation::Invocation;
 use super::super::request::BUILD_FILE;
 use super::name::name_of;
-use crate::import::dockerfile::{self, Imported};
-use crate::import::{ImportSurroundings, Weight};
+use crate::import::ko::{self, KoBuild};
+use crate::import::{ImportError, ImportForm, ImportSurroundings, Imported, Weight, dockerfile, jib};
 use crate::runtime::input;
+use crate::runtime::tree_reader::TreeReader;
 use crate::types::location::Location;
+use crate::types::reference::Repository;
 use crate::types::shown::{Foreign, shown_path};
 
-/// The most bytes that are read of a Dockerfile, and of `.dockerignore`.
+/// The most bytes that are read of a description and of the files beside it, and of `.dockerignore`.
 const LIMIT: u64 = 2 << 20;
 const IGNORED: u64 = 64 << 10;
 const STDIN: &str = "-";
@@ -23,7 +25,7 @@ const STDIN: &str = "-";
 /// Writes a build file from `file`, whose context is the working directory.
 ///
 /// # Errors
-/// When the file cannot be read or is no Dockerfile.
+/// When the file cannot be read or is of no form that is known.
 pub(super) fn run(
     invocation: &Invocation,
     args: &InitArgs,
@@ -32,17 +34,96 @@ pub(super) fn run(
 ) -> Result<(), CommandError> {
     let cwd = &invocation.environment.cwd;
     let text = text_of(invocation, file)?;
+    let refused = |error: ImportError| {
+        CommandError::from(error).context(format!("`{}` cannot be taken over", shown_path(file)))
+    };
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let form = ImportForm::of(&name, &text).ok_or_else(|| refused(ImportError::Form))?;
+    if args.stage.is_some() && form != ImportForm::Dockerfile {
+        return Err(CommandError::new(ExitStatus::Usage, "`--stage` is for a Dockerfile"));
+    }
     let is_directory = |path: &str| cwd.join(path).metadata().ok().map(|metadata| metadata.is_dir());
+    let read = |path: &str| String::from_utf8(TreeReader::new(cwd).read(path, LIMIT).ok()?).ok();
     let ignored = match input::read_text(&cwd.join(".dockerignore"), IGNORED) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(unreadable(Path::new(".dockerignore"), &error)),
     };
-    let around = ImportSurroundings { is_directory: &is_directory, ignored: ignored.as_deref() };
-    let imported = dockerfile::read(&text, args.stage.as_deref(), &around);
-    let Imported { mut draft, remarks } = imported.map_err(|error| {
-        CommandError::from(error).context(format!("`{}` cannot be taken over", shown_path(file)))
-    })?;
+    let around = ImportSurroundings { is_directory: &is_directory, read: &read, ignored: ignored.as_deref() };
+    let path = invocation.absolute(file);
+    let path =
+        path.strip_prefix(cwd).unwrap_or_else(|_| Path::new(&*name)).to_string_lossy().into_owned();
+    let imported = match form {
+        ImportForm::Dockerfile => dockerfile::read(&text, args.stage.as_deref(), &around),
+        ImportForm::Jib(form) => jib::read(form, &text, &path, &around),
+        ImportForm::Ko => {
+            let builds = ko::read(&text, &around).map_err(refused)?;
+            return write_builds(invocation, args, builds, target);
+        }
+    };
+    let imported = imported.map_err(refused)?;
+    write(invocation, args, imported, target, None)?;
+    invocation.printer.result(BUILD_FILE);
+    Ok(())
+}
+
+/// Writes the builds of ko: one file, or a workspace with one file for each.
+fn write_builds(
+    invocation: &Invocation,
+    args: &InitArgs,
+    mut builds: Vec<KoBuild>,
+    target: &Path,
+) -> Result<(), CommandError> {
+    if let [_] = &builds[..] {
+        let alone = builds.remove(0);
+        write(invocation, args, alone.imported, target, None)?;
+        invocation.printer.result(BUILD_FILE);
+        return Ok(());
+    }
+    let cwd = &invocation.environment.cwd;
+    let root = ko::workspace(&builds);
+    let mut targets = Vec::new();
+    for build in &builds {
+        let directory = cwd.join(&build.directory);
+        let target = directory.join(BUILD_FILE);
+        let shown = shown_path(Path::new(&build.directory));
+        if build.directory.is_empty() || !directory.is_dir() {
+            return Err(CommandError::new(
+                ExitStatus::Input,
+                format!("the build `{}` has no directory `{shown}`", Foreign::new(&build.name)),
+            )
+            .hint("each build of several needs a directory of its own: correct `dir` and `main`"));
+        }
+        if target.exists() && !args.force {
+            return Err(CommandError::new(
+                ExitStatus::Input,
+                format!("there is a `{shown}/{BUILD_FILE}` already"),
+            )
+            .hint("`--force` replaces it"));
+        }
+        targets.push(target);
+    }
+    for (build, target) in builds.into_iter().zip(&targets) {
+        let name = format!("{}/{}", name_of(args, None), build.name.to_lowercase());
+        write(invocation, args, build.imported, target, Some(name))?;
+    }
+    OutputFile::open(invocation, target)?.write(invocation, root.as_bytes())?;
+    for target in &targets {
+        invocation.printer.result(&target.strip_prefix(cwd).unwrap_or(target).display().to_string());
+    }
+    invocation.printer.result(BUILD_FILE);
+    Ok(())
+}
+
+/// Writes one build file, and says what to know about it.
+fn write(
+    invocation: &Invocation,
+    args: &InitArgs,
+    imported: Imported,
+    target: &Path,
+    name: Option<String>,
+) -> Result<(), CommandError> {
+    let Imported { mut draft, remarks } = imported;
     if let Some(base) = &args.base {
         draft.base = Some(base.clone());
     }
@@ -52,8 +133,16 @@ pub(super) fn run(
             .printer
             .warning(format!("`{}` is no name of an image: write `base` yourself", Foreign::new(&base)));
     }
-    OutputFile::open(invocation, target)?
-        .write(invocation, draft.render(&name_of(args), &remarks).as_bytes())?;
+    let own = draft.name.take();
+    let is_repository = own.as_deref().is_none_or(|own| own.parse::<Repository>().is_ok());
+    if !is_repository {
+        let own = own.as_deref().unwrap_or_default();
+        invocation
+            .printer
+            .warning(format!("`{}` is no name of a repository: write `name` yourself", Foreign::new(own)));
+    }
+    let name = name.unwrap_or_else(|| name_of(args, own.filter(|_| is_repository)));
+    OutputFile::open(invocation, target)?.write(invocation, draft.render(&name, &remarks).as_bytes())?;
     for remark in &remarks {
         match remark.weight {
             Weight::Left => invocation.printer.warning(remark.to_string()),
@@ -68,7 +157,6 @@ pub(super) fn run(
             .printer
             .note(format!("{left} things are not in the image: the new file says them, too")),
     }
-    invocation.printer.result(BUILD_FILE);
     Ok(())
 }
 

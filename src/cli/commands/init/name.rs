@@ -2,7 +2,8 @@
 
 use super::super::super::args::InitArgs;
 
-/// The name of the image: an example, unless it is given.
-pub(super) fn name_of(args: &InitArgs) -> String {
-    args.name.as_ref().map_or_else(|| "localhost:5000/example/app".to_owned(), ToString::to_string)
+/// The name of the image: the given one, else that of the description, else an example.
+pub(super) fn name_of(args: &InitArgs, own: Option<String>) -> String {
+    let given = args.name.as_ref().map(ToString::to_string);
+    given.or(own).unwrap_or_else(|| "localhost:5000/example/app".to_owned())
 }

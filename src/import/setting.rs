@@ -1,0 +1,120 @@
+//! Settings of another builder as a tree, whatever they are written in: names, texts and lines.
+
+use std::rc::Rc;
+
+use super::remark::Remark;
+
+/// Settings may lie in each other to this depth.
+pub(super) const MAX_DEPTH: usize = 64;
+/// The most settings of a description. More are none that a person wrote.
+pub(super) const MAX_SETTINGS: usize = 20_000;
+
+/// A setting, with the place where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SettingNode {
+    /// The name; empty for an item of a list.
+    pub(super) name: String,
+    /// Its line, from 1.
+    pub(super) line: usize,
+    /// The file that it is in, if that is not the one that was named.
+    pub(super) file: Option<Rc<str>>,
+    /// The value.
+    pub(super) value: SettingValue,
+}
+
+/// The value of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SettingValue {
+    /// A text, a number or a truth.
+    Text(String),
+    /// A list, or a table: its settings have names.
+    Nodes(Vec<SettingNode>),
+    /// Something that only its tool can compute: the words to show.
+    Computed(String),
+}
+
+impl SettingNode {
+    pub(super) fn new(name: impl Into<String>, line: usize, value: SettingValue) -> Self {
+        Self { name: name.into(), line, file: None, value }
+    }
+
+    /// The settings in it; none of a text.
+    pub(super) fn nodes(&self) -> &[Self] {
+        match &self.value {
+            SettingValue::Nodes(nodes) => nodes,
+            _ => &[],
+        }
+    }
+
+    /// The text, where it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            SettingValue::Text(text) => Some(text.trim()),
+            _ => None,
+        }
+    }
+
+    /// The setting of a name that is in it.
+    pub(super) fn find(&self, name: &str) -> Option<&Self> {
+        self.nodes().iter().find(|node| node.name == name)
+    }
+
+    /// A remark about it: it is not in the image.
+    pub(super) fn left(&self, text: impl Into<String>) -> Remark {
+        Remark { file: self.file.as_deref().map(str::to_owned), ..Remark::left(self.line, text) }
+    }
+
+    /// A remark about it: the reader has to look.
+    pub(super) fn check(&self, text: impl Into<String>) -> Remark {
+        Remark { file: self.file.as_deref().map(str::to_owned), ..Remark::check(self.line, text) }
+    }
+
+    /// The remark that its value is not known here.
+    pub(super) fn unknown(&self, path: &str) -> Remark {
+        let shown = match &self.value {
+            SettingValue::Text(text) | SettingValue::Computed(text) => shortened(text),
+            SettingValue::Nodes(_) => "…".to_owned(),
+        };
+        self.left(format!(
+            "the value of `{path}` is not known here (`{shown}`): write it into the new file yourself"
+        ))
+    }
+
+    /// Puts settings of the same meaning into it: those that it has already win, and tables are merged.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let (SettingValue::Nodes(own), SettingValue::Nodes(others)) = (&mut self.value, &other.value) else {
+            return;
+        };
+        for node in others {
+            match own.iter_mut().find(|known| known.name == node.name) {
+                None => own.push(node.clone()),
+                Some(known) if TABLES.contains(&node.name.as_str()) => known.merge(node),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// The settings that are tables with settings of fixed names.
+const TABLES: [&str; 6] = ["from", "to", "container", "extraDirectories", "environment", "labels"];
+
+/// The beginning of a long text, in one line.
+pub(super) fn shortened(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The texts of a list: of its items, or of one text with commas. `None` where one is not known.
+pub(super) fn texts(node: &SettingNode) -> Option<Vec<String>> {
+    match &node.value {
+        SettingValue::Text(text) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(items.map(str::to_owned).collect())
+        }
+        SettingValue::Nodes(nodes) => nodes.iter().map(|node| node.text().map(str::to_owned)).collect(),
+        SettingValue::Computed(_) => None,
+    }
+}
