@@ -38,6 +38,7 @@ mod inputs;
 mod interrupts;
 mod java;
 mod listen;
+mod moving_in;
 mod node;
 mod outputs;
 mod places;
