@@ -84,7 +84,7 @@ pub fn read(text: &str, around: &ImportSurroundings<'_>) -> Result<Vec<KoBuild>,
         of_all.push(Remark::check(1, text));
     }
     of_all.extend(common.remarks);
-    // What is said of all builds is said once.
+    // Remarks about all builds are said once.
     if let Some(first) = all.first_mut() {
         first.imported.remarks.extend(of_all);
         first.imported.remarks.sort_by_key(|remark| remark.line);

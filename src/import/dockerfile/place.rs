@@ -205,9 +205,11 @@ impl PlacedCopy {
         Self { copy: copy.clone(), paths }
     }
 
-    /// Whether it copies a directory to a place.
+    /// Whether it brings a directory to a place.
     fn makes_directory(&self, to: &str, around: &ImportSurroundings<'_>) -> bool {
-        self.copy.to == to && self.paths.iter().any(|path| is_directory(path, around))
+        let Some(rest) = to.strip_prefix(self.copy.to.trim_end_matches('/')) else { return false };
+        let is_part = rest.is_empty() || rest.starts_with('/');
+        is_part && self.paths.iter().any(|path| is_directory(&in_project(&format!("{path}{rest}")), around))
     }
 
     /// Whether this is a directory that brings a file of the project to a place in the image.

@@ -359,6 +359,9 @@ fn a_file_goes_into_a_directory_that_is_there() {
     let onto =
         import("FROM python\nCOPY src /app/src\nCOPY list.txt /app/src\n", &[("src", true)], None).draft;
     assert_eq!(onto.layers[1].files[0].to, "/app/src/");
+    let text = "FROM python\nCOPY src /app\nCOPY list.txt /app/data\n";
+    let within = import(text, &[("src", true), ("src/data", true)], None).draft;
+    assert_eq!(within.layers[1].files[0].to, "/app/data/");
     let system = import("FROM debian\nCOPY tool /usr/local/bin\n", &[], None).draft;
     assert_eq!(system.layers[0].files[0].to, "/usr/local/bin/");
     let empty = import("FROM scratch\nCOPY tool /bin\n", &[], None).draft;

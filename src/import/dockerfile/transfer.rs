@@ -8,7 +8,7 @@ use super::stage::ImageStage;
 /// The most copies that take the place of others in a stage.
 const MOST: usize = 256;
 
-/// What a stage copies and makes, with the parts of other stages in it.
+/// The copies and directories of a stage, with the parts of other stages in them.
 pub(super) struct StageTransfer {
     pub(super) copies: Vec<Copy>,
     /// Directories, each with its owner and mode.

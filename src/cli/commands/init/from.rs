@@ -51,8 +51,7 @@ pub(super) fn run(
     };
     let around = ImportSurroundings { is_directory: &is_directory, read: &read, ignored: ignored.as_deref() };
     let path = invocation.absolute(file);
-    let path =
-        path.strip_prefix(cwd).unwrap_or_else(|_| Path::new(&*name)).to_string_lossy().into_owned();
+    let path = path.strip_prefix(cwd).unwrap_or_else(|_| Path::new(&*name)).to_string_lossy().into_owned();
     let imported = match form {
         ImportForm::Dockerfile => dockerfile::read(&text, args.stage.as_deref(), &around),
         ImportForm::Jib(form) => jib::read(form, &text, &path, &around),
