@@ -20,6 +20,7 @@ mod check_content;
 mod checkout;
 mod ci;
 mod ci_files;
+mod ci_pastes;
 mod commands;
 mod content;
 mod descriptors;

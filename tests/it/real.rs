@@ -14,6 +14,7 @@ mod java_peers;
 mod machine_code;
 pub(crate) mod machines;
 pub(crate) mod peers;
+mod packaging;
 mod programs;
 mod redeploy;
 mod registries;

@@ -37,7 +37,7 @@ fn an_image_is_loaded_into_docker() {
 }
 
 /// Whether an engine of the test's own can be had.
-fn can_run(program: &str) -> bool {
+pub(super) fn can_run(program: &str) -> bool {
     if inputs(&[]).is_none() {
         return false;
     }
