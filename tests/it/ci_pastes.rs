@@ -29,7 +29,10 @@ const PASTES: [Paste; 6] = [
             ("$[[ inputs.environment ]]", "dev"),
         ],
     },
-    Paste { file: "jenkins/Jenkinsfile", inputs: &[("sh 'pack", "pack"), ("txt'\n", "txt\n"), ("dev'\n", "dev\n")] },
+    Paste {
+        file: "jenkins/Jenkinsfile",
+        inputs: &[("sh 'pack", "pack"), ("txt'\n", "txt\n"), ("dev'\n", "dev\n")],
+    },
     Paste { file: "tekton/task.yaml", inputs: &[] },
     Paste { file: "buildkite/pipeline.yml", inputs: &[("$$", "$"), ("prod", "dev")] },
     Paste { file: "argo/workflow-template.yaml", inputs: &[] },
@@ -63,7 +66,8 @@ fn shell(project: &Project, line: &str) {
         fs::create_dir(&bin).unwrap();
         std::os::unix::fs::symlink(PACK, bin.join("pack")).unwrap();
         // The agent of Buildkite, which remembers one text here.
-        fs::write(bin.join("buildkite-agent"), "#!/bin/sh\n[ \"$2\" = get ] && exec cat image.txt\nexit 0\n").unwrap();
+        fs::write(bin.join("buildkite-agent"), "#!/bin/sh\n[ \"$2\" = get ] && exec cat image.txt\nexit 0\n")
+            .unwrap();
         crate::support::chmod(&bin.join("buildkite-agent"), 0o755);
     }
     let ours = |name: &str| project.beside(name).display().to_string();
@@ -102,7 +106,12 @@ fn the_commands_of_each_paste_push_and_release_an_image() {
         shell(&project, &format!("{arguments}{}", here(paste.line("build"))));
         let pushed = fake.tag("shop/app", "1").expect("the tag").to_string();
         shell(&project, &format!("{image}{}", here(paste.line("promote"))));
-        assert_eq!(fake.tag("shop/app", "dev").expect("the environment").to_string(), pushed, "{}", paste.file);
+        assert_eq!(
+            fake.tag("shop/app", "dev").expect("the environment").to_string(),
+            pushed,
+            "{}",
+            paste.file
+        );
     }
 }
 

@@ -38,13 +38,15 @@ fn a_release_is_the_same_twice_and_each_of_its_packages_runs() {
     let key = at.join("key.pem");
     run(line("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out").arg(&key));
     let made = packages(at, "made", &key, &[]);
-    let again = packages(at, "again", &key, &[("TZ", "Asia/Tokyo"), ("LC_ALL", "C"), ("PYTHONHASHSEED", "7")]);
+    let again =
+        packages(at, "again", &key, &[("TZ", "Asia/Tokyo"), ("LC_ALL", "C"), ("PYTHONHASHSEED", "7")]);
     let sums = fs::read_to_string(made.join("SHA256SUMS")).unwrap();
     assert_eq!(sums, fs::read_to_string(again.join("SHA256SUMS")).unwrap());
     assert_eq!(sums.lines().count(), fs::read_dir(&made).unwrap().count() - 2, "{sums}");
     run(line("sha256sum -c --quiet SHA256SUMS").current_dir(&made));
     run(line("openssl pkey -pubout -out key.pub -in").arg(&key).current_dir(at));
-    run(line("openssl dgst -sha256 -verify ../key.pub -signature SHA256SUMS.sig SHA256SUMS").current_dir(&made));
+    run(line("openssl dgst -sha256 -verify ../key.pub -signature SHA256SUMS.sig SHA256SUMS")
+        .current_dir(&made));
 
     let unpacked = at.join("tar");
     fs::create_dir(&unpacked).unwrap();
@@ -101,7 +103,10 @@ fn npm_installs(made: &Path, at: &Path) {
     fs::remove_file(place.join(format!("node_modules/pack-oci-linux-{}/bin/pack", node_name()))).unwrap();
     let without = Command::new(&program).arg("--version").output().unwrap();
     assert_eq!(without.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&without.stderr).contains("is not installed; install again"), "{without:?}");
+    assert!(
+        String::from_utf8_lossy(&without.stderr).contains("is not installed; install again"),
+        "{without:?}"
+    );
 }
 
 const fn node_name() -> &'static str {
@@ -121,7 +126,10 @@ fn the_image_builds_an_image(archive: &Path, at: &Path) {
     run(line("chmod -R a+rwX").arg(&project));
     let podman = Podman::new(&at.join("podman"));
     podman.run(&format!("load -q -i {}", archive.display()));
-    let options = format!("--read-only --tmpfs /tmp --user 12345:12345 --network none --cap-drop all -v {}:/work", project.display());
+    let options = format!(
+        "--read-only --tmpfs /tmp --user 12345:12345 --network none --cap-drop all -v {}:/work",
+        project.display()
+    );
     let image = format!("localhost/pack:{}", env!("CARGO_PKG_VERSION"));
     let digest = podman.run(&format!("run --rm --name app {options} {image} build --quiet"));
     assert!(digest.starts_with("localhost:5000/shop/bookstore@sha256:"), "{digest}");
