@@ -5,6 +5,7 @@ use crate::oci::{DocumentError, ImageError};
 use crate::runtime::interrupt::Interrupted;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
+use crate::types::policy::TOO_MUCH_ADVICE;
 use crate::types::shown::Foreign;
 
 /// Why something cannot be attached, signed or proved.
@@ -26,6 +27,19 @@ pub enum AttachError {
     /// Others write the tag of older signatures all the time.
     #[error("others write the signatures of {0} all the time")]
     Contended(Digest),
+    /// More signatures than are read, of which none that was read is by the key.
+    #[error(
+        "more than {most} signatures of {} are in `{}`, and none of those that were read is by a key that was asked for",
+        .subject.short(), Foreign::new(name)
+    )]
+    TooMany {
+        /// The place.
+        name: String,
+        /// The image.
+        subject: Digest,
+        /// So many are read.
+        most: usize,
+    },
     /// The tag of older signatures has something else.
     #[error("the tag `{0}` is no list of signatures")]
     NotSignatures(String),
@@ -93,7 +107,7 @@ fn reasons(why: &[String]) -> String {
 impl Explain for AttachError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Unproved { .. } => Kind::Policy,
+            Self::Unproved { .. } | Self::TooMany { .. } => Kind::Policy,
             Self::Contended(_) | Self::Document { .. } | Self::Blob { .. } => Kind::Registry,
             Self::Interrupted(_) => Kind::Interrupted,
             Self::NoLegacy(_)
@@ -108,6 +122,7 @@ impl Explain for AttachError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoLegacy(_) => "leave `--signature-format` out".to_owned(),
+            Self::TooMany { .. } => TOO_MUCH_ADVICE.to_owned(),
             Self::Contended(_) => "run it again: what was written stays".to_owned(),
             Self::NoSignature { .. } => {
                 "it gets the bytes to sign on standard input, and prints an ECDSA signature over their SHA-256, in \

@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::error::AttachError;
 use crate::attest::{PublicKey, SIGNATURE_ANNOTATION, SIMPLE_SIGNING, Signer, SimplePayload};
-use crate::oci::blob::Blob;
+use crate::oci::blob::{Blob, BlobStream};
 use crate::oci::{Descriptor, ManifestOrIndex, MediaType, RawDocument, artifact::OciArtifact};
 use crate::registry::{Client, PushedParts, RegistryError};
 use crate::store::Store;
+use crate::transport::Source;
 use crate::types::digest::{Digest, Key, KeyBuilder};
 use crate::types::error::BoxedError;
 use crate::types::reference::{Repository, Tag};
@@ -19,7 +20,7 @@ use crate::types::reference::{Repository, Tag};
 /// The namespace of lists in the store's memos.
 const NAMESPACE: &str = "older-signature";
 /// A payload has at most so many bytes.
-const MAX_PAYLOAD: u64 = 1 << 20;
+const MAX_PAYLOAD: u64 = 64 << 10;
 /// So many older signatures of an image are read.
 const MOST: usize = 200;
 /// So often the list is read and written again because somebody else wrote it in between.
@@ -112,36 +113,35 @@ impl LegacyPlace {
         }
     }
 
-    fn payloads(&self, list: &LegacyList) -> Result<Vec<FoundPayload>, BoxedError> {
-        let mut found = Vec::new();
-        let is_payload =
-            |layer: &&Descriptor| layer.media_type.to_string() == SIMPLE_SIGNING && layer.size <= MAX_PAYLOAD;
-        for layer in list.layers.iter().filter(is_payload).take(MOST) {
-            let Some(signature) = layer.annotations.get(SIGNATURE_ANNOTATION) else { continue };
-            let mut payload = Vec::new();
-            let stream = self.client.blob(&self.repository, layer)?;
-            // A damaged payload is no signature.
-            if stream.take(MAX_PAYLOAD + 1).read_to_end(&mut payload).is_ok() {
-                found.push(FoundPayload { digest: layer.digest, payload, signature: signature.clone() });
-            }
-        }
-        Ok(found)
-    }
-
-    /// The older signatures of an image.
+    /// Gives `visit` each older signature of an image, one at a time, until it has enough; an error where there are more than are
+    /// read. `source` is in this repository.
     ///
     /// # Errors
     /// When the registry cannot be asked.
-    pub(super) fn found(&self, subject: &Digest) -> Result<Vec<FoundPayload>, BoxedError> {
-        self.payloads(&self.list(subject)?)
+    pub(super) fn each(
+        &self,
+        source: &dyn Source,
+        subject: &Digest,
+        visit: &mut dyn FnMut(&FoundPayload) -> bool,
+    ) -> Result<Option<BoxedError>, BoxedError> {
+        let tag = older_tag(subject);
+        let Some(document) = source.under_tag(&tag)? else { return Ok(None) };
+        let Ok(ManifestOrIndex::Manifest(manifest)) = document.parse() else {
+            return Err(AttachError::NotSignatures(format!("{}:{tag}", self.repository)).into());
+        };
+        let has_more = each_payload(&manifest.layers, &|layer| source.blob(layer), visit)?;
+        let (name, subject) = (source.name(), *subject);
+        Ok(has_more.then(|| AttachError::TooMany { name, subject, most: MOST }.into()))
     }
 
     fn has(&self, list: &LegacyList, key: &PublicKey, subject: &Digest) -> Result<bool, BoxedError> {
-        let found = self.payloads(list)?;
-        let proves = |found: &FoundPayload| {
-            SimplePayload::prove(&found.payload, &found.signature, key, subject).is_ok()
-        };
-        Ok(found.iter().any(proves))
+        let mut has = false;
+        let read = |layer: &Descriptor| Ok(self.client.blob(&self.repository, layer)?);
+        each_payload(&list.layers, &read, &mut |found| {
+            has = SimplePayload::prove(&found.payload, &found.signature, key, subject).is_ok();
+            !has
+        })?;
+        Ok(has)
     }
 
     /// Adds a signature by the signer, unless there is one; whether it was added. Signatures of others stay.
@@ -183,6 +183,32 @@ impl LegacyPlace {
         }
         Err(AttachError::Contended(*subject).into())
     }
+}
+
+/// Gives `visit` each payload of a list, one at a time, until it has enough; whether there are more than are read.
+fn each_payload(
+    layers: &[Descriptor],
+    read: &dyn Fn(&Descriptor) -> Result<BlobStream, BoxedError>,
+    visit: &mut dyn FnMut(&FoundPayload) -> bool,
+) -> Result<bool, BoxedError> {
+    let is_payload =
+        |layer: &&Descriptor| layer.media_type.to_string() == SIMPLE_SIGNING && layer.size <= MAX_PAYLOAD;
+    let signed = layers.iter().filter(is_payload);
+    let signed = signed.filter_map(|layer| Some((layer, layer.annotations.get(SIGNATURE_ANNOTATION)?)));
+    for (number, (layer, signature)) in signed.enumerate() {
+        if number == MOST {
+            return Ok(true);
+        }
+        let mut payload = Vec::new();
+        // A damaged payload is no signature.
+        if read(layer)?.take(MAX_PAYLOAD + 1).read_to_end(&mut payload).is_err() {
+            continue;
+        }
+        if !visit(&FoundPayload { digest: layer.digest, payload, signature: signature.clone() }) {
+            break;
+        }
+    }
+    Ok(false)
 }
 
 /// The tag of the older signatures of an image.

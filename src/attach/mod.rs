@@ -28,4 +28,4 @@ pub use sign::{SignOptions, SignReport, SignatureFormat, sign};
 pub use signature::{found_signature, remember_signature, remembered_signature, signature};
 #[cfg(test)]
 use verify::SignatureForm;
-pub use verify::{ProvedSignature, prove};
+pub use verify::{ProvedSignature, prove, prove_each};

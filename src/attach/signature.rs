@@ -6,8 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::AttachError;
-use super::found::{BundleParts, each_bundle};
-use crate::attest::{BUNDLE, COSIGN_SIGN, ImageStatement, PublicKey, SignatureBundle, Signer};
+use super::found::{BundleParts, BundleSearch, each_bundle};
+use crate::attest::{
+    BUNDLE, BUNDLE_PREDICATE, COSIGN_SIGN, ImageStatement, PublicKey, SignatureBundle, Signer,
+};
 use crate::oci::artifact::{EMPTY, empty_config};
 use crate::oci::attached::{AttachedDocument, AttachedManifest};
 use crate::oci::blob::Blob;
@@ -21,9 +23,10 @@ use crate::types::error::BoxedError;
 const CREATED: &str = "org.opencontainers.image.created";
 /// Annotations of a bundle's manifest, by which others find the bundle.
 const CONTENT: &str = "dev.sigstore.bundle.content";
-const PREDICATE: &str = "dev.sigstore.bundle.predicateType";
 /// The namespace of signatures in the store's memos.
 const NAMESPACE: &str = "signature";
+/// A bundle has at most so many bytes: an SBOM may be in it.
+const MAX_BUNDLE: u64 = 16 << 20;
 /// A record has at most so many bytes.
 const MAX_KEPT: u64 = 1 << 20;
 
@@ -57,7 +60,7 @@ pub fn signature(
     let document = AttachedDocument::new(BUNDLE, bytes)
         .annotation(CREATED, created)
         .annotation(CONTENT, "dsse-envelope")
-        .annotation(PREDICATE, statement.predicate_type.clone());
+        .annotation(BUNDLE_PREDICATE, statement.predicate_type.clone());
     Ok(document.refer_to(subject).map_err(AttachError::from)?)
 }
 
@@ -113,7 +116,9 @@ pub fn found_signature(
     statement: &ImageStatement,
 ) -> Result<Option<AttachedManifest>, BoxedError> {
     let mut found = None;
-    each_bundle(source, subject, &mut |one| {
+    let predicate_type = &*statement.predicate_type;
+    let search = BundleSearch { subject, predicate_type, most_bytes: MAX_BUNDLE };
+    each_bundle(source, search, &mut |one| {
         let is_it = one.bundle.as_ref().is_ok_and(|bundle| says(bundle, key, subject, statement));
         found = one.parts.filter(|_| is_it);
         found.is_none()

@@ -13,14 +13,19 @@ use super::key::{PublicKey, Signature};
 use super::proof::ProofError;
 use super::signer::Signer;
 use super::statement::ImageStatement;
-use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw, decode};
+use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw, decode_within};
 use crate::types::error::BoxedError;
 
 /// The media type of a bundle, and the type of the artifact that holds it.
 pub const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
+/// The annotation of its manifest with the type of the statement in it, by which others find it.
+pub const BUNDLE_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
+
 /// A bundle has at most so many bytes: an SBOM may be in it.
 const MAX_BUNDLE: usize = 16 << 20;
+/// It has at most so many values around its payload.
+const MAX_VALUES: usize = 10_000;
 
 /// A bundle that has the right form; what it says is not proved yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +65,7 @@ impl SignatureBundle {
         if bytes.len() > MAX_BUNDLE {
             return Err(ProofError::TooLarge(MAX_BUNDLE));
         }
-        let BundleJson { media_type, hint, has_certificate, envelope } = decode(bytes)?;
+        let BundleJson { media_type, hint, has_certificate, envelope } = decode_within(bytes, MAX_VALUES)?;
         if media_type != BUNDLE {
             return Err(ProofError::Type { found: media_type, wanted: BUNDLE });
         }

@@ -23,7 +23,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{BUNDLE, SignatureBundle};
+pub use bundle::{BUNDLE, BUNDLE_PREDICATE, SignatureBundle};
 pub use checks::{CHECKS_PREDICATE, ChecksRecord};
 pub use dsse::IN_TOTO;
 #[cfg(test)]
@@ -31,8 +31,7 @@ use dsse::pae;
 pub use error::KeyError;
 pub use key::{KeyId, PrivateKey, PublicKey, Signature};
 pub use key_file::KeyFile;
-#[cfg(test)]
-use proof::ProofError;
+pub use proof::ProofError;
 pub use resource::ResourceDescriptor;
 pub use signer::Signer;
 pub use simple::{SIGNATURE_ANNOTATION, SIMPLE_SIGNING, SimplePayload};

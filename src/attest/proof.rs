@@ -53,6 +53,14 @@ pub enum ProofError {
     },
 }
 
+impl ProofError {
+    /// Whether it has more values than are read, so that nothing in it is known.
+    #[must_use]
+    pub fn is_too_many(&self) -> bool {
+        matches!(self, Self::Json(error) if error.is_too_many())
+    }
+}
+
 impl Explain for ProofError {
     fn kind(&self) -> Kind {
         Kind::Policy

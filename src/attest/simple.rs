@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::key::{PublicKey, Signature};
 use super::proof::ProofError;
-use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw, decode};
+use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw, decode_within};
 use crate::types::digest::Digest;
 use crate::types::reference::Repository;
 
@@ -18,7 +18,9 @@ pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 const TYPE: &str = "cosign container image signature";
 
 /// A payload has at most so many bytes.
-const MAX_PAYLOAD: usize = 1 << 20;
+const MAX_PAYLOAD: usize = 64 << 10;
+/// It has at most so many values.
+const MAX_VALUES: usize = 10_000;
 
 /// The payload of an older signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl SimplePayload {
         if !key.has_signed(payload, &signature) {
             return Err(ProofError::Wrong(key.id()));
         }
-        let critical = decode::<PayloadJson>(payload)?.0;
+        let critical = decode_within::<PayloadJson>(payload, MAX_VALUES)?.0;
         if critical.kind != TYPE {
             return Err(ProofError::Type { found: critical.kind, wanted: TYPE });
         }

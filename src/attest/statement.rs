@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::proof::ProofError;
-use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw, decode};
+use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw, decode_within};
 use crate::types::digest::Digest;
 
 /// The predicate type of a plain signature: that the signer has seen the image.
@@ -17,6 +17,9 @@ pub const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 
 /// The type of statements; the first one is written.
 const TYPES: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
+
+/// A statement has at most so many values: an SBOM may be in it.
+const MAX_VALUES: usize = 1_000_000;
 
 /// A statement about images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,7 +72,7 @@ impl ImageStatement {
     /// # Errors
     /// When it is none.
     pub fn read(bytes: &[u8]) -> Result<Self, ProofError> {
-        let statement: Self = decode(bytes)?;
+        let statement: Self = decode_within(bytes, MAX_VALUES)?;
         if !TYPES.contains(&&*statement.kind) {
             return Err(ProofError::Type { found: statement.kind, wanted: TYPES[0] });
         }

@@ -20,7 +20,7 @@ use crate::layer::LayerSpec;
 use crate::oci::attached::{AttachedDocument, AttachedManifest};
 use crate::oci::{Descriptor, Image, RawDocument};
 use crate::sbom::document::SpecVersion;
-use crate::sbom::stated::stated_packages;
+use crate::sbom::stated::{stated_budget, stated_packages};
 use crate::sbom::{BillOptions, bill_of};
 use crate::transport::{Blob, BlobStream, Source};
 use crate::types::digest::{Digest, KeyBuilder};
@@ -279,7 +279,7 @@ fn judged(attached: &AttachedManifest, claim: DocumentClaim) -> JudgedDocument {
 }
 
 fn sbom_claim(bytes: &[u8], image: &Digest) -> DocumentClaim {
-    match stated_packages(bytes, &[*image]) {
+    match stated_packages(bytes, &[*image], &stated_budget()) {
         Ok(packages) => DocumentClaim::Sbom(packages),
         Err(error) => DocumentClaim::Unreadable(EvidenceKind::Sbom, error.to_string()),
     }

@@ -5,12 +5,13 @@ use std::io::Read as _;
 
 use crate::attest::provenance::{PROVENANCE_PREDICATE, ProvenanceClaim};
 use crate::attest::{
-    BUNDLE, CHECKS_PREDICATE, ChecksRecord, IN_TOTO, ImageStatement, PREDICATE_TYPE, PublicKey,
-    SignatureBundle,
+    BUNDLE, BUNDLE_PREDICATE, CHECKS_PREDICATE, ChecksRecord, IN_TOTO, ImageStatement, PREDICATE_TYPE,
+    ProofError, PublicKey, SignatureBundle,
 };
 use crate::oci::artifact::listed_type;
 use crate::oci::{Descriptor, ManifestOrIndex};
-use crate::sbom::stated::{SBOM_PREDICATES, SBOM_TYPES, stated_packages};
+use crate::runtime::budget::Budget;
+use crate::sbom::stated::{SBOM_PREDICATES, SBOM_TYPES, StatedError, stated_budget, stated_packages};
 use crate::transport::Source;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
@@ -18,10 +19,8 @@ use crate::types::policy::{DocumentClaim, EvidenceKind, JudgedDocument, KeyName}
 
 /// So many entries of a list are looked at.
 const MOST_ENTRIES: usize = 500;
-/// So many bytes of documents are read for one image, all together.
-const MOST_BYTES: u64 = 64 << 20;
-/// The annotation with the type of the statement in a bundle.
-const BUNDLE_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
+/// A document has at most so many bytes.
+const MOST_BYTES: u64 = 32 << 20;
 
 /// The claims about one image.
 pub(super) enum AttachedClaims {
@@ -51,16 +50,18 @@ pub(super) struct AttachedReader<'a> {
     source: &'a dyn Source,
     needed: &'a BTreeSet<EvidenceKind>,
     keys: &'a BTreeMap<KeyName, PublicKey>,
-    left: u64,
+    /// That of the packages of all documents.
+    packages: Budget,
 }
 
 impl<'a> AttachedReader<'a> {
+    /// The bound on what is read of `source` in all is its own.
     pub(super) fn new(
         source: &'a dyn Source,
         needed: &'a BTreeSet<EvidenceKind>,
         keys: &'a BTreeMap<KeyName, PublicKey>,
     ) -> Self {
-        Self { source, needed, keys, left: MOST_BYTES }
+        Self { source, needed, keys, packages: stated_budget() }
     }
 
     /// The claims of the documents that refer to `subject`; each must be about one of `about`, which `subject` is the first of.
@@ -72,12 +73,13 @@ impl<'a> AttachedReader<'a> {
         if let Some(why) = too_much {
             return Ok(AttachedClaims::TooMuch(why));
         }
-        let claims = documents.iter().filter_map(|document| {
-            let (signers, claim) = self.claim(document, about)?;
-            Some(JudgedDocument { digest: document.digest, signers, claim })
-        });
-        let mut found: Vec<JudgedDocument> = claims.collect();
-        found.retain(|document| self.needed.contains(&document.claim.evidence()));
+        let mut found = Vec::new();
+        for document in documents {
+            match self.claims(&document, about) {
+                Ok(claims) => found.extend(claims),
+                Err(over) => return Ok(AttachedClaims::TooMuch(over.to_string())),
+            }
+        }
         Ok(AttachedClaims::Found(found))
     }
 
@@ -91,21 +93,17 @@ impl<'a> AttachedReader<'a> {
     ) -> Result<(Vec<FoundDocument>, Option<String>), BoxedError> {
         let listed = self.source.referrers(subject)?.unwrap_or_default();
         let mut found = Vec::new();
+        let listed: Vec<&Descriptor> = listed.iter().filter(|entry| self.may_be_needed(entry)).collect();
         if listed.len() > MOST_ENTRIES {
             let why = format!("more than {MOST_ENTRIES} documents refer to {}", subject.short());
             return Ok((found, Some(why)));
         }
-        for entry in &listed {
-            if !self.may_be_needed(entry) {
-                continue;
-            }
+        for entry in listed {
             let Some((kind, layer)) = self.layer(subject, entry)? else { continue };
-            if layer.size > self.left {
-                let why =
-                    format!("the documents of {} have more than {} MiB", subject.short(), MOST_BYTES >> 20);
+            if layer.size > MOST_BYTES {
+                let why = format!("the document {} has more than {} MiB", entry.digest, MOST_BYTES >> 20);
                 return Ok((found, Some(why)));
             }
-            self.left -= layer.size;
             let mut bytes = Vec::new();
             self.source
                 .blob(&layer)?
@@ -148,38 +146,66 @@ impl<'a> AttachedReader<'a> {
         Ok(Some((kind, layer.clone())))
     }
 
-    /// The claim of a document, and who signed it, where the document itself says that.
-    fn claim(
-        &self,
-        document: &FoundDocument,
-        about: &[Digest],
-    ) -> Option<(BTreeSet<KeyName>, DocumentClaim)> {
+    /// The claims of a document that are needed: one, or none. One that has more in it than is read may be any.
+    ///
+    /// # Errors
+    /// When the packages of all documents are more than are read.
+    fn claims(&self, document: &FoundDocument, about: &[Digest]) -> Result<Vec<JudgedDocument>, StatedError> {
+        let judged = |signers, claim| JudgedDocument { digest: document.digest, signers, claim };
+        let mut claims = Vec::new();
         if SBOM_TYPES.contains(&&*document.kind) {
-            return Some((BTreeSet::new(), sbom(&document.bytes, about)));
+            claims.push(judged(BTreeSet::new(), sbom(&document.bytes, about, &self.packages)?));
+        } else {
+            match self.said(document) {
+                Ok(None) => {}
+                Ok(Some(SaidStatement { signers, statement })) => {
+                    let claim = claimed(&statement, about, &self.packages)?;
+                    claims.extend(claim.map(|claim| judged(signers, claim)));
+                }
+                Err(why) => {
+                    let unreadable = |kind: &EvidenceKind| DocumentClaim::Unreadable(*kind, why.to_string());
+                    let of = |kind| judged(BTreeSet::new(), unreadable(kind));
+                    claims.extend(self.needed.iter().map(of));
+                }
+            }
         }
-        let SaidStatement { signers, statement } = self.said(document)?;
-        Some((signers, claimed(&statement, about)?))
+        claims.retain(|document| self.needed.contains(&document.claim.evidence()));
+        Ok(claims)
     }
 
     /// The statement of a document, and who signed it, where the document itself says that.
-    pub(super) fn said(&self, document: &FoundDocument) -> Option<SaidStatement> {
+    ///
+    /// # Errors
+    /// When it has more in it than is read. Another one that cannot be read is no statement.
+    pub(super) fn said(&self, document: &FoundDocument) -> Result<Option<SaidStatement>, ProofError> {
         match &*document.kind {
             IN_TOTO => {
-                let statement = ImageStatement::read(&document.bytes).ok()?;
-                Some(SaidStatement { signers: BTreeSet::new(), statement })
+                let statement = readable(ImageStatement::read(&document.bytes))?;
+                Ok(statement.map(|statement| SaidStatement { signers: BTreeSet::new(), statement }))
             }
             BUNDLE => {
-                let bundle = SignatureBundle::read(&document.bytes).ok()?;
+                let Some(bundle) = readable(SignatureBundle::read(&document.bytes))? else { return Ok(None) };
                 let proves =
                     |(name, key): (&KeyName, &PublicKey)| Some((name.clone(), bundle.proves(key).ok()?));
                 let signed: Vec<(KeyName, ImageStatement)> = self.keys.iter().filter_map(proves).collect();
                 let signers = signed.iter().map(|(name, _)| name.clone()).collect();
                 // Without a key that fits it is worth what a document without a signature is.
-                let statement = signed.into_iter().next().map(|(_, said)| said);
-                Some(SaidStatement { signers, statement: statement.or_else(|| bundle.unproved().ok())? })
+                let statement = match signed.into_iter().next() {
+                    Some((_, said)) => Some(said),
+                    None => readable(bundle.unproved())?,
+                };
+                Ok(statement.map(|statement| SaidStatement { signers, statement }))
             }
-            _ => None,
+            _ => Ok(None),
         }
+    }
+}
+
+/// Nothing of what cannot be read, unless it has more in it than is read.
+fn readable<T>(read: Result<T, ProofError>) -> Result<Option<T>, ProofError> {
+    match read {
+        Err(error) if error.is_too_many() => Err(error),
+        read => Ok(read.ok()),
     }
 }
 
@@ -193,19 +219,24 @@ fn evidence_of(predicate_type: &str) -> Option<EvidenceKind> {
     }
 }
 
-fn claimed(statement: &ImageStatement, about: &[Digest]) -> Option<DocumentClaim> {
-    let evidence = evidence_of(&statement.predicate_type)?;
+fn claimed(
+    statement: &ImageStatement,
+    about: &[Digest],
+    packages: &Budget,
+) -> Result<Option<DocumentClaim>, StatedError> {
+    let Some(evidence) = evidence_of(&statement.predicate_type) else { return Ok(None) };
     let errors: Vec<String> = about
         .iter()
         .map_while(|subject| statement.is_about(subject).err())
         .map(|error| error.to_string())
         .collect();
     if errors.len() == about.len() {
-        return Some(DocumentClaim::Unreadable(evidence, errors.into_iter().next()?));
+        let first = errors.into_iter().next();
+        return Ok(first.map(|why| DocumentClaim::Unreadable(evidence, why)));
     }
     let predicate = statement.predicate.value().text().as_bytes();
-    Some(match evidence {
-        EvidenceKind::Sbom => sbom(predicate, about),
+    Ok(Some(match evidence {
+        EvidenceKind::Sbom => sbom(predicate, about, packages)?,
         EvidenceKind::Checks => match ChecksRecord::read(predicate) {
             Ok(record) => DocumentClaim::Checks(record.is_clean()),
             Err(error) => DocumentClaim::Unreadable(evidence, error.to_string()),
@@ -214,13 +245,14 @@ fn claimed(statement: &ImageStatement, about: &[Digest]) -> Option<DocumentClaim
             Ok(_) => DocumentClaim::Provenance,
             Err(error) => DocumentClaim::Unreadable(evidence, error.to_string()),
         },
-    })
+    }))
 }
 
-fn sbom(bytes: &[u8], about: &[Digest]) -> DocumentClaim {
-    match stated_packages(bytes, about) {
-        Ok(packages) => DocumentClaim::Sbom(packages),
-        Err(error) => DocumentClaim::Unreadable(EvidenceKind::Sbom, error.to_string()),
+fn sbom(bytes: &[u8], about: &[Digest], budget: &Budget) -> Result<DocumentClaim, StatedError> {
+    match stated_packages(bytes, about, budget) {
+        Ok(packages) => Ok(DocumentClaim::Sbom(packages)),
+        Err(over @ StatedError::Budget(_)) => Err(over),
+        Err(error) => Ok(DocumentClaim::Unreadable(EvidenceKind::Sbom, error.to_string())),
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attached::{AttachedClaims, AttachedReader};
+use super::metered::MeteredSource;
 use super::signers::signers;
 use crate::attach::LegacyPlace;
 use crate::attest::PublicKey;
 use crate::oci::{ManifestOrIndex, RawDocument, media_type};
 use crate::transport::Source;
 use crate::types::digest::Digest;
-use crate::types::error::BoxedError;
+use crate::types::error::{BoxedError, Kind};
 use crate::types::policy::{EvidenceKind, ImagePolicy, JudgedDocument, JudgedImage, KeyName, Knowledge};
 
 /// The facts that rules need.
@@ -35,7 +36,8 @@ impl EvidenceNeeds {
     }
 }
 
-/// Collects what is attached to the image `root` at the place where it is, and who signed it.
+/// Collects what is attached to the image `root` at the place where it is, and who signed it. Where more is attached than is
+/// read, that is the answer.
 ///
 /// # Errors
 /// When the place cannot be asked: that is no answer.
@@ -46,10 +48,21 @@ pub fn evidence(
     needs: &EvidenceNeeds,
 ) -> Result<JudgedImage, BoxedError> {
     let subject = root.digest();
-    let signed =
-        if needs.keys.is_empty() { BTreeSet::new() } else { signers(source, legacy, &subject, &needs.keys)? };
-    let documents = documents(source, legacy, root, needs)?;
-    Ok(JudgedImage { signers: Knowledge::Known(signed), documents })
+    let source = &MeteredSource::new(source);
+    let signers = match needs.keys.is_empty() {
+        true => Knowledge::Known(BTreeSet::new()),
+        false => known(signers(source, legacy, &subject, &needs.keys).map(Knowledge::Known))?,
+    };
+    let documents = known(documents(source, legacy, root, needs))?;
+    Ok(JudgedImage { signers, documents })
+}
+
+/// A place that has more than is read is an answer; one that cannot be asked is none.
+fn known<T>(found: Result<Knowledge<T>, BoxedError>) -> Result<Knowledge<T>, BoxedError> {
+    match found {
+        Err(error) if error.kind() == Kind::Policy => Ok(Knowledge::TooMuch(error.to_string())),
+        found => found,
+    }
 }
 
 fn documents(
@@ -64,7 +77,7 @@ fn documents(
     let mut reader = AttachedReader::new(source, &needs.documents, &needs.keys);
     let mut found = match reader.read(&root.digest(), &[root.digest()])? {
         AttachedClaims::Found(found) => found,
-        AttachedClaims::TooMuch(why) => return Ok(Knowledge::Unknown(why)),
+        AttachedClaims::TooMuch(why) => return Ok(Knowledge::TooMuch(why)),
     };
     // Evidence that an index lacks may be at each of its images.
     let is_lacking = |found: &[JudgedDocument], evidence: &EvidenceKind| {
@@ -77,7 +90,7 @@ fn documents(
     for image in &images {
         match reader.read(image, &[*image, root.digest()])? {
             AttachedClaims::Found(found) => of_images.push(found),
-            AttachedClaims::TooMuch(why) => return Ok(Knowledge::Unknown(why)),
+            AttachedClaims::TooMuch(why) => return Ok(Knowledge::TooMuch(why)),
         }
     }
     for evidence in &lacking {

@@ -10,6 +10,7 @@
 mod attached;
 mod base;
 mod evidence;
+mod metered;
 mod provenance;
 mod set;
 mod signers;

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::attached::{AttachedReader, SaidStatement};
+use super::metered::{MeteredSource, TooMuchAttached};
+use super::signers::signers;
 use crate::attest::PublicKey;
 use crate::attest::provenance::{ClaimedLayer, PROVENANCE_PREDICATE, ProvenanceClaim};
 use crate::oci::Image;
@@ -68,6 +70,12 @@ pub struct ProvenanceReport {
 }
 
 impl ProvenanceReport {
+    /// Whether one of the keys that were asked for signed it.
+    #[must_use]
+    pub const fn is_signed(&self) -> bool {
+        !self.signed_by.is_empty()
+    }
+
     /// The statements that the image contradicts.
     pub fn contradictions(&self) -> impl Iterator<Item = &ComparedFact> {
         self.facts.iter().filter(|fact| fact.result == FactComparison::Contradicted)
@@ -99,19 +107,37 @@ pub fn provenances(
 ) -> Result<Vec<ProvenanceReport>, BoxedError> {
     let root = source.root()?.digest();
     let needed = BTreeSet::from([EvidenceKind::Provenance]);
-    let mut reader = AttachedReader::new(source, &needed, keys);
+    let metered = MeteredSource::new(source);
+    let mut reader = AttachedReader::new(&metered, &needed, keys);
     let mut images = Vec::new();
     for offer in offers(source)? {
         images.push(load_manifest(source, &offer.descriptor)?);
     }
-    let (documents, _) = reader.documents(&root)?;
+    let (documents, too_much) = reader.documents(&root)?;
+    if let Some(why) = too_much {
+        return Err(TooMuchAttached::Part(why).into());
+    }
     let mut reports = Vec::new();
     for document in documents {
-        let Some(SaidStatement { signers, statement }) = reader.said(&document) else { continue };
+        let SaidStatement { signers: mut signed_by, statement } = match reader.said(&document) {
+            Ok(None) => continue,
+            Ok(Some(said)) => said,
+            Err(why) => {
+                let mut report =
+                    ProvenanceReport { digest: document.digest, signed_by: Vec::new(), facts: Vec::new() };
+                report.say("statement", FactComparison::Contradicted, why.to_string());
+                reports.push(report);
+                continue;
+            }
+        };
         if statement.predicate_type != PROVENANCE_PREDICATE {
             continue;
         }
-        let signed_by = signers.iter().map(ToString::to_string).collect();
+        // A bundle says itself who signed it; any other document is signed as an image is.
+        if signed_by.is_empty() && !keys.is_empty() {
+            signed_by = signers(&metered, None, &document.digest, keys)?;
+        }
+        let signed_by = signed_by.iter().map(ToString::to_string).collect();
         let mut report = ProvenanceReport { digest: document.digest, signed_by, facts: Vec::new() };
         match statement.is_about(&root) {
             Ok(()) => report.say("subject", FactComparison::Derived, format!("it is about {root}")),
@@ -121,16 +147,19 @@ pub fn provenances(
             Ok(claim) => compare(&mut report, &claim, &images, base),
             Err(error) => report.say("predicate", FactComparison::Contradicted, error.to_string()),
         }
-        signature(&mut report);
+        signature(&mut report, !keys.is_empty());
         reports.push(report);
     }
     Ok(reports)
 }
 
-fn signature(report: &mut ProvenanceReport) {
+fn signature(report: &mut ProvenanceReport, has_keys: bool) {
     match report.signed_by.is_empty() {
         true => {
-            let message = "none of the keys that were asked for signed it: its author is not known";
+            let message = match has_keys {
+                true => "none of the keys that were asked for signed it: it does not count",
+                false => "none of the keys that were asked for signed it: its author is not known",
+            };
             report.say("signature", FactComparison::Unknown, message.to_owned());
         }
         false => {

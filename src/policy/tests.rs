@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::attach::{LegacyPlace, SignOptions, SignatureFormat, attach_document, sign};
 use crate::attest::{
-    BUNDLE, CHECKS_PREDICATE, ChecksRecord, IN_TOTO, ImageStatement, PrivateKey, SignatureBundle,
+    BUNDLE, BUNDLE_PREDICATE, CHECKS_PREDICATE, ChecksRecord, IN_TOTO, ImageStatement, PrivateKey,
+    SignatureBundle,
 };
 use crate::oci::attached::AttachedDocument;
-use crate::oci::{ConfigFile, Image, RawDocument};
+use crate::oci::{ConfigFile, Descriptor, Image, RawDocument};
 use crate::registry::fake::Fake;
 use crate::registry::{Client, ClientSettings};
 use crate::runtime::events::Progress;
@@ -26,6 +28,7 @@ struct Shop {
     fake: Fake,
     image: RawDocument,
     key: PrivateKey,
+    strays: AtomicUsize,
 }
 
 impl Shop {
@@ -36,7 +39,12 @@ impl Shop {
         fake.put_blob("shop/app", image.raw_config());
         let raw = image.raw().clone();
         fake.put_manifest("shop/app", "1", raw.media_type.as_ref(), &raw.bytes);
-        Self { fake, image: raw, key: PrivateKey::generate().expect("random bytes") }
+        Self {
+            fake,
+            image: raw,
+            key: PrivateKey::generate().expect("random bytes"),
+            strays: AtomicUsize::default(),
+        }
     }
 
     fn client() -> Client {
@@ -57,6 +65,26 @@ impl Shop {
         attach_document(&*self.source_of(&self.image.digest()), &to, document, &Interrupt::default())
             .expect("attached")
             .digest
+    }
+
+    /// Attaches without a request, each time another document.
+    fn stray(
+        &self,
+        to: &Descriptor,
+        kind: &str,
+        bytes: impl Into<Vec<u8>>,
+        annotations: &[(&str, &str)],
+    ) -> Descriptor {
+        let number = self.strays.fetch_add(1, Ordering::Relaxed).to_string();
+        let bytes = bytes.into();
+        self.fake.put_blob("shop/app", &bytes);
+        let mut document = AttachedDocument::new(kind, bytes).annotation("number", &*number);
+        for (name, value) in annotations {
+            document = document.annotation(name, *value);
+        }
+        let made = document.refer_to(to).expect("a manifest").document;
+        self.fake.put_manifest("shop/app", &format!("s{number}"), made.media_type.as_ref(), &made.bytes);
+        made.descriptor()
     }
 
     fn sign(&self, digest: &Digest) {
@@ -165,7 +193,73 @@ fn more_documents_than_are_read_are_no_pass() {
     for number in 0..9 {
         shop.attach(SPDX, format!("{number}{}", " ".repeat(8 << 20)));
     }
-    assert_eq!(shop.words(&requires(EvidenceKind::Sbom)), ["unknown"]);
+    assert_eq!(shop.words(&requires(EvidenceKind::Sbom)), ["too-much"]);
+}
+
+#[test]
+fn packages_of_all_documents_have_one_bound() {
+    let shop = Shop::new();
+    let rules =
+        ImagePolicy { deny: vec!["pkg:npm/bad".parse().expect("a pattern")], ..ImagePolicy::default() };
+    let packages = vec![r#"{"name":"a"}"#; 240_000].join(",");
+    for number in 0..3 {
+        let text = format!(r#"{{"spdxVersion":"SPDX-2.3","packages":[{packages}],"n":{number}}}"#);
+        shop.stray(&shop.image.descriptor(), SPDX, text, &[]);
+        let expected: &[&str] = if number < 2 { &[] } else { &["too-much"] };
+        assert_eq!(shop.words(&rules), expected, "{number}");
+    }
+}
+
+#[test]
+fn values_are_counted_before_a_statement_is_read() {
+    let shop = Shop::new();
+    let many = vec!["0"; 1_000_000].join(",");
+    let statement = format!(
+        r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[],"predicateType":"x","predicate":[{many}]}}"#
+    );
+    shop.stray(&shop.image.descriptor(), IN_TOTO, statement, &[]);
+    assert_eq!(shop.words(&requires(EvidenceKind::Provenance)), ["unreadable"]);
+    // It cannot be told what it is: one that can be read counts.
+    shop.attach(IN_TOTO, checks(&shop.image.digest(), &[]).to_bytes());
+    assert!(shop.words(&requires(EvidenceKind::Checks)).is_empty());
+}
+
+/// Anyone who may push can attach bundles to documents that they attached.
+#[test]
+fn requests_for_all_that_is_attached_have_one_bound() {
+    let shop = Shop::new();
+    for number in 0..20 {
+        let document = sbom(&format!("pkg:npm/good@{number}"));
+        let document = shop.stray(&shop.image.descriptor(), SPDX, document, &[]);
+        for _ in 0..70 {
+            shop.stray(&document, BUNDLE, "{}", &[]);
+        }
+    }
+    let _ = shop.fake.take_log();
+    assert_eq!(shop.words(&signed(requires(EvidenceKind::Sbom))), ["signature", "too-much"]);
+    let asked = shop.fake.take_log().len();
+    assert!((1_000..1_300).contains(&asked), "{asked} requests");
+}
+
+#[test]
+fn more_bundles_than_are_read_are_no_answer_and_no_pass() {
+    let shop = Shop::new();
+    let rules = signed(requires(EvidenceKind::Signature));
+    // A bundle that is listed with another claim is no signature, and costs nothing.
+    for _ in 0..300 {
+        let claim = (BUNDLE_PREDICATE, "https://cyclonedx.org/bom");
+        shop.stray(&shop.image.descriptor(), BUNDLE, "{}", &[claim]);
+    }
+    let _ = shop.fake.take_log();
+    assert_eq!(shop.words(&rules), ["signature"]);
+    assert!(shop.fake.take_log().len() < 10);
+    shop.sign(&shop.image.digest());
+    assert!(shop.words(&rules).is_empty());
+    let other = Shop::new();
+    for _ in 0..201 {
+        other.stray(&other.image.descriptor(), BUNDLE, "{}", &[]);
+    }
+    assert_eq!(other.words(&rules), ["too-much"]);
 }
 
 #[test]

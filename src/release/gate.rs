@@ -21,7 +21,7 @@ pub(super) const DOCUMENTS: &str = "documents";
 /// The check that the policies let it pass.
 const POLICY: &str = "policy";
 
-/// So many records are read in search of a release.
+/// So many records, or documents of a type, are read in search of one.
 const MOST_RECORDS: usize = 500;
 
 /// Its name in a record.
@@ -192,9 +192,10 @@ fn referrer(kind: &str, image: &GateImage<'_>) -> Result<GateEvidence, BoxedErro
     let Some(listed) = image.source.referrers(&image.manifest.digest())? else {
         return Ok(Err(format!("`{}` lists nothing that refers to it", image.source.name())));
     };
-    for descriptor in &listed {
-        if listed_type(descriptor).is_some_and(|listed| listed != kind) {
-            continue;
+    let may_be_it = |entry: &&Descriptor| listed_type(entry).is_none_or(|listed| listed == kind);
+    for (number, descriptor) in listed.iter().filter(may_be_it).enumerate() {
+        if number == MOST_RECORDS {
+            return Ok(Err(format!("none of the first {MOST_RECORDS} that are listed as `{kind}` is one")));
         }
         let document = image.source.document(descriptor)?;
         let (subject, found) = match document.parse() {

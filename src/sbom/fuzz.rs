@@ -4,7 +4,7 @@ use super::catalog::{Cataloguer, DigestQueue, FileBody};
 use super::document::{ImageSubject, SpecVersion, write};
 use super::inventory::{CataloguedLayer, Inventory};
 use super::layer::{LayerCatalog, LayerMeans};
-use super::stated::stated_packages;
+use super::stated::{stated_budget, stated_packages};
 use crate::layer::EntryPath;
 use crate::oci::media_type::LayerCompression;
 use crate::oci::{ConfigFile, Image};
@@ -75,7 +75,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 /// A document of others: it is read or refused, and each package has a name.
 pub fn stated(data: &[u8]) {
-    if let Ok(packages) = stated_packages(data, &[Digest::of(b"image")]) {
+    if let Ok(packages) = stated_packages(data, &[Digest::of(b"image")], &stated_budget()) {
         assert!(packages.len() <= data.len());
     }
 }

@@ -1,6 +1,7 @@
 //! The packages that a document of any author lists: CycloneDX and SPDX 2, as JSON.
 
 use crate::formats::json::{JsonError, JsonValue, parse_within};
+use crate::runtime::budget::{Budget, OverBudget};
 use crate::types::digest::Digest;
 use crate::types::policy::PackageFact;
 use crate::types::shown::Foreign;
@@ -12,11 +13,19 @@ pub const SBOM_TYPES: [&str; 2] = ["application/vnd.cyclonedx+json", "applicatio
 pub const SBOM_PREDICATES: [&str; 2] = ["https://cyclonedx.org/bom", "https://spdx.dev/Document"];
 
 /// A document has at most so many values.
-const MOST_VALUES: usize = 8_000_000;
+const MOST_VALUES: usize = 2_000_000;
 /// So many packages are listed at most.
 const MOST_PACKAGES: usize = 250_000;
 /// Components lie in components to this depth.
 const MAX_DEPTH: usize = 16;
+/// The packages of all documents of an image take at most so many bytes of memory.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The budget of the packages that all documents of one image list, together. They are kept until they are judged.
+#[must_use]
+pub fn stated_budget() -> Budget {
+    Budget::new("the list of packages", MOST_BYTES, u64::MAX)
+}
 
 /// Why a document lists no packages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +47,9 @@ pub enum StatedError {
     /// It has more packages than are read, or they are nested too deep.
     #[error("it lists more than {MOST_PACKAGES} packages, or packages in packages deeper than {MAX_DEPTH}")]
     TooMuch,
+    /// The packages of all documents that were read until now take more memory than they may.
+    #[error(transparent)]
+    Budget(#[from] OverBudget),
     /// A package without a name.
     #[error("a package in it has no name")]
     Nameless,
@@ -47,14 +59,18 @@ pub enum StatedError {
 }
 
 /// The packages in a document that is attached to the image `about[0]`; the other digests are those of what has that image
-/// in it. A document that names an image must name one of them.
+/// in it. A document that names an image must name one of them. `budget` is that of all documents of the image.
 ///
 /// # Errors
 /// When it cannot be read, or is about another image.
-pub fn stated_packages(bytes: &[u8], about: &[Digest]) -> Result<Vec<PackageFact>, StatedError> {
+pub fn stated_packages(
+    bytes: &[u8],
+    about: &[Digest],
+    budget: &Budget,
+) -> Result<Vec<PackageFact>, StatedError> {
     let root = parse_within(bytes, MOST_VALUES)?;
     let of = |name: &str| member(root, name);
-    let mut list = StatedList { about, packages: Vec::new() };
+    let mut list = StatedList { about, budget, packages: Vec::new() };
     if text(of("bomFormat")).as_deref() == Some("CycloneDX") {
         if let Some(component) = of("metadata").and_then(|metadata| member(metadata, "component")) {
             list.check_subject(text(member(component, "purl")).as_deref())?;
@@ -73,6 +89,7 @@ pub fn stated_packages(bytes: &[u8], about: &[Digest]) -> Result<Vec<PackageFact
 
 struct StatedList<'a> {
     about: &'a [Digest],
+    budget: &'a Budget,
     packages: Vec<PackageFact>,
 }
 
@@ -88,6 +105,7 @@ impl StatedList<'_> {
         if self.packages.len() == MOST_PACKAGES {
             return Err(StatedError::TooMuch);
         }
+        self.budget.keep(cost(&package))?;
         self.packages.push(package);
         Ok(())
     }
@@ -130,6 +148,17 @@ impl StatedList<'_> {
         }
         Ok(())
     }
+}
+
+/// The bytes that a package takes in memory, about.
+fn cost(package: &PackageFact) -> usize {
+    // Of an allocation that is small, most is the allocator's own.
+    let text = |text: &String| if text.is_empty() { 0 } else { text.len() + 24 };
+    let licence = |licence: &String| size_of::<String>() + text(licence);
+    size_of::<PackageFact>()
+        + text(&package.name)
+        + package.purl.as_ref().map_or(0, text)
+        + package.licences.iter().map(licence).sum::<usize>()
 }
 
 #[derive(Default)]
@@ -211,7 +240,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Vec<PackageFact>, StatedError> {
-        stated_packages(text.as_bytes(), &[image()])
+        stated_packages(text.as_bytes(), &[image()], &stated_budget())
     }
 
     fn package(purl: Option<&str>, name: &str, licences: &[&str]) -> PackageFact {
@@ -263,6 +292,16 @@ mod tests {
         for text in of(Digest::of(b"other")) {
             assert!(matches!(read(&text), Err(StatedError::Subject { .. })), "{text}");
         }
+    }
+
+    #[test]
+    fn packages_of_several_documents_have_one_budget() {
+        let budget = Budget::new("the list", 2_000, u64::MAX);
+        let text = |name: &str| format!(r#"{{"bomFormat":"CycloneDX","components":[{{"name":"{name}"}}]}}"#);
+        let read = |name: &str| stated_packages(text(name).as_bytes(), &[image()], &budget);
+        assert!(read(&"a".repeat(1_000)).is_ok());
+        assert!(matches!(read(&"a".repeat(1_000)), Err(StatedError::Budget(_))));
+        assert!(read("a").is_ok());
     }
 
     #[test]

@@ -116,6 +116,21 @@ fn gates_of_evidence_are_judged_like_a_policy() {
 }
 
 #[test]
+fn reasons_against_packages_are_bounded_and_counted() {
+    let shop = Shop::new("[policy.release]\nlicences = { allow = [\"MIT\"] }\n");
+    shop.ok("build --push");
+    let packages: Vec<String> = (0..1_500).map(|n| format!(r#"{{"name":"p-{n}"}}"#)).collect();
+    let text = format!(r#"{{"bomFormat":"CycloneDX","components":[{}]}}"#, packages.join(","));
+    shop.project.write("many.json", text);
+    shop.ok("attach IMAGE many.json --type application/vnd.cyclonedx+json");
+    let json = shop.refused("verify IMAGE --policy build.toml --json").json();
+    let reasons = json["policy"]["reasons"].as_array().unwrap();
+    assert_eq!((reasons.len(), &reasons[1_000]["reason"]), (1_001, &"more".into()));
+    assert_eq!(reasons[1_000]["message"], "there are 500 more reasons against packages");
+    shop.refused("promote IMAGE --to prod").says(&["for 1500 reasons:", "and 1480 more reasons"]);
+}
+
+#[test]
 fn verify_judges_an_image_by_a_file() {
     let shop = Shop::new(RELEASE);
     shop.ok("build --push");

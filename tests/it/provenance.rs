@@ -103,6 +103,35 @@ fn a_signed_build_signs_what_it_states() {
 }
 
 #[test]
+fn with_a_key_only_signed_provenances_count() {
+    let shop = Shop::new("");
+    shop.ok("build --push --provenance");
+    shop.ok("sign IMAGE --key ci.key --password-file empty.txt");
+    shop.ok("verify IMAGE --provenance");
+    shop.pack("verify IMAGE --provenance --key ci.pub").has_code(4).says(&[
+        "no provenance of `",
+        "is signed by a key that was asked for",
+        "its author is not known",
+        "pack sign NAME@DIGEST",
+    ]);
+    // A document that is not in a bundle is signed as an image is.
+    let listed = shop.ok("verify IMAGE --provenance --json").json();
+    let document = text(&listed["provenance"][0]["digest"]);
+    shop.ok(&format!("sign {}@{document} --key ci.key --password-file empty.txt", shop.name));
+    let said = shop.ok("verify IMAGE --provenance --key ci.pub").stdout;
+    assert!(said.contains("derived: it is signed by `ci.pub`"), "{said}");
+    shop.ok("sign IMAGE --key other.key --password-file empty.txt");
+    shop.pack("verify IMAGE --provenance --key other.pub").has_code(4).says(&["no provenance of `"]);
+    // A lie refuses where authors do not count, and is named where they do.
+    let lie = r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"00"}}],"predicateType":"https://slsa.dev/provenance/v1","predicate":{"buildDefinition":{"buildType":"https://x"},"runDetails":{"builder":{"id":"https://x"}}}}"#;
+    shop.project.write("lie.json", lie);
+    shop.ok("attach IMAGE lie.json --type application/vnd.in-toto+json");
+    shop.pack("verify IMAGE --provenance").has_code(4).says(&["is not that of this image"]);
+    let said = shop.ok("verify IMAGE --provenance --key ci.pub").stdout;
+    assert!(said.contains("signed it: it does not count"), "{said}");
+}
+
+#[test]
 fn a_base_is_judged_before_anything_is_sent() {
     let shop = Shop::new(
         "[policy.base]\nnames = [\"example.com/**\"]\nmax-age = \"30d\"\nsigned-by = [\"ci.pub\"]\n",

@@ -49,8 +49,8 @@ pub struct VerifyArgs {
 
     /// Also require a provenance, and compare it with the image
     ///
-    /// Says which of its statements follow from the image, and which cannot be known from it. With `--key`, says whether
-    /// the key signed the provenance. Exit code 4 if there is none, or the image contradicts it.
+    /// Says which of its statements follow from the image, and which cannot be known from it. With `--key`, only
+    /// provenances that one of the keys signed count. Exit code 4 if none counts, or the image contradicts one that does.
     #[arg(long, conflicts_with = "rebuild")]
     pub provenance: bool,
 

@@ -170,7 +170,26 @@ pub(super) fn provenance(
             CommandError::new(ExitStatus::Policy, message).hint("`pack build --provenance` attaches one")
         );
     }
+    if !keys.is_empty() && !reports.iter().any(ProvenanceReport::is_signed) {
+        return Err(unsigned(&reports, &source.name()));
+    }
     Ok(reports)
+}
+
+/// So many documents are named in an error.
+const MOST_NAMED: usize = 20;
+
+/// The refusal where none of the keys that were asked for signed a provenance.
+fn unsigned(reports: &[ProvenanceReport], name: &str) -> CommandError {
+    let message = format!("no provenance of `{name}` is signed by a key that was asked for");
+    let mut error = CommandError::new(ExitStatus::Policy, message);
+    let named = reports.iter().take(MOST_NAMED);
+    error.chain.extend(named.map(|report| format!("{}: its author is not known", report.digest)));
+    let more = reports.len().saturating_sub(MOST_NAMED);
+    error.chain.extend((more > 0).then(|| format!("and {more} more")));
+    error.hint(
+        "`pack sign NAME@DIGEST --key FILE` signs one that you trust, `pack build --provenance --sign` signs what it attaches",
+    )
 }
 
 /// The lines about a provenance.
@@ -181,13 +200,15 @@ pub(super) fn provenance_lines(report: &ProvenanceReport) -> Vec<String> {
     report.facts.iter().map(line).collect()
 }
 
-/// The refusal of a provenance that the image contradicts.
+/// The refusal of a provenance that the image contradicts. Where keys were asked for, only those that they signed count.
 ///
 /// # Errors
 /// That refusal.
 pub(super) fn accept_provenance(reports: &[ProvenanceReport], name: &str) -> Result<(), CommandError> {
+    let has_signed = reports.iter().any(ProvenanceReport::is_signed);
+    let counted = reports.iter().filter(|report| report.is_signed() == has_signed);
     let contradictions: Vec<String> =
-        reports.iter().flat_map(ProvenanceReport::contradictions).map(|fact| fact.message.clone()).collect();
+        counted.flat_map(ProvenanceReport::contradictions).map(|fact| fact.message.clone()).collect();
     if contradictions.is_empty() {
         return Ok(());
     }

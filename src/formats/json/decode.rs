@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::check::parse;
+use super::check::{parse, parse_within};
 use super::error::{JsonError, JsonFault};
 use super::value::{JsonKind, JsonValue};
 
@@ -13,6 +13,14 @@ use super::value::{JsonKind, JsonValue};
 /// As for [`parse`], and when the value is no `T`.
 pub fn decode<T: FromJson>(bytes: &[u8]) -> Result<T, JsonError> {
     T::decode(parse(bytes)?)
+}
+
+/// As [`decode`], of a text of at most `values` values: they are counted before any of them is decoded.
+///
+/// # Errors
+/// As for [`decode`], and when there are more.
+pub fn decode_within<T: FromJson>(bytes: &[u8], values: usize) -> Result<T, JsonError> {
+    T::decode(parse_within(bytes, values)?)
 }
 
 /// A type that can be read from a value.

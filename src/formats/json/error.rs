@@ -96,6 +96,12 @@ impl JsonError {
         self
     }
 
+    /// Whether the text may be JSON, and has more values than are read.
+    #[must_use]
+    pub fn is_too_many(&self) -> bool {
+        matches!(self.0.why, JsonFault::Values(_))
+    }
+
     /// Where the text stops being JSON, if it does.
     #[must_use]
     pub fn position(&self) -> Option<(usize, usize)> {

@@ -28,7 +28,7 @@ mod text;
 mod value;
 
 pub use check::{parse, parse_within, sequence};
-pub use decode::{FromJson, decode};
+pub use decode::{FromJson, decode, decode_within};
 pub use error::JsonError;
 pub use fold::fold;
 pub use object::Object;

@@ -60,7 +60,7 @@ fn too_old(created: &Knowledge<u64>, most: Duration, now: u64) -> Option<PolicyR
             let age = Duration::from_secs(now.saturating_sub(*created));
             (age > most).then_some(PolicyReason::BaseAge { age, most })
         }
-        Knowledge::Unknown(why) => unknown(why.clone()),
+        Knowledge::Unknown(why) | Knowledge::TooMuch(why) => unknown(why.clone()),
     }
 }
 

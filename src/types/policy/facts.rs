@@ -13,6 +13,8 @@ pub enum Knowledge<T> {
     Known(T),
     /// It is not, and this is why.
     Unknown(String),
+    /// It is not, because strangers attached more than is read.
+    TooMuch(String),
 }
 
 /// The name of a public key: its path, as messages have it.

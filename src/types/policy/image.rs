@@ -8,8 +8,11 @@ use super::facts::{
 };
 use super::licence::LicencePolicy;
 use super::pattern::{MatchSteps, PackagePattern, names_of_package};
-use super::reason::PolicyReason;
+use super::reason::{PolicyReason, told};
 use super::signers::unsigned;
+
+/// So many reasons about packages are told one by one.
+const MOST_REASONS: usize = 1_000;
 
 /// The things that an image must have, and those that it must not have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +67,7 @@ impl ImagePolicy {
             match &image.signers {
                 Knowledge::Known(signers) if !signers.is_empty() => {}
                 Knowledge::Known(_) => reasons.push(PolicyReason::Missing(EvidenceKind::Signature)),
+                Knowledge::TooMuch(why) => reasons.push(PolicyReason::TooMuch(why.clone())),
                 Knowledge::Unknown(why) => reasons.push(PolicyReason::Unknown(signer, why.clone())),
             }
         }
@@ -75,6 +79,12 @@ impl ImagePolicy {
                 reasons.extend(needed.iter().filter_map(|evidence| self.missing(*evidence, documents)));
                 if self.is_about_packages() {
                     self.judge_packages(documents, &mut reasons);
+                }
+            }
+            Knowledge::TooMuch(why) => {
+                let reason = PolicyReason::TooMuch(why.clone());
+                if !reasons.contains(&reason) {
+                    reasons.push(reason);
                 }
             }
             Knowledge::Unknown(why) => {
@@ -130,6 +140,7 @@ impl ImagePolicy {
         let steps = MatchSteps::default();
         let rules = PackageRules::new(&self.deny);
         let mut seen: BTreeSet<(&str, &[String])> = BTreeSet::new();
+        let (before, mut more) = (reasons.len(), 0);
         for document in self.trusted(EvidenceKind::Sbom, documents) {
             match &document.claim {
                 DocumentClaim::Sbom(packages) => {
@@ -139,8 +150,14 @@ impl ImagePolicy {
                             break;
                         }
                         let shown = package.purl.as_ref().unwrap_or(&package.name);
-                        if seen.insert((shown, &package.licences)) {
-                            self.judge_package(package, &rules, &steps, reasons);
+                        if !seen.insert((shown, &package.licences)) {
+                            continue;
+                        }
+                        for reason in self.judge_package(package, &rules, &steps) {
+                            match reasons.len() - before < MOST_REASONS {
+                                true => reasons.push(reason),
+                                false => more += 1,
+                            }
                         }
                     }
                 }
@@ -153,25 +170,25 @@ impl ImagePolicy {
                 _ => {}
             }
         }
+        reasons.extend((more > 0).then_some(PolicyReason::More(more)));
         if steps.are_used() {
             let why = "the patterns and the packages are so many that comparing them would take too long";
             reasons.push(PolicyReason::Unknown("the packages that are denied", why.to_owned()));
         }
     }
 
-    fn judge_package(
-        &self,
-        package: &PackageFact,
+    /// The reasons against a package.
+    fn judge_package<'a>(
+        &'a self,
+        package: &'a PackageFact,
         rules: &PackageRules<'_>,
-        steps: &MatchSteps,
-        reasons: &mut Vec<PolicyReason>,
-    ) {
+        steps: &'a MatchSteps,
+    ) -> impl Iterator<Item = PolicyReason> + 'a {
         let shown = package.purl.as_ref().unwrap_or(&package.name);
-        if let Some(pattern) = package.purl.as_ref().and_then(|purl| rules.denying(purl, steps)) {
-            let (package, pattern) = (shown.clone(), pattern.to_string());
-            reasons.push(PolicyReason::Package { package, pattern });
-        }
-        reasons.extend(self.licences.judge(shown, &package.licences, steps));
+        let denied = package.purl.as_ref().and_then(|purl| rules.denying(purl, steps));
+        let denied = denied
+            .map(|pattern| PolicyReason::Package { package: told(shown), pattern: pattern.to_string() });
+        denied.into_iter().chain(self.licences.judge(shown, &package.licences, steps))
     }
 }
 
@@ -317,6 +334,31 @@ mod tests {
         let packages = packages.chain([package("pkg:npm/bad-99999@1", &[])]).collect();
         let image = image(vec![document(DocumentClaim::Sbom(packages), &[])]);
         assert_eq!(words(&policy, &image), ["package"]);
+    }
+
+    #[test]
+    fn reasons_are_told_up_to_a_bound_and_the_rest_are_counted() {
+        let licences = LicencePolicy { allow: vec!["MIT".parse().expect("a pattern")], deny: Vec::new() };
+        let policy = ImagePolicy { licences, ..ImagePolicy::default() };
+        let packages = (0..5_000).map(|n| package(&format!("pkg:npm/p-{n}@1"), &["ISC", "0BSD"]));
+        let one = package("pkg:npm/one@1", &["ISC"; 20_000]);
+        let image = image(vec![document(DocumentClaim::Sbom(packages.chain([one]).collect()), &[])]);
+        let reasons = policy.judge(&image);
+        assert_eq!(reasons.len(), MOST_REASONS + 1);
+        assert_eq!(reasons.last(), Some(&PolicyReason::More(10_000 + 20_000 - MOST_REASONS)));
+    }
+
+    #[test]
+    fn evidence_that_was_not_read_is_a_reason_once() {
+        let much = || "too much".to_owned();
+        let image = JudgedImage {
+            signers: Knowledge::TooMuch(much()),
+            documents: Knowledge::TooMuch(much()),
+            ..image(Vec::new())
+        };
+        let require = [EvidenceKind::Signature, EvidenceKind::Sbom].into();
+        let policy = ImagePolicy { require, signed_by: keys(&["a.pub"]), ..ImagePolicy::default() };
+        assert_eq!(policy.judge(&image), [PolicyReason::TooMuch(much())]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use spdx::{Expression, ParseMode};
 
 use super::pattern::{LicencePattern, MatchSteps};
-use super::reason::PolicyReason;
+use super::reason::{PolicyReason, told};
 
 /// A longer text is no expression of SPDX.
 const LONGEST_EXPRESSION: usize = 4096;
@@ -19,12 +19,16 @@ pub struct LicencePolicy {
 
 impl LicencePolicy {
     /// The reasons against a package with these licences, all of which count.
-    pub(super) fn judge(&self, package: &str, licences: &[String], steps: &MatchSteps) -> Vec<PolicyReason> {
-        if licences.is_empty() {
-            let reason = || PolicyReason::NoLicence(package.to_owned());
-            return (!self.allow.is_empty()).then(reason).into_iter().collect();
-        }
-        licences.iter().filter_map(|licence| self.judge_one(package, licence, steps)).collect()
+    pub(super) fn judge<'a>(
+        &'a self,
+        package: &'a str,
+        licences: &'a [String],
+        steps: &'a MatchSteps,
+    ) -> impl Iterator<Item = PolicyReason> + 'a {
+        let is_unstated = licences.is_empty() && !self.allow.is_empty();
+        let unstated = is_unstated.then(|| PolicyReason::NoLicence(told(package)));
+        let judged = licences.iter().filter_map(move |licence| self.judge_one(package, licence, steps));
+        unstated.into_iter().chain(judged)
     }
 
     /// The reason against a licence. Of `A OR B`, one that passes is enough.
@@ -47,8 +51,8 @@ impl LicencePolicy {
             None => passes(&[licence.to_owned()]),
         };
         (!is_passed).then(|| PolicyReason::Licence {
-            package: package.to_owned(),
-            licence: licence.to_owned(),
+            package: told(package),
+            licence: told(licence),
             pattern: denied_by,
         })
     }
@@ -64,8 +68,8 @@ mod tests {
 
     fn words(policy: &LicencePolicy, licences: &[&str]) -> Vec<&'static str> {
         let licences: Vec<String> = licences.iter().map(|licence| (*licence).to_owned()).collect();
-        let reasons = policy.judge("pkg:npm/a@1", &licences, &MatchSteps::default());
-        reasons.iter().map(PolicyReason::word).collect()
+        let steps = MatchSteps::default();
+        policy.judge("pkg:npm/a@1", &licences, &steps).map(|reason| reason.word()).collect()
     }
 
     #[test]

@@ -21,5 +21,5 @@ pub use facts::{
 pub use image::ImagePolicy;
 pub use licence::LicencePolicy;
 pub use pattern::{LicencePattern, NamePattern, PackagePattern, PatternError};
-pub use reason::{PolicyReason, PolicyRefusal};
+pub use reason::{PolicyReason, PolicyRefusal, TOO_MUCH_ADVICE};
 pub use rules::Policy;

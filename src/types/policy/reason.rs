@@ -12,6 +12,9 @@ use super::super::release::Gate;
 use super::super::shown::Foreign;
 use super::facts::{EvidenceKind, KeyName};
 
+/// The next thing to do where more is attached than is read.
+pub const TOO_MUCH_ADVICE: &str = "`pack referrers IMAGE` lists it: delete what is not needed, or copy the image without it to a repository of its own";
+
 /// One reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyReason {
@@ -63,11 +66,23 @@ pub enum PolicyReason {
         /// Why.
         why: String,
     },
+    /// So many more of the same kinds.
+    More(usize),
+    /// Strangers attached more than is read, so that a fact which must be known is not.
+    TooMuch(String),
     /// A fact that must be known and is not: which, and why.
     Unknown(&'static str, String),
 }
 
 impl PolicyReason {
+    /// So many reasons it stands for.
+    const fn number(&self) -> usize {
+        match self {
+            Self::More(number) => *number,
+            _ => 1,
+        }
+    }
+
     /// The stable word for programs.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -85,6 +100,8 @@ impl PolicyReason {
             Self::Licence { .. } => "licence",
             Self::NoLicence(_) => "no-licence",
             Self::Gate { .. } => "gate",
+            Self::More(_) => "more",
+            Self::TooMuch(_) => "too-much",
             Self::Unknown(..) => "unknown",
         }
     }
@@ -124,6 +141,8 @@ impl PolicyReason {
             Self::Gate { .. } => {
                 "attach it to the image in its repository; `pack copy --referrers` brings it along".to_owned()
             }
+            Self::More(_) => "mend those that are told first".to_owned(),
+            Self::TooMuch(_) => TOO_MUCH_ADVICE.to_owned(),
             Self::Unknown(..) => "run it again where that can be known".to_owned(),
         }
     }
@@ -138,6 +157,15 @@ impl Serialize for PolicyReason {
         reason.serialize_field("hint", &self.advice())?;
         reason.end()
     }
+}
+
+/// So many bytes of a name or a licence are in a reason.
+const LONGEST: usize = 1_024;
+
+/// The beginning of a text of others, for a reason.
+pub(super) fn told(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST);
+    format!("{}{}", &text[..end], if end < text.len() { "…" } else { "" })
 }
 
 /// So many keys or digests are in a sentence.
@@ -204,6 +232,8 @@ impl fmt::Display for PolicyReason {
                 write!(f, "the package `{}` states no licence", Foreign::new(package))
             }
             Self::Gate { gate, why } => write!(f, "the gate `{gate}` is closed: {}", Foreign::new(why)),
+            Self::More(number) => write!(f, "there are {number} more reasons against packages"),
+            Self::TooMuch(why) => write!(f, "not all that is attached was read: {}", Foreign::new(why)),
             Self::Unknown(what, why) => write!(f, "{what} cannot be known: {}", Foreign::new(why)),
         }
     }
@@ -235,11 +265,13 @@ fn sentences(reasons: &[PolicyReason]) -> String {
     if let [reason] = reasons {
         return format!(": {reason}");
     }
-    let mut text = format!(" for {} reasons:", reasons.len());
-    for reason in reasons.iter().take(SHOWN) {
+    let total: usize = reasons.iter().map(PolicyReason::number).sum();
+    let mut text = format!(" for {total} reasons:");
+    let told = reasons.iter().filter(|reason| !matches!(reason, PolicyReason::More(_)));
+    for reason in told.take(SHOWN) {
         text += &format!("\n  {reason}; {}", reason.advice());
     }
-    let more = reasons.len().saturating_sub(SHOWN);
+    let more = total.saturating_sub(SHOWN);
     if more > 0 {
         text += &format!("\n  and {more} more reasons");
     }
@@ -299,6 +331,13 @@ mod tests {
         let text = refusal(vec![PolicyReason::NoLicence("a\nb".to_owned()); 30]).to_string();
         assert_eq!(text.lines().count(), 22, "{text}");
         assert!(text.ends_with("and 10 more reasons"), "{text}");
+    }
+
+    #[test]
+    fn a_reason_has_the_beginning_of_a_long_name() {
+        assert_eq!(told("pkg:npm/a@1"), "pkg:npm/a@1");
+        let long = told(&"ä".repeat(100_000));
+        assert!(long.len() < 1_100 && long.ends_with("ä…"), "{long}");
     }
 
     #[test]

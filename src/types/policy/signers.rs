@@ -18,6 +18,7 @@ pub(super) fn unsigned(
     match signers {
         Knowledge::Known(signers) if keys.iter().any(|key| signers.contains(key)) => None,
         Knowledge::Known(_) => Some(reason(keys.to_vec())),
+        Knowledge::TooMuch(why) => Some(PolicyReason::TooMuch(why.clone())),
         Knowledge::Unknown(why) => Some(PolicyReason::Unknown(what, why.clone())),
     }
 }
