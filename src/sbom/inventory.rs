@@ -122,7 +122,8 @@ struct PackageSighting {
     reference: String,
     ecosystem: Ecosystem,
     path: EntryPath,
-    name: String,
+    /// The names that it is found by, beside those that it provides.
+    names: Vec<String>,
     requires: Vec<String>,
     provides: Vec<String>,
 }
@@ -240,12 +241,7 @@ impl InventoryBuilder {
                 reference: reference.clone(),
                 ecosystem,
                 path: path.clone(),
-                name: match ecosystem {
-                    Ecosystem::Node if !facts.namespace.is_empty() => {
-                        format!("{}/{}", facts.namespace, facts.name)
-                    }
-                    _ => facts.name.clone(),
-                },
+                names: names_of(ecosystem, facts),
                 requires: facts.requires.clone(),
                 provides: facts.provides.clone(),
             });
@@ -332,13 +328,7 @@ impl InventoryBuilder {
         let mut names = NameTable::new();
         for sighting in &self.sightings {
             let scope = scope(sighting.ecosystem, &sighting.path);
-            let own = match sighting.ecosystem {
-                Ecosystem::Python => normal_python_name(&sighting.name),
-                // The name that it is found by is that of its directory.
-                Ecosystem::Node => String::new(),
-                _ => sighting.name.clone(),
-            };
-            for name in std::iter::once(own).chain(sighting.provides.iter().cloned()) {
+            for name in sighting.names.iter().chain(&sighting.provides).cloned() {
                 names
                     .entry((sighting.ecosystem, scope.clone(), name))
                     .or_default()
@@ -350,6 +340,7 @@ impl InventoryBuilder {
             for required in &sighting.requires {
                 let found = match sighting.ecosystem {
                     Ecosystem::Node => node_package(&names, &sighting.path, required, budget)?,
+                    Ecosystem::Java => maven_artifact(&names, required),
                     ecosystem => names.get(&(ecosystem, scope(ecosystem, &sighting.path), required.clone())),
                 };
                 let others = found.into_iter().flatten().filter(|found| **found != sighting.reference);
@@ -379,6 +370,29 @@ fn scope(ecosystem: Ecosystem, path: &EntryPath) -> Vec<u8> {
         Ecosystem::Node => path.folder().to_vec(),
         _ => Vec::new(),
     }
+}
+
+/// The names that packages of its ecosystem find a package by.
+fn names_of(ecosystem: Ecosystem, facts: &PackageFacts) -> Vec<String> {
+    let PackageFacts { namespace, name, version, evidence, .. } = facts;
+    match ecosystem {
+        Ecosystem::Python => vec![normal_python_name(name)],
+        // The name that it is found by is that of its directory.
+        Ecosystem::Node => vec![String::new()],
+        // Nothing of a leftover is there.
+        Ecosystem::Java if namespace.is_empty() || *evidence == CoordinateEvidence::Leftover => Vec::new(),
+        Ecosystem::Java => vec![format!("{namespace}:{name}"), format!("{namespace}:{name}:{version}")],
+        _ => vec![name.clone()],
+    }
+}
+
+/// The artifact of the image that `GROUP:NAME` or `GROUP:NAME:VERSION` stands for: the one of this version, else the only one
+/// of the name, whose version the build of the application chose. `None` where there are several.
+fn maven_artifact<'n, 'a>(names: &'n NameTable<'a>, required: &str) -> Option<&'n BTreeSet<&'a str>> {
+    let find = |name: &str| names.get(&(Ecosystem::Java, Vec::new(), name.to_owned()));
+    let without_version = required.match_indices(':').nth(1).map_or(required, |(at, _)| &required[..at]);
+    let exact = if without_version == required { None } else { find(required) };
+    exact.or_else(|| find(without_version).filter(|found| found.len() == 1))
 }
 
 /// The package that Node.js loads where the package of `path` asks for `name`: of the nearest directory above.

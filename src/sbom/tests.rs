@@ -288,6 +288,44 @@ fn equal_packages_are_one_component_with_all_its_places() {
 }
 
 #[test]
+fn edges_of_maven_lead_to_artifacts_of_the_image_alone() {
+    let jar = |name: &str, version: &str, needs: &[&str]| {
+        let needs: String = needs
+            .iter()
+            .map(|needed| {
+                let mut parts = needed.split(':');
+                let name = parts.next().unwrap_or_default();
+                let version =
+                    parts.next().map(|version| format!("<version>{version}</version>")).unwrap_or_default();
+                format!(
+                    "<dependency><groupId>g</groupId><artifactId>{name}</artifactId>{version}</dependency>"
+                )
+            })
+            .collect();
+        let properties = format!("groupId=g\nartifactId={name}\nversion={version}\n");
+        let pom = format!("<project><dependencies>{needs}</dependencies></project>");
+        let path = |file: &str| format!("META-INF/maven/g/{name}/{file}").into_bytes();
+        zip(&[
+            Item::stored(&path("pom.properties"), properties.as_bytes()),
+            Item::stored(&path("pom.xml"), pom.as_bytes()),
+        ])
+    };
+    let found = inventory(&[layer(&[
+        ("lib/app-1.jar", &jar("app", "1", &["one:9", "two:2", "two", "missing", "app"])),
+        ("lib/one-1.jar", &jar("one", "1", &["two:3"])),
+        ("lib/two-1.jar", &jar("two", "1", &[])),
+        ("other/two-2.jar", &jar("two", "2", &[])),
+    ])]);
+    let needs = |name: &str| -> Vec<&str> {
+        let component = found.components.iter().find(|component| component.name == name).expect(name);
+        component.needs.iter().map(String::as_str).collect()
+    };
+    // Of one there is one version, of two there are two.
+    assert_eq!(needs("app"), ["pkg:maven/g/one@1", "pkg:maven/g/two@2"]);
+    assert!(needs("one").is_empty(), "{:?}", needs("one"));
+}
+
+#[test]
 fn names_are_looked_up_as_node_and_python_do() {
     let package = |name: &str, needs: &str| {
         format!(r#"{{"name":"{name}","version":"{needs}","dependencies":{{"x":"1"}}}}"#)

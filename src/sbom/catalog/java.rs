@@ -1,16 +1,17 @@
 //! Java archives: jars, and the archives in them, as deep as class loaders look.
 //!
 //! Coordinates are those of `META-INF/maven/**/pom.properties`. Several of these are those of a shaded jar: the main one has the
-//! name of the file, and the others are contained. Without any the name of the file, or its manifest, tells a name and a version;
+//! name of the file, and the others are contained; a `pom.xml` beside one states what it needs. Without any the name of the file, or its manifest, tells a name and a version;
 //! a group is never derived from a class or a bundle's name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::digests::{DigestQueue, HeldFile, PendingDigest};
 use super::file_body::FileBody;
 use super::known_groups;
+use super::pom_xml;
 use super::text::{licence, word};
 use crate::artifact::JarManifest;
 use crate::formats::zip::{Method, ZipArchive};
@@ -26,6 +27,8 @@ const MAX_INFLATED: u64 = 64 << 20;
 const MAX_MANIFEST: u64 = 256 << 10;
 /// The largest `pom.properties` that is read.
 const MAX_POM: u64 = 64 << 10;
+/// The largest `pom.xml` that is read.
+const MAX_POM_XML: u64 = 512 << 10;
 /// So many of a jar are read.
 const MAX_POMS: usize = 4096;
 /// The memory of an entry of an open archive beside its name.
@@ -257,6 +260,7 @@ impl JarContent {
     fn of(archive: &ZipArchive, budget: &Budget) -> Result<Self, OverBudget> {
         let mut content =
             Self { poms: Vec::new(), manifest: None, archives: Vec::new(), classes: BTreeSet::new() };
+        let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (index, entry) in archive.entries().iter().enumerate() {
             let name = entry.name.as_slice();
             if name == b"META-INF/MANIFEST.MF" {
@@ -269,6 +273,14 @@ impl JarContent {
                 content
                     .poms
                     .extend(pom.map(|pom| Pom { path: String::from_utf8_lossy(name).into_owned(), ..pom }));
+            } else if let Some(beside) = beside_pom_xml(name).filter(|_| needs.len() < MAX_POMS)
+                && entry.size <= MAX_POM_XML
+            {
+                budget.step(usize::try_from(entry.size).unwrap_or_default())?;
+                let found = archive.read(index, MAX_POM_XML).map(|text| pom_xml::dependencies(&text));
+                let found = found.unwrap_or_default();
+                budget.keep(found.iter().map(|name| ENTRY + name.len()).sum())?;
+                needs.insert(beside, found);
             } else if name.ends_with(b".class")
                 && let Some(slash) = name.iter().rposition(|byte| *byte == b'/')
             {
@@ -280,6 +292,10 @@ impl JarContent {
             }
         }
         budget.release(content.classes.iter().map(|directory| ENTRY + directory.len()).sum());
+        budget.release(needs.values().flatten().map(|name| ENTRY + name.len()).sum());
+        for pom in &mut content.poms {
+            pom.requires = needs.remove(&pom.path).unwrap_or_default();
+        }
         content.poms.sort();
         content.poms.dedup_by(|one, other| one.coordinates() == other.coordinates());
         Ok(content)
@@ -319,6 +335,8 @@ struct Pom {
     name: String,
     version: String,
     path: String,
+    /// Its dependencies, where a `pom.xml` beside it states them.
+    requires: Vec<String>,
 }
 
 impl Pom {
@@ -336,6 +354,7 @@ impl Pom {
             name: value("artifactId")?,
             version: value("version")?,
             path: String::new(),
+            requires: Vec::new(),
         })
     }
 
@@ -344,7 +363,10 @@ impl Pom {
     }
 
     fn facts(&self) -> PackageFacts {
-        PackageFacts::new(self.group.clone(), self.name.clone(), self.version.clone())
+        PackageFacts {
+            requires: self.requires.clone(),
+            ..PackageFacts::new(self.group.clone(), self.name.clone(), self.version.clone())
+        }
     }
 
     fn is_main(&self, main: &PackageFacts) -> bool {
@@ -373,6 +395,12 @@ fn main_pom<'p>(poms: &'p [Pom], stem: &str, title: Option<&str>) -> Option<&'p 
 
 fn is_pom(name: &[u8]) -> bool {
     name.starts_with(b"META-INF/maven/") && name.ends_with(b"/pom.properties")
+}
+
+/// The `pom.properties` beside a `pom.xml`.
+fn beside_pom_xml(name: &[u8]) -> Option<String> {
+    let directory = name.strip_suffix(b"/pom.xml").filter(|_| name.starts_with(b"META-INF/maven/"))?;
+    Some(format!("{}/pom.properties", String::from_utf8_lossy(directory)))
 }
 
 /// Name and version of `name-1.2`.
@@ -444,6 +472,18 @@ mod tests {
         assert_eq!(found[1].digest, Some(Digest::of(&library)));
         assert_eq!(found[1].within, "WEB-INF/lib/lib-1.0.jar");
         assert_eq!(found[0].requires_here, [1]);
+    }
+
+    #[test]
+    fn dependencies_are_those_of_the_pom_beside() {
+        let text = "<project><dependencies><dependency><groupId>org.a</groupId><artifactId>lib</artifactId>\
+            </dependency></dependencies></project>";
+        let of =
+            |name: &str| Item::stored(format!("META-INF/maven/{name}/pom.xml").as_bytes(), text.as_bytes());
+        let items =
+            [pom_item("org.b", "shop", "2.0"), of("org.b/shop"), pom_item("org.c", "c", "1"), of("org.d/d")];
+        let found = found("shop-2.0.jar", &items);
+        assert_eq!((&found[0].requires[..], found[1].requires.len()), (&["org.a:lib".to_owned()][..], 0));
     }
 
     #[test]

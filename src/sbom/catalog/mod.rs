@@ -14,6 +14,7 @@ mod java;
 mod known_groups;
 mod node;
 mod os_release;
+mod pom_xml;
 mod python;
 mod rpm;
 mod rust;
