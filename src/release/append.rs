@@ -305,7 +305,11 @@ impl EnvironmentHead {
     }
 }
 
-/// Writes the release after `head`, or a later one if others write at the same time.
+/// Whether the tag of an environment may mean an image that others released; an error says why not.
+pub(super) type Admission<'a> = dyn Fn(&RawDocument) -> Result<(), BoxedError> + 'a;
+
+/// Writes the release after `head`, or a later one if others write at the same time. The image of `new` was judged;
+/// `admits` judges those of others, before the tag means one of them.
 ///
 /// # Errors
 /// When the registry cannot be asked or refuses. A record that is there stays, and running again goes on from it.
@@ -315,11 +319,12 @@ pub(super) fn append<S: ReleaseShelf>(
     mut head: EnvironmentHead,
     new: &NewRelease,
     options: &ReleaseOptions,
+    admits: &Admission<'_>,
 ) -> Result<ReleaseReport, BoxedError> {
     let repository = || shelf.repository().clone();
     let digest = new.manifest.digest();
     if let Some(release) = head.release().filter(|_| head.has(&digest)) {
-        return current(shelf, release, &new.manifest, head.looked, options);
+        return current(shelf, release, &new.manifest, head.looked, options, admits);
     }
     let time = options.clock.now();
     for attempt in 1..=ATTEMPTS {
@@ -359,7 +364,7 @@ pub(super) fn append<S: ReleaseShelf>(
         shelf.pause(SETTLE, &options.interrupt)?;
         let look = ReleaseLook::after(shelf, environment, release.key, options)?;
         if look.keeps(environment, release.key, is_quick) {
-            return conclude(shelf, &release, &new.manifest, &look, options);
+            return conclude(shelf, &release, &new.manifest, &look, options, admits);
         }
         // Writers that met do not meet again at once: each has another identity, and waits for a part of the time that a
         // try takes it, so that it also leaves the step of others where each request is slow.
@@ -444,15 +449,16 @@ fn conclude<S: ReleaseShelf>(
     manifest: &RawDocument,
     look: &ReleaseLook,
     options: &ReleaseOptions,
+    admits: &Admission<'_>,
 ) -> Result<ReleaseReport, BoxedError> {
     let environment = &release.record.environment;
     if options.pointer && look.list.newest(environment) != Some(release.key) {
-        follow(shelf, environment, None, options)?;
+        follow(shelf, environment, None, options, admits)?;
         return Ok(ReleaseReport { pointer: PointerState::Passed, ..report(shelf, release, options) });
     }
     let report = place(shelf, release, manifest, options)?;
     if options.pointer && shelf.elapsed().saturating_sub(look.looked) >= QUICK {
-        follow(shelf, environment, Some(release.key), options)?;
+        follow(shelf, environment, Some(release.key), options, admits)?;
     }
     Ok(report)
 }
@@ -464,6 +470,7 @@ fn follow<S: ReleaseShelf>(
     environment: &EnvironmentName,
     mut set: Option<ReleaseKey>,
     options: &ReleaseOptions,
+    admits: &Admission<'_>,
 ) -> Result<(), BoxedError> {
     for _ in 0..ATTEMPTS {
         let looked = shelf.elapsed();
@@ -474,6 +481,11 @@ fn follow<S: ReleaseShelf>(
         };
         let release = read_listed(shelf, environment, newest, options)?;
         let manifest = shelf.manifest(&release)?;
+        match admits(&manifest) {
+            // The tag means an image that was judged. The writer of the newer release answers for that one.
+            Err(error) if set.is_some() && error.kind() == Kind::Policy => return Ok(()),
+            admitted => admitted?,
+        }
         shelf.point(environment, newest.number, &manifest)?;
         set = Some(newest);
         if shelf.elapsed().saturating_sub(looked) < QUICK {
@@ -491,6 +503,7 @@ fn current<S: ReleaseShelf>(
     manifest: &RawDocument,
     looked: Duration,
     options: &ReleaseOptions,
+    admits: &Admission<'_>,
 ) -> Result<ReleaseReport, BoxedError> {
     let environment = &release.record.environment;
     let is_set = options.pointer && shelf.resolve(environment.pointer())? == Some(manifest.digest());
@@ -500,7 +513,7 @@ fn current<S: ReleaseShelf>(
     } else {
         let placed = place(shelf, release, manifest, options)?;
         if shelf.elapsed().saturating_sub(looked) >= QUICK {
-            follow(shelf, environment, Some(release.key), options)?;
+            follow(shelf, environment, Some(release.key), options, admits)?;
         }
         placed
     };

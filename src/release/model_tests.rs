@@ -21,6 +21,7 @@ use crate::oci::{Descriptor, MediaType, RawDocument};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
+use crate::types::policy::{PolicyReason, PolicyRefusal};
 use crate::types::reference::{Repository, Tag};
 use crate::types::release::{EnvironmentName, ReleaseKey, ReleaseNumber, ReleaseTime};
 
@@ -169,8 +170,8 @@ fn image(writer: usize) -> RawDocument {
     OciArtifact::of_config(config).document("image").expect("a manifest")
 }
 
-/// One promotion, as `pack promote` does it.
-fn release(shelf: &ModelShelf) -> Result<ReleaseReport, BoxedError> {
+/// One promotion, as `pack promote` does it; a policy refuses the image of the writer `refused` to all others.
+fn release(shelf: &ModelShelf, refused: Option<usize>) -> Result<ReleaseReport, BoxedError> {
     let note = |text: &str| ReleaseNote::new("text", text).expect("a line");
     let options = ReleaseOptions {
         policies: std::sync::Arc::default(),
@@ -194,7 +195,12 @@ fn release(shelf: &ModelShelf) -> Result<ReleaseReport, BoxedError> {
     let looked = shelf.elapsed();
     let newest = shelf.list()?.newest(&environment());
     let head = EnvironmentHead::read(shelf, &environment(), newest, looked, &options)?;
-    append(shelf, &environment(), head, &new, &options)
+    let admits = |manifest: &RawDocument| {
+        let is_refused = refused.is_some_and(|writer| image(writer).digest() == manifest.digest());
+        let reasons = if is_refused { vec![PolicyReason::FailedChecks] } else { Vec::new() };
+        Ok(PolicyRefusal::unless_empty("an image", reasons)?)
+    };
+    append(shelf, &environment(), head, &new, &options, &admits)
 }
 
 /// The end of a writer.
@@ -211,6 +217,7 @@ struct ModelCase {
     begins: Vec<Duration>,
     delays: Delays,
     killed: BTreeMap<usize, (usize, bool)>,
+    refused: Option<usize>,
 }
 
 /// The moments of a request.
@@ -223,6 +230,7 @@ impl ModelCase {
     /// Runs it; the tags at the end, and what became of each writer.
     fn run(mut self) -> (Tags, Vec<WriterEnd>) {
         let (requests, asked) = channel();
+        let refused = self.refused;
         let repository = repository();
         let mut tags = Tags::new();
         thread::scope(|scope| {
@@ -239,7 +247,7 @@ impl ModelCase {
                 };
                 ends.push(scope.spawn(move || {
                     let begun = shelf.pause(Duration::ZERO, &Interrupt::default()).map(|()| shelf.elapsed());
-                    let report = release(&shelf).ok();
+                    let report = release(&shelf, refused).ok();
                     WriterEnd { begun: begun.unwrap_or_default(), ended: shelf.elapsed(), report }
                 }));
             }
@@ -447,7 +455,7 @@ proptest! {
     /// Whatever the speed and the order of the writers.
     #[test]
     fn no_time_loses_a_release(begins in begins(), delays in delays()) {
-        ModelCase { begins, delays, killed: BTreeMap::new() }.check();
+        ModelCase { begins, delays, killed: BTreeMap::new(), refused: None }.check();
     }
 
     /// Writers that are killed take none of the others with them.
@@ -457,6 +465,19 @@ proptest! {
         delays in delays(),
         killed in proptest::collection::btree_map(0..8_usize, (1..12_usize, any::<bool>()), 1..4),
     ) {
-        ModelCase { begins, delays, killed }.check();
+        ModelCase { begins, delays, killed, refused: None }.check();
+    }
+
+    /// A record that a policy refuses, and whose writer has not set the tag: no other writer sets the tag to its image.
+    #[test]
+    fn no_writer_sets_the_tag_to_what_its_policy_refuses(
+        begins in begins(),
+        delays in delays(),
+        killed in 2..5_usize,
+    ) {
+        let killed = BTreeMap::from([(0, (killed, true))]);
+        let (tags, _) = ModelCase { begins, delays, killed, refused: Some(0) }.run();
+        let pointer = tags.get(&environment().pointer()).map(RawDocument::digest);
+        assert_ne!(pointer, Some(image(0).digest()));
     }
 }

@@ -125,7 +125,7 @@ struct PromotionCandidate {
 /// # Errors
 /// When anything on the way fails. A record that is there stays, and running again goes on from it.
 pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedError> {
-    let PromotionRequest { source, target, environment, gates, place, options, progress } = request;
+    let PromotionRequest { source, target, environment, options, progress, .. } = request;
     // The list of tags is made as late as can be: a record that comes later is not in it.
     let image = match source {
         PromotionSource::Image { source, name } => Some(of_image(source, name, target, options)?),
@@ -153,38 +153,59 @@ pub fn promote(request: &PromotionRequest<'_>) -> Result<ReleaseReport, BoxedErr
     let newest = list.newest(environment);
     let head = EnvironmentHead::read(target, environment, newest, looked, options)?;
     let digest = candidate.new.manifest.digest();
-    let (mut blobs, mut referrers) = (None, None);
-    if !head.has(&digest) {
-        if let (PromotionSource::Release { ledger, environment: from, .. }, Some(release)) =
+    if !head.has(&digest)
+        && let (PromotionSource::Release { ledger, environment: from, .. }, Some(release)) =
             (source, &candidate.release)
-            && ledger.repository() == target.repository()
-            && from == environment
-        {
-            let number = release.record.number;
-            return Err(PromoteError::Same { environment: from.clone(), number }.into());
-        }
-        let own = candidate.source.origin();
-        let passed = gate::pass(
-            gates,
-            &options.policies,
-            &GateImage {
-                manifest: &candidate.new.manifest,
-                source: &*candidate.source,
-                legacy: own.map(|own| LegacyPlace::new(target.client().clone(), own)),
-                release: candidate.release.as_ref(),
-                ledger: candidate.ledger.as_ref(),
-                place: *place,
-            },
-        )?;
-        candidate.new.checks.extend(passed);
-        let is_near = candidate.ledger.as_ref().is_some_and(|own| own.repository() == target.repository());
-        if !is_near && !options.dry_run {
-            let copied = bring(&candidate, target, options, progress)?;
-            (blobs, referrers) = (Some(copied.blobs), copied.referrers);
-        }
+        && ledger.repository() == target.repository()
+        && from == environment
+    {
+        let number = release.record.number;
+        return Err(PromoteError::Same { environment: from.clone(), number }.into());
     }
-    let report = append(target, environment, head, &candidate.new, options)?;
+    // A release that is there already was perhaps not judged by these rules, or not at all.
+    let passed = judged(request, &candidate)?;
+    candidate.new.checks.extend(passed);
+    let is_near = candidate.ledger.as_ref().is_some_and(|own| own.repository() == target.repository());
+    let (mut blobs, mut referrers) = (None, None);
+    if !head.has(&digest) && !is_near && !options.dry_run {
+        let copied = bring(&candidate, target, options, progress)?;
+        (blobs, referrers) = (Some(copied.blobs), copied.referrers);
+    }
+    let admits = |manifest: &RawDocument| admit(request, manifest);
+    let report = append(target, environment, head, &candidate.new, options, &admits)?;
     Ok(ReleaseReport { blobs, referrers, ..report })
+}
+
+/// Lets the image that is promoted pass all conditions.
+fn judged(
+    request: &PromotionRequest<'_>,
+    candidate: &PromotionCandidate,
+) -> Result<Vec<PassedGate>, BoxedError> {
+    let own = candidate.source.origin();
+    let image = GateImage {
+        manifest: &candidate.new.manifest,
+        source: &*candidate.source,
+        legacy: own.map(|own| LegacyPlace::new(request.target.client().clone(), own)),
+        release: candidate.release.as_ref(),
+        ledger: candidate.ledger.as_ref(),
+        place: request.place,
+    };
+    gate::pass(request.gates, &request.options.policies, &image)
+}
+
+/// Makes sure that another image of the environment, which others released at the same time, passes all conditions.
+fn admit(request: &PromotionRequest<'_>, manifest: &RawDocument) -> Result<(), BoxedError> {
+    let (client, repository) = (request.target.client(), request.target.repository());
+    let source = registry::source(client.clone(), repository.at_digest(manifest.digest()));
+    let image = GateImage {
+        manifest,
+        source: &source,
+        legacy: Some(LegacyPlace::new(client.clone(), repository.clone())),
+        release: None,
+        ledger: Some(&request.target),
+        place: request.place,
+    };
+    gate::pass(request.gates, &request.options.policies, &image).map(drop)
 }
 
 /// The release to promote. If its record is not sound, its image can still be named by itself.

@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::list::ReleaseList;
 use super::record::{KEEP_TAGS, PassedGate, RecordFault, ReleaseKind, ReleaseNote, StoredRelease};
 use super::shelf::ReleaseShelf;
+use crate::oci::RawDocument;
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::{BoxedError, Explain, Kind};
 use crate::types::reference::Repository;
@@ -88,9 +89,8 @@ pub fn rollback(
     let note = |text: &str| ReleaseNote::fitted(text).unwrap_or_else(|| unreachable!("`{text}` is a line"));
     let manifest = ledger.manifest(&old)?;
     let mut checks = vec![PassedGate { check: note(&format!("release:{environment}")), evidence }];
-    if !head.has(&manifest.digest()) {
-        checks.extend(gate::passed(ledger, &manifest, &options.policies)?);
-    }
+    // The release that the environment has already was perhaps not judged by these rules, or not at all.
+    checks.extend(gate::passed(ledger, &manifest, &options.policies)?);
     let new = NewRelease {
         manifest,
         kind: ReleaseKind::Rollback,
@@ -98,7 +98,8 @@ pub fn rollback(
         revision: old.record.revision,
         checks,
     };
-    let report = append(ledger, environment, head, &new, options)?;
+    let admits = |manifest: &RawDocument| gate::passed(ledger, manifest, &options.policies).map(drop);
+    let report = append(ledger, environment, head, &new, options, &admits)?;
     Ok(ReleaseReport { warnings, ..report })
 }
 
