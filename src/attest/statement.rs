@@ -19,7 +19,7 @@ pub const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 const TYPES: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
 
 /// A statement has at most so many values: an SBOM may be in it.
-const MAX_VALUES: usize = 1_000_000;
+const MAX_VALUES: usize = 500_000;
 
 /// A statement about images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

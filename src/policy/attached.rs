@@ -75,6 +75,7 @@ impl<'a> AttachedReader<'a> {
         }
         let mut found = Vec::new();
         for document in documents {
+            self.source.check()?;
             match self.claims(&document, about) {
                 Ok(claims) => found.extend(claims),
                 Err(over) => return Ok(AttachedClaims::TooMuch(over.to_string())),

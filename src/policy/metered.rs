@@ -94,6 +94,10 @@ impl Source for MeteredSource<'_> {
         self.source.under_tag(tag)
     }
 
+    fn check(&self) -> Result<(), BoxedError> {
+        self.source.check()
+    }
+
     fn name(&self) -> String {
         self.source.name()
     }

@@ -75,6 +75,14 @@ pub trait Source: Send + Sync {
         Ok(None)
     }
 
+    /// Goes on, unless the user interrupted: for work between two questions.
+    ///
+    /// # Errors
+    /// When the user interrupted, where the place knows of it.
+    fn check(&self) -> Result<(), BoxedError> {
+        Ok(())
+    }
+
     /// The source as the user would write it, for messages.
     fn name(&self) -> String;
 }

@@ -87,6 +87,10 @@ impl Source for RegistrySource {
         Ok(Some(self.client.document(repository, &found.digest.to_string(), Some(&found))?))
     }
 
+    fn check(&self) -> Result<(), BoxedError> {
+        Ok(self.client.check()?)
+    }
+
     fn name(&self) -> String {
         self.reference.to_string()
     }

@@ -116,6 +116,14 @@ impl Client {
         self.api().wire_settings().concurrency.max(1)
     }
 
+    /// Goes on, unless the user interrupted.
+    ///
+    /// # Errors
+    /// When the user did.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        self.0.interrupt.check()
+    }
+
     pub(super) fn api(&self) -> &Api {
         &self.0.api
     }
