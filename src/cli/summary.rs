@@ -28,6 +28,9 @@ pub struct Summary {
     pub tags: Vec<String>,
     /// One per platform.
     pub images: Vec<ImageSummary>,
+    /// Whether all outputs had all of it already.
+    #[serde(skip)]
+    pub(super) is_unchanged: bool,
     /// The documents that are attached to the images.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<ReferrerEntry>,
@@ -145,6 +148,7 @@ impl Summary {
             digest: report.digest?,
             tags: report.tags.iter().map(ToString::to_string).collect(),
             images: images.collect::<Option<_>>()?,
+            is_unchanged: report.destinations.iter().all(|destination| destination.current),
             attached: report.attached.clone(),
             findings: report.findings.clone(),
             outputs: report.destinations.iter().map(output).collect(),
@@ -183,7 +187,8 @@ impl Summary {
         if !self.outputs.is_empty() {
             parts.push(format!("to {}", printable(&self.outputs.join(" and "))));
         }
-        if !self.attached.is_empty() {
+        // A build without changes attaches nothing.
+        if !self.attached.is_empty() && !self.is_unchanged {
             parts.push(format!("attached {}", count(self.attached.len() as u64, "document")));
         }
         for (what, amount) in [("sent", self.sent), ("wrote", self.written), ("reused", self.reused)] {
@@ -332,6 +337,7 @@ mod tests {
                 digest: Digest::of(b"image"),
                 layers,
             }],
+            is_unchanged: false,
             attached: Vec::new(),
             findings: Vec::new(),
             outputs: vec!["registry".into()],

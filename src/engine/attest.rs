@@ -275,7 +275,7 @@ struct ImageBillOfBuild {
 }
 
 fn judged(attached: &AttachedManifest, claim: DocumentClaim) -> JudgedDocument {
-    JudgedDocument { digest: attached.document.digest(), signers: BTreeSet::new(), claim }
+    JudgedDocument { digest: attached.document.digest(), signers: BTreeSet::new(), image: None, claim }
 }
 
 fn sbom_claim(bytes: &[u8], image: &Digest) -> DocumentClaim {

@@ -6,9 +6,10 @@ use super::request::Request;
 use super::selection::SelectedImage;
 use super::session::Session;
 use crate::attach::LegacyPlace;
-use crate::bases::Base;
+use crate::bases::{Base, BaseError};
 use crate::policy::{age_of, judged_base, signers};
 use crate::transport::load::load_image;
+use crate::transport::{Source as _, registry};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 use crate::types::policy::{JudgedBase, KeyName, Knowledge, PolicyRefusal};
@@ -41,6 +42,7 @@ pub(super) fn judge(
         return Ok(BaseSignatures::new());
     };
     let root = base.place().root()?.digest();
+    prove_name(session, request, base, &root)?;
     let (mut digests, mut created) = (BTreeSet::from([root]), Vec::new());
     for image in images {
         let loaded = load_image(base.place(), image.platform.as_ref())?.image;
@@ -57,6 +59,21 @@ pub(super) fn judge(
     );
     PolicyRefusal::unless_empty(request.name.to_string(), policies.judge_base(&facts, request.now))?;
     Ok(signed.into_iter().map(|(_, id)| id).collect())
+}
+
+/// Makes sure that the repository of the base has the digest in the lock of a foreign project: its author wrote the lock, and
+/// the store may have that digest from another repository.
+fn prove_name(session: &Session, request: &Request, base: &Base, root: &Digest) -> Result<(), BoxedError> {
+    let is_believed = !request.settings.untrusted || request.locked_base().is_none();
+    match base.place().origin() {
+        Some(_) if !is_believed && request.settings.offline => {
+            Err(BaseError::Offline(base.place().name()).into())
+        }
+        Some(repository) if !is_believed => {
+            registry::source(session.client.clone(), repository.at_digest(*root)).root().map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The keys of the policies that signed the base, with their identities: as the lock says, or proved where the base is.

@@ -387,6 +387,7 @@ impl<'r> ImageBuild<'r> {
             documents.push(JudgedDocument {
                 digest: finished.root.digest(),
                 signers: BTreeSet::new(),
+                image: None,
                 claim,
             });
             push_rules::judge(request, documents)?;

@@ -25,17 +25,16 @@ pub(super) fn check_request(request: &Request) -> Result<(), BoxedError> {
     let AttestRequest { sbom, signature, provenance } = &request.attest;
     let lacks = |evidence: &EvidenceKind| match evidence {
         EvidenceKind::Sbom => sbom.is_none(),
-        EvidenceKind::Provenance => provenance.is_none(),
+        // The record of the checks is attached with the provenance.
+        EvidenceKind::Provenance | EvidenceKind::Checks => provenance.is_none(),
         EvidenceKind::Signature => signature.is_none(),
-        // Each build has checks.
-        EvidenceKind::Checks => false,
     };
     let mut reasons = Vec::new();
     for rules in request.policies.of_push() {
         reasons.extend(rules.documents().into_iter().filter(lacks).map(PolicyReason::Missing));
         let signers = signers(request);
         if !rules.signed_by.is_empty() && !rules.signed_by.iter().any(|key| signers.contains(key)) {
-            reasons.push(PolicyReason::Signature(rules.signed_by.clone()));
+            reasons.push(PolicyReason::BuildSignature(rules.signed_by.clone()));
         }
     }
     let mut seen = BTreeSet::new();
@@ -55,11 +54,21 @@ pub(super) fn judge(request: &Request, documents: Vec<JudgedDocument>) -> Result
         documents.into_iter().map(|document| JudgedDocument { signers: of_documents.clone(), ..document });
     let image = JudgedImage {
         signers: Knowledge::Known(signers.clone()),
+        images: BTreeSet::new(),
         documents: Knowledge::Known(signed.collect()),
     };
     let rules: Vec<&ImagePolicy> = request.policies.of_push().collect();
-    let reasons = policy::judge(rules.into_iter(), &image);
+    let reasons = policy::judge(rules.into_iter(), &image).into_iter().map(of_build).collect();
     Ok(PolicyRefusal::unless_empty(request.name.to_string(), reasons)?)
+}
+
+/// The same reason about an image that is in no registry yet.
+fn of_build(reason: PolicyReason) -> PolicyReason {
+    match reason {
+        PolicyReason::Signature(keys) => PolicyReason::BuildSignature(keys),
+        PolicyReason::Unsigned(evidence, keys) => PolicyReason::BuildUnsigned(evidence, keys),
+        other => other,
+    }
 }
 
 /// The keys of the policies by which the build signs.

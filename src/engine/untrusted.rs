@@ -61,6 +61,22 @@ pub fn check(settings: &Settings, project: &Path, pushes: bool) -> Result<(), Co
     }
 }
 
+/// Checks the policy at `path` that the project at `project` names: what a file of the project names belongs to it, too.
+///
+/// # Errors
+/// [`ConfigError::Forbidden`] with the files that lie outside.
+pub fn check_policy(settings: &Settings, path: &Path, project: &Path) -> Result<(), ConfigError> {
+    let mut checker = Checker { settings, project: real_path(project), refused: Vec::new() };
+    // The user named a policy that lies elsewhere, and trusts it.
+    if real_path(path).starts_with(&checker.project) {
+        checker.policy();
+    }
+    match checker.refused.is_empty() {
+        true => Ok(()),
+        false => Err(settings.sources.forbidden(checker.refused)),
+    }
+}
+
 struct Checker<'a> {
     settings: &'a Settings,
     /// As it really is.
@@ -110,13 +126,19 @@ impl Checker<'_> {
                 BaseSetting::Scratch | BaseSetting::Registry(_) => {}
             }
         }
-        for file in settings.policy.files() {
-            self.inside(&file.value, file.span);
-        }
+        self.policy();
         for options in settings.registries.values() {
             for file in [&options.client_cert, &options.client_key].into_iter().flatten() {
                 self.inside(&file.value, file.span);
             }
+        }
+    }
+
+    /// The policy of another file, and keys.
+    fn policy(&mut self) {
+        let settings = self.settings;
+        for file in settings.policy.files() {
+            self.inside(&file.value, file.span);
         }
     }
 

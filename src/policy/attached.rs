@@ -152,7 +152,7 @@ impl<'a> AttachedReader<'a> {
     /// # Errors
     /// When the packages of all documents are more than are read.
     fn claims(&self, document: &FoundDocument, about: &[Digest]) -> Result<Vec<JudgedDocument>, StatedError> {
-        let judged = |signers, claim| JudgedDocument { digest: document.digest, signers, claim };
+        let judged = |signers, claim| JudgedDocument { digest: document.digest, signers, image: None, claim };
         let mut claims = Vec::new();
         if SBOM_TYPES.contains(&&*document.kind) {
             claims.push(judged(BTreeSet::new(), sbom(&document.bytes, about, &self.packages)?));
@@ -233,7 +233,7 @@ fn claimed(
         .collect();
     if errors.len() == about.len() {
         let first = errors.into_iter().next();
-        return Ok(first.map(|why| DocumentClaim::Unreadable(evidence, why)));
+        return Ok(first.map(|why| DocumentClaim::OfAnother(evidence, why)));
     }
     let predicate = statement.predicate.value().text().as_bytes();
     Ok(Some(match evidence {
@@ -253,6 +253,9 @@ fn sbom(bytes: &[u8], about: &[Digest], budget: &Budget) -> Result<DocumentClaim
     match stated_packages(bytes, about, budget) {
         Ok(packages) => Ok(DocumentClaim::Sbom(packages)),
         Err(over @ StatedError::Budget(_)) => Err(over),
+        Err(error @ StatedError::Subject { .. }) => {
+            Ok(DocumentClaim::OfAnother(EvidenceKind::Sbom, error.to_string()))
+        }
         Err(error) => Ok(DocumentClaim::Unreadable(EvidenceKind::Sbom, error.to_string())),
     }
 }

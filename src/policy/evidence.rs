@@ -53,8 +53,9 @@ pub fn evidence(
         true => Knowledge::Known(BTreeSet::new()),
         false => known(signers(source, legacy, &subject, &needs.keys).map(Knowledge::Known))?,
     };
-    let documents = known(documents(source, legacy, root, needs))?;
-    Ok(JudgedImage { signers, documents })
+    let images = images(root);
+    let documents = known(documents(source, legacy, root, &images, needs))?;
+    Ok(JudgedImage { signers, images: images.into_iter().collect(), documents })
 }
 
 /// A place that has more than is read is an answer; one that cannot be asked is none.
@@ -65,10 +66,12 @@ fn known<T>(found: Result<Knowledge<T>, BoxedError>) -> Result<Knowledge<T>, Box
     }
 }
 
+/// The documents that refer to an index and those that refer to its images: which of them count is for the rules to say.
 fn documents(
     source: &dyn Source,
     legacy: Option<&LegacyPlace>,
     root: &RawDocument,
+    images: &[Digest],
     needs: &EvidenceNeeds,
 ) -> Result<Knowledge<Vec<JudgedDocument>>, BoxedError> {
     if needs.documents.is_empty() {
@@ -79,24 +82,13 @@ fn documents(
         AttachedClaims::Found(found) => found,
         AttachedClaims::TooMuch(why) => return Ok(Knowledge::TooMuch(why)),
     };
-    // Evidence that an index lacks may be at each of its images.
-    let is_lacking = |found: &[JudgedDocument], evidence: &EvidenceKind| {
-        !found.iter().any(|document| document.claim.evidence() == *evidence)
-    };
-    let lacking: BTreeSet<EvidenceKind> =
-        needs.documents.iter().filter(|evidence| is_lacking(&found, evidence)).copied().collect();
-    let images = if lacking.is_empty() { Vec::new() } else { images(root) };
-    let mut of_images: Vec<Vec<JudgedDocument>> = Vec::new();
-    for image in &images {
+    for image in images {
         match reader.read(image, &[*image, root.digest()])? {
-            AttachedClaims::Found(found) => of_images.push(found),
+            AttachedClaims::Found(of_image) => {
+                let of_it = |document| JudgedDocument { image: Some(*image), ..document };
+                found.extend(of_image.into_iter().map(of_it));
+            }
             AttachedClaims::TooMuch(why) => return Ok(Knowledge::TooMuch(why)),
-        }
-    }
-    for evidence in &lacking {
-        if of_images.iter().all(|found| !is_lacking(found, evidence)) {
-            let all = of_images.iter().flatten();
-            found.extend(all.filter(|document| document.claim.evidence() == *evidence).cloned());
         }
     }
     if !needs.keys.is_empty() {

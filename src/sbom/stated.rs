@@ -3,7 +3,7 @@
 use crate::formats::json::{JsonError, JsonValue, parse_within};
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::types::digest::Digest;
-use crate::types::policy::PackageFact;
+use crate::types::policy::{PackageFact, PackageName};
 use crate::types::shown::Foreign;
 
 /// The types of artifacts that are such documents.
@@ -137,7 +137,7 @@ impl StatedList<'_> {
                     _ => {}
                 }
             }
-            if fields.purl.as_deref().is_some_and(|purl| purl.starts_with("pkg:oci/")) {
+            if fields.purl.as_deref().and_then(PackageName::read).is_some_and(|name| name.kind == "oci") {
                 self.check_subject(fields.purl.as_deref())?;
                 continue;
             }
@@ -218,9 +218,8 @@ fn purl_of(references: JsonValue<'_>) -> Option<String> {
 
 /// The digest in the purl of an image.
 fn digest_of_image(purl: &str) -> Option<Digest> {
-    let rest = purl.strip_prefix("pkg:oci/")?;
-    let version = rest.split(['?', '#']).next()?.rsplit_once('@')?.1;
-    version.replace("%3A", ":").replace("%3a", ":").parse().ok()
+    let name = PackageName::read(purl).filter(|name| name.kind == "oci")?;
+    name.version?.parse().ok()
 }
 
 fn member<'a>(value: JsonValue<'a>, name: &str) -> Option<JsonValue<'a>> {

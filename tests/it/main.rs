@@ -29,6 +29,7 @@ mod estargz;
 mod events;
 mod explain;
 mod faults;
+mod gates;
 mod hints;
 mod history;
 mod hooks;

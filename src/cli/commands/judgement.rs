@@ -12,15 +12,17 @@ use super::super::invocation::Invocation;
 use super::super::view::BaseView;
 use super::super::{password, policy};
 use super::sign::legacy;
-use super::unnamed::UnnamedImage;
 use crate::oci::Image;
 use crate::policy::{ComparedFact, PolicySet, ProvenanceReport, age_of, judged_base, provenances, signers};
+use crate::registry::RegistryError;
 use crate::release::gate;
 use crate::transport::load::{load_image, offers};
 use crate::transport::{Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
-use crate::types::policy::{ImagePolicy, JudgedBase, KeyName, Knowledge, PolicyReason, PolicyRefusal};
+use crate::types::policy::{
+    BaseDoubt, ImagePolicy, JudgedBase, KeyName, Knowledge, PolicyReason, PolicyRefusal,
+};
 use crate::types::reference::Reference;
 use crate::types::shown::shown_path;
 
@@ -84,7 +86,7 @@ fn bases(
         let image = crate::transport::load::load_manifest(source, &offer.descriptor)?;
         let found = match base(invocation, &image, policies)? {
             Ok(base) => policies.judge_base(&base, now),
-            Err(why) => vec![PolicyReason::Unknown("the base of the image", why)],
+            Err(doubt) => vec![PolicyReason::UnknownBase(doubt)],
         };
         for reason in found {
             if !reasons.contains(&reason) {
@@ -100,30 +102,23 @@ fn base(
     invocation: &Invocation,
     image: &Image,
     policies: &PolicySet,
-) -> Result<Result<JudgedBase, String>, CommandError> {
+) -> Result<Result<JudgedBase, BaseDoubt>, CommandError> {
     let Some(BaseView { name: Some(name), digest: Some(digest), .. }) = BaseView::of(image) else {
-        return Ok(Err("the image does not name it with its digest".to_owned()));
+        return Ok(Err(BaseDoubt::Unnamed));
     };
     let Ok(reference) = name.parse::<Reference>() else {
-        return Ok(Err("the image names none of a registry".to_owned()));
+        return Ok(Err(BaseDoubt::NoRegistry(name)));
     };
     let client = invocation.client()?;
+    // Only the repository can say that it has this digest: the store keeps the bytes of other repositories, too.
     let own = registry::source(client.clone(), reference.repository().at_digest(digest));
-    let platform = image.platform();
-    let stored = invocation
-        .store()
-        .ok()
-        .and_then(|store| load_image(&UnnamedImage { store, digest }, platform.as_ref()).ok());
-    let loaded = match stored {
-        Some(loaded) => Ok(loaded),
-        None => load_image(&own, platform.as_ref()),
-    };
-    let loaded = match loaded {
+    let loaded = match load_image(&own, image.platform().as_ref()) {
         Ok(loaded) => loaded.image,
-        Err(error) => return Ok(Err(format!("{error}"))),
+        Err(error) if is_not_found(&error) => return Ok(Err(BaseDoubt::Gone(name, digest))),
+        Err(error) => return Err(error.into()),
     };
     if !image.diff_ids().starts_with(loaded.diff_ids()) {
-        return Ok(Err(format!("the layers of the image are not on those of {}", digest.short())));
+        return Ok(Err(BaseDoubt::OtherLayers(digest)));
     }
     let keys = policies.base_keys();
     let signed = if keys.is_empty() {
@@ -134,6 +129,18 @@ fn base(
     let created = age_of([loaded.config().created.as_deref()].into_iter());
     let digests: [Digest; 2] = [digest, loaded.digest()];
     Ok(Ok(judged_base(&name, digests, created, signed)))
+}
+
+/// Whether a registry says that it does not have what was asked for.
+fn is_not_found(error: &BoxedError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**error);
+    while let Some(error) = cause {
+        if matches!(error.downcast_ref::<RegistryError>(), Some(RegistryError::NotFound { .. })) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn known<T>(found: Result<T, BoxedError>) -> Knowledge<T> {
@@ -154,11 +161,6 @@ pub(super) fn provenance(
         named.insert(KeyName(shown_path(path)), password::public_key(invocation, path)?);
     }
     let place = |name: &str, digest: &Digest| -> Result<Box<dyn Source>, String> {
-        if let Ok(store) = invocation.store()
-            && store.blobs().contains(digest).is_some()
-        {
-            return Ok(Box::new(UnnamedImage { store, digest: *digest }));
-        }
         let reference: Reference = name.parse().map_err(|_| format!("`{name}` is no image in a registry"))?;
         let client = invocation.client().map_err(|error| error.chain.join(": "))?;
         Ok(Box::new(registry::source(client, reference.repository().at_digest(*digest))))

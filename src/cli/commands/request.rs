@@ -218,7 +218,11 @@ impl<'a> RequestContext<'a> {
             project: project_of(project.build_file.as_deref(), artifact),
             allow_retag: false,
             cache: reading(&settings, &name, &outputs),
-            policies: Arc::new(policy::of(invocation, Some(&settings.policy), None)?),
+            policies: Arc::new(policy::of_project(
+                invocation,
+                &settings.policy,
+                settings.untrusted.then_some(project.limit.as_path()),
+            )?),
             now: invocation.environment.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             reads_base: false,
             plans_refused: false,

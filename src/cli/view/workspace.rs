@@ -146,6 +146,7 @@ mod tests {
             digest: Digest::of(name.as_bytes()),
             tags: vec!["1".to_owned()],
             images: Vec::new(),
+            is_unchanged: false,
             attached: Vec::new(),
             findings: Vec::new(),
             outputs: vec!["registry".to_owned()],

@@ -114,8 +114,10 @@ pub enum DocumentClaim {
     Provenance,
     /// Whether the checks of its build found no error.
     Checks(bool),
-    /// It is one of these, and cannot be read or is about something else.
+    /// It is one of these, and cannot be read.
     Unreadable(EvidenceKind, String),
+    /// It is one of these, and about another image: anyone can attach the documents of one image to another.
+    OfAnother(EvidenceKind, String),
 }
 
 impl DocumentClaim {
@@ -126,7 +128,15 @@ impl DocumentClaim {
             Self::Sbom(_) => EvidenceKind::Sbom,
             Self::Provenance => EvidenceKind::Provenance,
             Self::Checks(_) => EvidenceKind::Checks,
-            Self::Unreadable(evidence, _) => *evidence,
+            Self::Unreadable(evidence, _) | Self::OfAnother(evidence, _) => *evidence,
+        }
+    }
+
+    /// Why it proves nothing about the image.
+    pub(super) fn why_not(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable(_, why) | Self::OfAnother(_, why) => Some(why),
+            _ => None,
         }
     }
 }
@@ -138,6 +148,8 @@ pub struct JudgedDocument {
     pub digest: Digest,
     /// The keys of the policy that signed it.
     pub signers: BTreeSet<KeyName>,
+    /// The image of an index that it is attached to; `None` where it is about all that is judged.
+    pub image: Option<Digest>,
     /// The content.
     pub claim: DocumentClaim,
 }
@@ -147,6 +159,17 @@ pub struct JudgedDocument {
 pub struct JudgedImage {
     /// The keys of the policy that signed it.
     pub signers: Knowledge<BTreeSet<KeyName>>,
+    /// The images of an index.
+    pub images: BTreeSet<Digest>,
     /// The documents that are attached to it.
     pub documents: Knowledge<Vec<JudgedDocument>>,
+}
+
+impl JudgedImage {
+    /// Whether one of the documents is about all of it, or each image of an index has one.
+    pub(super) fn is_covered<'a>(&self, documents: impl Iterator<Item = &'a JudgedDocument>) -> bool {
+        let about: BTreeSet<Option<Digest>> = documents.map(|document| document.image).collect();
+        let has_one = |image: &Digest| about.contains(&Some(*image));
+        about.contains(&None) || (!self.images.is_empty() && self.images.iter().all(has_one))
+    }
 }

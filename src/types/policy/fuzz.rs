@@ -23,10 +23,12 @@ pub fn policy(data: &[u8]) {
     let document = JudgedDocument {
         digest: Digest::of(data),
         signers: BTreeSet::new(),
+        image: None,
         claim: DocumentClaim::Sbom(vec![package]),
     };
     let image = JudgedImage {
         signers: Knowledge::Known(BTreeSet::new()),
+        images: BTreeSet::new(),
         documents: Knowledge::Known(vec![document]),
     };
     let is_literal =

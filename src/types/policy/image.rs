@@ -7,7 +7,7 @@ use super::facts::{
     DocumentClaim, EvidenceKind, JudgedDocument, JudgedImage, KeyName, Knowledge, PackageFact,
 };
 use super::licence::LicencePolicy;
-use super::pattern::{MatchSteps, PackagePattern, names_of_package};
+use super::pattern::{ComparedPackage, MatchSteps, PackagePattern};
 use super::reason::{PolicyReason, told};
 use super::signers::unsigned;
 
@@ -76,7 +76,8 @@ impl ImagePolicy {
         match &image.documents {
             _ if needed.is_empty() => {}
             Knowledge::Known(documents) => {
-                reasons.extend(needed.iter().filter_map(|evidence| self.missing(*evidence, documents)));
+                reasons
+                    .extend(needed.iter().filter_map(|evidence| self.missing(*evidence, image, documents)));
                 if self.is_about_packages() {
                     self.judge_packages(documents, &mut reasons);
                 }
@@ -113,26 +114,29 @@ impl ImagePolicy {
         documents.iter().filter(move |document| document.claim.evidence() == evidence && is_signed(document))
     }
 
-    fn missing(&self, evidence: EvidenceKind, documents: &[JudgedDocument]) -> Option<PolicyReason> {
-        if !documents.iter().any(|document| document.claim.evidence() == evidence) {
+    /// The reason why a piece of evidence does not prove what it should. A document that does not count neither proves nor
+    /// contradicts anything, wherever it is attached.
+    fn missing(
+        &self,
+        evidence: EvidenceKind,
+        image: &JudgedImage,
+        documents: &[JudgedDocument],
+    ) -> Option<PolicyReason> {
+        if !image.is_covered(documents.iter().filter(|document| document.claim.evidence() == evidence)) {
             return Some(PolicyReason::Missing(evidence));
         }
-        let trusted: Vec<&DocumentClaim> =
-            self.trusted(evidence, documents).map(|document| &document.claim).collect();
-        if trusted.is_empty() {
+        if !image.is_covered(self.trusted(evidence, documents)) {
             return Some(PolicyReason::Unsigned(evidence, self.signed_by.clone()));
         }
-        let unreadable = |claim: &DocumentClaim| match claim {
-            DocumentClaim::Unreadable(evidence, why) => {
-                Some(PolicyReason::Unreadable(*evidence, why.clone()))
-            }
-            _ => None,
-        };
-        if let Some(reason) = trusted.iter().copied().map(unreadable).reduce(Option::and).flatten() {
-            return Some(reason);
+        let why_not = |document: &JudgedDocument| document.claim.why_not().map(str::to_owned);
+        if !image.is_covered(self.trusted(evidence, documents).filter(|document| why_not(document).is_none()))
+        {
+            let why = self.trusted(evidence, documents).find_map(why_not).unwrap_or_default();
+            return Some(PolicyReason::Unreadable(evidence, why));
         }
         // None of several records may say that the image is wrong.
-        trusted.contains(&&DocumentClaim::Checks(false)).then_some(PolicyReason::FailedChecks)
+        let has_failed = |document: &JudgedDocument| document.claim == DocumentClaim::Checks(false);
+        self.trusted(evidence, documents).any(has_failed).then_some(PolicyReason::FailedChecks)
     }
 
     /// The packages of all documents that count: what any of them lists is in the image.
@@ -201,15 +205,16 @@ struct PackageRules<'a> {
 impl<'a> PackageRules<'a> {
     fn new(patterns: &'a [PackagePattern]) -> Self {
         let (names, others): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.is_literal());
-        let names = names.into_iter().map(|pattern| (pattern.as_str(), pattern)).collect();
+        let names = names.into_iter().map(|pattern| (pattern.compared(), pattern)).collect();
         Self { names, others }
     }
 
     fn denying(&self, purl: &str, steps: &MatchSteps) -> Option<&'a PackagePattern> {
-        let (plain, unversioned) = names_of_package(purl);
-        let named = self.names.get(plain).or_else(|| self.names.get(unversioned?)).copied();
+        let package = ComparedPackage::of(purl)?;
+        let named =
+            self.names.get(&*package.plain).or_else(|| self.names.get(&*package.unversioned)).copied();
         let others = self.others.iter().copied().take_while(|_| !steps.are_used());
-        named.or_else(|| others.into_iter().find(|pattern| pattern.matches(purl, steps)))
+        named.or_else(|| others.into_iter().find(|pattern| pattern.matches(&package, steps)))
     }
 }
 
@@ -233,12 +238,17 @@ mod tests {
         JudgedDocument {
             digest: Digest::of(b"a document"),
             signers: keys(signers).into_iter().collect(),
+            image: None,
             claim,
         }
     }
 
     fn image(documents: Vec<JudgedDocument>) -> JudgedImage {
-        JudgedImage { signers: Knowledge::Known(BTreeSet::new()), documents: Knowledge::Known(documents) }
+        JudgedImage {
+            signers: Knowledge::Known(BTreeSet::new()),
+            images: BTreeSet::new(),
+            documents: Knowledge::Known(documents),
+        }
     }
 
     fn words(policy: &ImagePolicy, image: &JudgedImage) -> Vec<&'static str> {
@@ -303,6 +313,49 @@ mod tests {
         assert_eq!(words(&denies, &both), ["unreadable"]);
         let unknown = JudgedImage { documents: Knowledge::Unknown("no answer".to_owned()), ..both };
         assert_eq!(words(&denies, &unknown), ["unknown"]);
+    }
+
+    /// An index of two images.
+    fn index(documents: Vec<JudgedDocument>) -> JudgedImage {
+        JudgedImage { images: [b"one", b"two"].map(|image| Digest::of(image)).into(), ..image(documents) }
+    }
+
+    fn at(image: &[u8], document: JudgedDocument) -> JudgedDocument {
+        JudgedDocument { image: Some(Digest::of(image)), ..document }
+    }
+
+    #[test]
+    fn an_index_or_each_of_its_images_has_evidence_that_counts() {
+        let policy = ImagePolicy {
+            require: [EvidenceKind::Sbom].into(),
+            signed_by: keys(&["a.pub"]),
+            deny: vec!["pkg:npm/bad".parse().expect("a pattern")],
+            ..ImagePolicy::default()
+        };
+        let unsigned_policy = ImagePolicy { signed_by: Vec::new(), ..policy.clone() };
+        let sbom =
+            |purl: &str, signers: &[&str]| document(DocumentClaim::Sbom(vec![package(purl, &[])]), signers);
+        let signed = |purl: &str| sbom(purl, &["a.pub"]);
+        let good = "pkg:npm/good@1";
+        let words = |policy: &ImagePolicy, documents: Vec<JudgedDocument>| {
+            let signers = Knowledge::Known(keys(&["a.pub"]).into_iter().collect());
+            words(policy, &JudgedImage { signers, ..index(documents) })
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(words(&policy, vec![signed(good)]), none);
+        assert_eq!(words(&policy, vec![at(b"one", signed(good)), at(b"two", signed(good))]), none);
+        assert_eq!(words(&policy, vec![at(b"one", signed(good))]), ["missing"]);
+        assert_eq!(words(&policy, vec![at(b"one", signed(good)), at(b"two", sbom(good, &[]))]), ["unsigned"]);
+        // A document of the index hides none of its images, and one without a signature takes nothing away.
+        let hidden = || vec![sbom(good, &[]), at(b"one", signed("pkg:npm/bad@1")), at(b"two", signed(good))];
+        assert_eq!(words(&policy, hidden()), ["package"]);
+        assert_eq!(words(&unsigned_policy, hidden()), ["package"]);
+        let extra = vec![sbom("pkg:npm/bad@1", &[]), at(b"one", signed(good)), at(b"two", signed(good))];
+        assert_eq!(words(&policy, extra), none);
+        // A signed statement about another image is none about this one.
+        let other = DocumentClaim::OfAnother(EvidenceKind::Sbom, "it is about another".to_owned());
+        assert_eq!(words(&policy, vec![document(other.clone(), &["a.pub"])]), ["unreadable"]);
+        assert_eq!(words(&policy, vec![document(other, &["a.pub"]), signed(good)]), none);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod facts;
 pub(crate) mod fuzz;
 mod image;
 mod licence;
+mod package;
 mod pattern;
 mod reason;
 mod rules;
@@ -20,6 +21,7 @@ pub use facts::{
 };
 pub use image::ImagePolicy;
 pub use licence::LicencePolicy;
+pub use package::PackageName;
 pub use pattern::{LicencePattern, NamePattern, PackagePattern, PatternError};
-pub use reason::{PolicyReason, PolicyRefusal, TOO_MUCH_ADVICE};
+pub use reason::{BaseDoubt, PolicyReason, PolicyRefusal, TOO_MUCH_ADVICE};
 pub use rules::Policy;

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use super::super::reference::Reference;
 use super::super::shown::Foreign;
+use super::package::{PackageName, UnmatchedPattern, compared_pattern};
 
 /// Why a text is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,25 +167,39 @@ const fn any(_: &str) -> Result<(), PatternError> {
     Ok(())
 }
 
-fn is_of_packages(text: &str) -> Result<(), PatternError> {
-    let rest = text.strip_prefix("pkg:");
-    match rest.and_then(|rest| rest.split_once('/')) {
-        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !text.contains('#') => Ok(()),
-        _ => Err(PatternError(format!(
-            "`{}` names no package: write a purl without qualifiers, such as `pkg:maven/log4j/log4j@1.*`",
-            Foreign::new(text)
-        ))),
-    }
-}
-
 pattern! {
     /// Names of images: `docker.io/library/*`, or with a tag `docker.io/library/tomcat:10*`.
     NamePattern, any
 }
 
-pattern! {
-    /// Packages, by their purl: `pkg:maven/log4j/log4j` is all its versions, `pkg:npm/left-pad@1.*` some.
-    PackagePattern, is_of_packages
+/// Packages, by their purl: `pkg:maven/log4j/log4j` is all its versions, `pkg:npm/left-pad@1.*` some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagePattern {
+    written: String,
+    /// In the spelling of package URLs that are compared.
+    compared: String,
+}
+
+impl FromStr for PackagePattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        checked(text)?;
+        let compared = compared_pattern(text).map_err(|UnmatchedPattern { why, instead }| {
+            PatternError(format!(
+                "`{}` names no package: {why}; write a pattern such as `{}`",
+                Foreign::new(text),
+                Foreign::new(&instead)
+            ))
+        })?;
+        Ok(Self { written: text.to_owned(), compared })
+    }
+}
+
+impl fmt::Display for PackagePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
 }
 
 pattern! {
@@ -203,24 +218,42 @@ impl NamePattern {
     }
 }
 
-/// The purl without qualifiers and subpath, and that without its version. A `@` of a scope is written `%40`.
-pub(super) fn names_of_package(purl: &str) -> (&str, Option<&str>) {
-    let plain = purl.split(['?', '#']).next().unwrap_or(purl);
-    (plain, plain.rsplit_once('@').map(|(name, _)| name))
+/// The names by which a package is compared: that with its version, and that of all versions.
+#[derive(Clone, Debug)]
+pub(super) struct ComparedPackage {
+    pub(super) plain: String,
+    pub(super) unversioned: String,
+}
+
+impl ComparedPackage {
+    /// Of a purl; `None` of another text.
+    pub(super) fn of(purl: &str) -> Option<Self> {
+        let name = PackageName::read(purl)?;
+        Some(Self { plain: name.text(), unversioned: name.unversioned() })
+    }
 }
 
 impl PackagePattern {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// As it is compared.
+    pub(super) fn compared(&self) -> &str {
+        &self.compared
+    }
+
     /// Whether it is the name of one package, of all its versions or of one.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        !self.0.contains(['*', '?'])
+        !self.compared.contains(['*', '?'])
     }
 
-    /// Whether the package of a purl is meant. A pattern without a version means all versions; qualifiers do not count.
-    #[must_use]
-    pub fn matches(&self, purl: &str, steps: &MatchSteps) -> bool {
-        let (plain, unversioned) = names_of_package(purl);
-        matches(&self.0, plain, steps) || unversioned.is_some_and(|name| matches(&self.0, name, steps))
+    /// Whether a package is meant. A pattern without a version means all versions.
+    pub(super) fn matches(&self, package: &ComparedPackage, steps: &MatchSteps) -> bool {
+        matches(&self.compared, &package.plain, steps) || matches(&self.compared, &package.unversioned, steps)
     }
 }
 
@@ -254,13 +287,17 @@ mod tests {
     #[test]
     fn packages_mean_all_versions_unless_they_say_one() {
         let matches = |pattern: &str, purl: &str| {
-            pattern.parse::<PackagePattern>().expect(pattern).matches(purl, &MatchSteps::default())
+            let package = ComparedPackage::of(purl).expect(purl);
+            pattern.parse::<PackagePattern>().expect(pattern).matches(&package, &MatchSteps::default())
         };
         assert!(matches("pkg:maven/log4j/log4j", "pkg:maven/log4j/log4j@1.2.17"));
         assert!(matches("pkg:maven/log4j/log4j@1.*", "pkg:maven/log4j/log4j@1.2.17?type=jar"));
         assert!(!matches("pkg:maven/log4j/log4j@2.*", "pkg:maven/log4j/log4j@1.2.17"));
         assert!(!matches("pkg:maven/log4j/log4j", "pkg:maven/log4j/log4j-core@2.0"));
-        assert!(matches("pkg:npm/%40scope/*", "pkg:npm/%40scope/name@1.0"));
+        assert!(matches("pkg:npm/%40scope/*", "pkg:npm/@scope/name@1.0"));
+        assert!(matches("pkg:npm/@scope/name", "pkg:npm/%40scope/name@1.0"));
+        assert!(matches("pkg:pypi/Foo_Bar", "pkg:pypi/foo-bar@1"));
+        assert!(matches("pkg:npm/evil", "pkg://NPM//%65vil@1?a=b#c"));
         assert!(matches("pkg:maven/**", "pkg:maven/a/b@1"));
         assert!(matches("pkg:**/b@1", "pkg:maven/a/b@1"));
         for wrong in ["log4j", "pkg:", "pkg:npm/", "pkg:npm/a#x", "pkg:npm/[", "pkg:npm/{a,b}", ""] {
@@ -280,10 +317,11 @@ mod tests {
     fn a_pattern_takes_a_bounded_number_of_steps() {
         let pattern: PackagePattern = format!("pkg:npm/{}b", "*a".repeat(200)).parse().expect("a pattern");
         let steps = MatchSteps::default();
-        assert!(!pattern.matches(&format!("pkg:npm/{}", "a".repeat(10_000)), &steps));
+        let package = |name: &str| ComparedPackage::of(&format!("pkg:npm/{name}")).expect("a purl");
+        assert!(!pattern.matches(&package(&"a".repeat(10_000)), &steps));
         assert!(!steps.are_used());
         let few = MatchSteps(Cell::new(1_000));
-        assert!(!pattern.matches(&format!("pkg:npm/{}b", "a".repeat(1_000)), &few));
+        assert!(!pattern.matches(&package(&format!("{}b", "a".repeat(1_000))), &few));
         assert!(few.are_used());
     }
 }

@@ -33,10 +33,14 @@ pub enum PolicyReason {
     BaseSignature(Vec<KeyName>),
     /// None of these keys signed the image.
     Signature(Vec<KeyName>),
+    /// The build does not sign by any of these keys.
+    BuildSignature(Vec<KeyName>),
     /// This is missing.
     Missing(EvidenceKind),
     /// This is there, and none of these keys signed it.
     Unsigned(EvidenceKind, Vec<KeyName>),
+    /// The build makes this, and signs it by none of these keys.
+    BuildUnsigned(EvidenceKind, Vec<KeyName>),
     /// This is there, and proves nothing.
     Unreadable(EvidenceKind, String),
     /// The checks found errors.
@@ -70,8 +74,56 @@ pub enum PolicyReason {
     More(usize),
     /// Strangers attached more than is read, so that a fact which must be known is not.
     TooMuch(String),
+    /// The base of the image is not known.
+    UnknownBase(BaseDoubt),
     /// A fact that must be known and is not: which, and why.
     Unknown(&'static str, String),
+}
+
+/// Why the base of an image is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaseDoubt {
+    /// The image does not name it.
+    Unnamed,
+    /// The name is none of a registry.
+    NoRegistry(String),
+    /// Its repository does not have the digest that the image names.
+    Gone(String, Digest),
+    /// The layers of the image are not on its layers.
+    OtherLayers(Digest),
+}
+
+impl BaseDoubt {
+    /// The next thing to do.
+    fn advice(&self) -> String {
+        match self {
+            Self::Unnamed => "`pack build` names the base in the image if that is in a registry; an image on `scratch` has \
+                              none, and `[policy.base]` refuses it here"
+                .to_owned(),
+            Self::NoRegistry(_) => "build it on a base in a registry, and give that by `--base`".to_owned(),
+            Self::Gone(name, _) => {
+                format!("build it again on `{name}`, or copy the base back to its repository")
+            }
+            Self::OtherLayers(_) => "build it again with `pack build`, which names the base that it takes".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for BaseDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unnamed => write!(f, "the image does not name it with its digest"),
+            Self::NoRegistry(name) => {
+                write!(f, "the image names `{}`, which is in no registry", Foreign::new(name))
+            }
+            Self::Gone(name, digest) => {
+                write!(f, "the repository of `{}` does not have {digest}", Foreign::new(name))
+            }
+            Self::OtherLayers(digest) => {
+                write!(f, "the layers of the image are not on those of {}", digest.short())
+            }
+        }
+    }
 }
 
 impl PolicyReason {
@@ -91,9 +143,9 @@ impl PolicyReason {
             Self::BaseDigest(_) => "base-digest",
             Self::BaseAge { .. } => "base-age",
             Self::BaseSignature(_) => "base-signature",
-            Self::Signature(_) => "signature",
+            Self::Signature(_) | Self::BuildSignature(_) => "signature",
             Self::Missing(_) => "missing",
-            Self::Unsigned(..) => "unsigned",
+            Self::Unsigned(..) | Self::BuildUnsigned(..) => "unsigned",
             Self::Unreadable(..) => "unreadable",
             Self::FailedChecks => "checks",
             Self::Package { .. } => "package",
@@ -103,6 +155,7 @@ impl PolicyReason {
             Self::More(_) => "more",
             Self::TooMuch(_) => "too-much",
             Self::Unknown(..) => "unknown",
+            Self::Unknown(..) | Self::UnknownBase(_) => "unknown",
         }
     }
 
@@ -121,9 +174,14 @@ impl PolicyReason {
             Self::Signature(_) | Self::Missing(EvidenceKind::Signature) => {
                 "`pack sign IMAGE --key FILE` signs it".to_owned()
             }
+            // The image is in no registry yet.
+            Self::BuildSignature(_) => "`pack build --sign --key FILE` signs what it pushes".to_owned(),
+            Self::BuildUnsigned(..) => {
+                "leave `--signature-format` out: documents are signed in bundles".to_owned()
+            }
             Self::Missing(EvidenceKind::Sbom) => "`pack build --sbom` attaches one".to_owned(),
             Self::Missing(EvidenceKind::Provenance) => "`pack build --provenance` attaches one".to_owned(),
-            Self::Missing(EvidenceKind::Checks) => "`pack build --provenance` attaches one".to_owned(),
+            Self::Missing(EvidenceKind::Checks) => "`pack build --provenance` attaches one, too".to_owned(),
             Self::Unsigned(..) => {
                 "sign its manifest: `pack referrers IMAGE` lists the digest, `pack sign NAME@DIGEST` signs it"
                     .to_owned()
@@ -143,6 +201,7 @@ impl PolicyReason {
             }
             Self::More(_) => "mend those that are told first".to_owned(),
             Self::TooMuch(_) => TOO_MUCH_ADVICE.to_owned(),
+            Self::UnknownBase(doubt) => doubt.advice(),
             Self::Unknown(..) => "run it again where that can be known".to_owned(),
         }
     }
@@ -205,12 +264,14 @@ impl fmt::Display for PolicyReason {
                 write!(f, "the base is {} old, and `max-age` is {}", span(*age), span(*most))
             }
             Self::BaseSignature(keys) => write!(f, "the base is not signed by {}", list(keys)),
-            Self::Signature(keys) => write!(f, "the image is not signed by {}", list(keys)),
+            Self::Signature(keys) | Self::BuildSignature(keys) => {
+                write!(f, "the image is not signed by {}", list(keys))
+            }
             Self::Missing(EvidenceKind::Signature) => {
                 write!(f, "the image has no signature by a key of the policy")
             }
             Self::Missing(evidence) => write!(f, "the image has no {}", evidence.noun()),
-            Self::Unsigned(evidence, keys) => {
+            Self::Unsigned(evidence, keys) | Self::BuildUnsigned(evidence, keys) => {
                 write!(f, "the {} of the image is not signed by {}", evidence.noun(), list(keys))
             }
             Self::Unreadable(evidence, why) => {
@@ -234,6 +295,7 @@ impl fmt::Display for PolicyReason {
             Self::Gate { gate, why } => write!(f, "the gate `{gate}` is closed: {}", Foreign::new(why)),
             Self::More(number) => write!(f, "there are {number} more reasons against packages"),
             Self::TooMuch(why) => write!(f, "not all that is attached was read: {}", Foreign::new(why)),
+            Self::UnknownBase(doubt) => write!(f, "the base of the image cannot be known: {doubt}"),
             Self::Unknown(what, why) => write!(f, "{what} cannot be known: {}", Foreign::new(why)),
         }
     }
