@@ -123,7 +123,15 @@ pub fn propose(
     scanner: &Scanner,
 ) -> Result<Proposal, ArtifactError> {
     check_supported(artifact)?;
-    artifact.kind.propose(artifact.material(), options, base, scanner)
+    artifact.kind.propose(artifact.material(), options, base, scanner).map_err(|error| match error {
+        ArtifactError::Empty { path } if artifact.material().form() == Form::Directory => {
+            match scanner.all_left_out(&path, &options.scan_options()) {
+                Some(by) => ArtifactError::AllLeftOut { path, by },
+                None => ArtifactError::Empty { path },
+            }
+        }
+        error => error,
+    })
 }
 
 /// The requirements that the image of `artifact` must meet.

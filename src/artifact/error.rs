@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::words::count;
 use crate::formats::elf::TRUNCATED;
 use crate::formats::zip::ZipError;
-use crate::layer::scan::ScanError;
+use crate::layer::scan::{IGNORE_FILE, ScanError};
 use crate::runtime::interrupt::Interrupted;
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::{Foreign, shown, shown_path, shown_start};
@@ -55,6 +55,14 @@ pub enum ArtifactError {
     Empty {
         /// The path.
         path: PathBuf,
+    },
+    /// Patterns leave out all files of it.
+    #[error("{by} leaves out all files of `{}`", shown_path(path))]
+    AllLeftOut {
+        /// The path.
+        path: PathBuf,
+        /// Where the patterns are, in words.
+        by: String,
     },
     /// The user says that it is something else than it is.
     #[error("`{}` is {}, not {}", shown_path(path), found, wanted)]
@@ -213,6 +221,11 @@ impl Explain for ArtifactError {
             },
             Self::NotAFile { .. } => "give a file or a directory",
             Self::Empty { .. } => "build the artifact first",
+            Self::AllLeftOut { by, .. } if by.contains(IGNORE_FILE) => {
+                "in `.packignore`, `*` matches at every depth: write `/*`, and behind it `!/NAME` for each file or directory \
+                 that the image needs"
+            }
+            Self::AllLeftOut { .. } => "change the patterns",
             Self::Unfit { hint, .. } => return Some(hint.clone()),
             Self::NotOfKind { .. } => "remove `app.kind`, or give another artifact",
             Self::NotSupported { path, .. } if path.is_dir() => {

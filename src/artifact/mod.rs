@@ -37,6 +37,7 @@ mod placed;
 mod proposal;
 pub mod requirement;
 mod root;
+mod uninstalled;
 mod unpacked;
 mod version;
 mod whole_jar;

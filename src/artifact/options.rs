@@ -59,6 +59,8 @@ impl AppRoot {
 /// The decisions of the user about the application; the default decides nothing.
 #[derive(Clone, Debug, Default)]
 pub struct AppOptions {
+    /// Whether the user says which kind it is.
+    pub is_kind_given: bool,
     /// Unpacked or not.
     pub layout: Option<ArtifactLayout>,
     /// The way in which it starts.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::formats::json::{self, JsonError, JsonValue};
 
-/// The text of a `package.json`.
+/// The text of a `package.json` or of a lock.
 pub(super) fn package(bytes: &[u8]) -> Result<JsonValue<'_>, JsonError> {
-    json::parse(bytes)
+    json::parse_marked(bytes)
 }
 
 /// The member `name` of an object.
@@ -103,5 +103,8 @@ mod tests {
         );
         assert_eq!(PackageJson::parse(b"[]").expect("JSON"), PackageJson::default());
         assert!(PackageJson::parse(b"{").is_err());
+        let marked = PackageJson::parse("\u{feff}{\"main\":\"a.js\"}".as_bytes()).expect("JSON");
+        assert_eq!(marked.main.as_deref(), Some("a.js"));
+        assert!(PackageJson::parse("\u{feff}\u{feff}{}".as_bytes()).is_err());
     }
 }

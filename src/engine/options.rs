@@ -25,6 +25,7 @@ pub(super) fn scan_options_of(files: &config::FilesSettings) -> ScanOptions {
 pub(super) fn taken_of(app: &config::AppSettings) -> AppOptions {
     let rules = Rules { file_mode: app.mode.as_ref().map(|mode| mode.value.bits()), ..Rules::default() };
     AppOptions {
+        is_kind_given: app.kind.is_some(),
         include: patterns(&app.include),
         exclude: patterns(&app.exclude),
         rules,

@@ -1,10 +1,11 @@
 //! Hints: each works when it is followed, and names what the user wrote as it was written.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::artifacts::{AMD64, base, elf, layout, war};
 use crate::registry::Served;
-use crate::support::{Project, Zip, tree_on};
+use crate::support::{Project, Zip, chmod, tree_on};
 use crate::verdicts::TEN;
 use crate::workspace::pushed::Pushed;
 
@@ -208,12 +209,136 @@ fn a_project_without_its_packages_is_to_be_installed() {
     project.write("left/node_modules/greet/package.json", r#"{"version":"1.0.0"}"#);
     for (path, says) in [
         ("flask", ["without its packages", "pip install -r requirements.txt"]),
-        ("express", ["without its packages (`greet`)", "npm install --no-workspaces"]),
+        ("express", ["without its packages (`greet`)", "for a member of a workspace, install at the root"]),
         ("left", ["leaves out `node_modules`", "take `node_modules` out of `.packignore`"]),
     ] {
         let said = project.pack("build").args(path).arg("--base").arg(layout(&node)).fails(1);
         said.says(&says).hints();
     }
+}
+
+/// The hint for a member of a workspace of npm asks no registry for its siblings, and works.
+#[test]
+fn a_member_of_a_workspace_of_npm_is_built_from_the_root() {
+    let node = base(&["linux/amd64"], "", &[("usr/bin/node", "")]);
+    chmod(&node.path("files/usr/bin/node"), 0o755);
+    node.pack("build -o oci:layout").ok();
+    let project = Project::new();
+    project
+        .write("package.json", r#"{"private":true,"workspaces":["apps/*","packages/*"]}"#)
+        .write("packages/a/package.json", r#"{"name":"@x/a","version":"1.0.0"}"#)
+        .write("packages/a/index.js", "")
+        .write("apps/web/package.json", r#"{"name":"web","main":"server.js","dependencies":{"@x/a":"*"}}"#)
+        .write("apps/web/server.js", "require('@x/a')");
+    fs::create_dir_all(project.path("node_modules/@x")).unwrap();
+    symlink("../../packages/a", project.path("node_modules/@x/a")).unwrap();
+    symlink("../apps/web", project.path("node_modules/web")).unwrap();
+    let said = project.pack("build apps/web --base").arg(layout(&node)).fails(1);
+    said.says(&["install at the root", "--set 'config.entrypoint=[\"node\", \"MEMBER/server.js\"]'"]);
+    assert!(!said.stderr.contains("--no-workspaces"), "{said:?}");
+    let set = r#"config.entrypoint=["node", "apps/web/server.js"]"#;
+    project.pack("build . --base").arg(layout(&node)).arg("--set").arg(set).ok();
+}
+
+/// A place in the image makes no tree of a project whose packages are not installed; the kind does.
+#[test]
+fn a_root_makes_no_tree_of_a_project_without_its_packages() {
+    let node = base(&["linux/amd64"], "", &[("usr/bin/node", "")]);
+    let project = Project::new();
+    let manifest = r#"{"main":"a.js","dependencies":{"greet":"1"}}"#;
+    project.write("express/package.json", manifest).write("express/a.js", "");
+    project.write("flask/requirements.txt", "flask").write("flask/wsgi.py", "");
+    project
+        .write("poetry/pyproject.toml", "[tool.poetry.dependencies]\nflask = '3'\n")
+        .write("poetry/a.py", "");
+    project.write("damaged/package.json", "{,}").write("damaged/a.js", "");
+    for (path, says) in [
+        ("express", "without its packages (`greet`)"),
+        ("flask", "project of Python (`requirements.txt`) without its packages"),
+        ("poetry", "project of Python (`pyproject.toml`) without its packages"),
+        ("damaged", "`package.json` is damaged"),
+    ] {
+        for root in ["/srv/app", "/"] {
+            let toml = |more: &str| {
+                let base = layout(&node);
+                format!("[image]\nbase = \"{base}\"\n[app]\npath = \"{path}\"\nroot = \"{root}\"\n{more}")
+            };
+            project.write("build.toml", toml(""));
+            project.pack("build").fails(1).says(&[says, "hint: ", "`app.kind = \"tree\"`"]);
+            project.pack("check").fails(1).says(&[says]);
+            project.write("build.toml", toml("kind = \"tree\"\n"));
+            project.pack("build").ok();
+        }
+    }
+    // Files of a project that is not itself in the image, and files that name no package.
+    let rest = format!("[image]\nbase = \"{}\"\n[app]\nroot = \"/srv\"\n", layout(&node));
+    project.write("build.toml", format!("{rest}path = \"express\"\nexclude = [\"package.json\"]\n"));
+    project.pack("build").ok();
+    project.write("tools/pyproject.toml", "[tool.ruff]\nline-length = 100\n").write("tools/a.py", "");
+    project
+        .write("tools/package.json", r#"{"devDependencies":{"x":"1"}}"#)
+        .write("tools/requirements.txt", "# none\n");
+    project.write("build.toml", format!("{rest}path = \"tools\"\n"));
+    project.pack("build").ok();
+    // Pages may have such a file of their own.
+    project.write("express/index.html", "a");
+    project.write("build.toml", format!("{rest}path = \"express\"\n"));
+    project.pack("build").ok().says(&[
+        "warning: ",
+        "without its packages (`greet`)",
+        "`app.kind = \"site\"`",
+    ]);
+    project.write("build.toml", format!("{rest}path = \"express\"\nkind = \"site\"\n"));
+    let said = project.pack("build").ok();
+    assert!(!said.stderr.contains("without its packages"), "{said:?}");
+}
+
+/// Patterns that leave out all of an artifact are no artifact that is not built.
+#[test]
+fn patterns_that_leave_out_all_are_named() {
+    let project = Project::new();
+    project.write("tree/a", "a").write("tree/b/c", "c").write("tree/.packignore", "*\n!b\n");
+    let build = "build tree --base scratch --root /srv";
+    let said = project.pack(build).fails(1);
+    said.says(&[
+        "`.packignore` leaves out all files of `",
+        "hint: in `.packignore`, `*` matches at every depth",
+    ]);
+    project.write("tree/.packignore", "/*\n!/b\n");
+    project.pack(build).ok();
+    fs::remove_file(project.path("tree/.packignore")).unwrap();
+    project
+        .pack(build)
+        .arg("--set")
+        .arg("app.exclude=[\"*\"]")
+        .fails(1)
+        .says(&["`exclude` leaves out all files"]);
+    // Of a layer, the directory stays, and that is told.
+    project.write(
+        "build.toml",
+        "[image]\nbase = \"scratch\"\n[[layer]]\nname = \"l\"\nfiles = [{ from = \"tree/\", to = \"/x\", exclude = [\"*\"] }]\n",
+    );
+    project.pack("build").ok().says(&["note: `exclude` leaves out all files of `"]);
+    // A directory without files has none left out.
+    fs::create_dir_all(project.path("empty/sub")).unwrap();
+    project.write("empty/.packignore", "*\n");
+    project
+        .pack("build empty --base scratch --root /srv")
+        .fails(1)
+        .says(&["has no files", "build the artifact first"]);
+}
+
+/// npm and Node.js pass over a byte order mark.
+#[test]
+fn a_package_json_with_a_byte_order_mark_is_read() {
+    let node = base(&["linux/amd64"], "", &[("usr/bin/node", "")]);
+    chmod(&node.path("files/usr/bin/node"), 0o755);
+    node.pack("build -o oci:layout").ok();
+    let project = Project::new();
+    project
+        .write("app/package.json", "\u{feff}{\"scripts\":{\"start\":\"node a.js\"}}")
+        .write("app/a.js", "");
+    project.pack("build app --base").arg(layout(&node)).ok();
 }
 
 #[test]

@@ -30,6 +30,7 @@ use super::super::options::{AppOptions, AppRoot};
 use super::super::package_json::{PackageJson, member, package};
 use super::super::proposal::{Proposal, not_empty};
 use super::super::requirement::{InterpreterPlace, Requirement, Requirements, Search};
+use super::super::uninstalled::UninstalledProject;
 use crate::formats::node_range::NodeRange;
 use crate::layer::EntryPath;
 use crate::layer::scan::Scanner;
@@ -41,6 +42,9 @@ use crate::types::shown::shown;
 pub(super) struct NodeApp;
 
 const PACKAGE: &str = "package.json";
+
+/// The hint for one that is damaged.
+const CORRECT_PACKAGE: &str = "correct it; `npm pkg get name` reads it";
 
 /// Where it goes.
 const ROOT: &[u8] = b"app";
@@ -204,18 +208,28 @@ impl ArtifactKind for NodeApp {
     }
 }
 
-/// Why a directory with a `package.json` and without packages is no application yet, and what makes it one; `None` where
-/// it needs no packages.
-pub(super) fn not_installed(material: &Material) -> Result<Option<(String, String)>, ArtifactError> {
-    let Some(bytes) = material.read(PACKAGE, MAX_TEXT)? else { return Ok(None) };
-    let needs = PackageJson::parse(&bytes).map(|package| package.dependencies).unwrap_or_default();
+/// The project that a directory with a `package.json` and without packages is; `None` where it needs no packages.
+pub(super) fn not_installed(material: &Material) -> Option<UninstalledProject> {
+    if material.form() != Form::Directory || material.has_directory("node_modules") {
+        return None;
+    }
+    let bytes = material.read(PACKAGE, MAX_TEXT).ok().flatten()?;
+    let needs = PackageJson::parse(&bytes).ok()?.dependencies;
     if needs.is_empty() {
-        return Ok(None);
+        return None;
     }
     let names: Vec<&str> = needs.iter().map(String::as_str).collect();
     let why = format!("it is a project of Node.js without its packages ({})", named(&names));
     let has = |name: &str| material.size_of(name).is_some();
-    Ok(Some((why, Manager::by_lock(has).hint_to_install(has))))
+    Some(UninstalledProject { file: PACKAGE, why, hint: Manager::by_lock(has).hint_to_install(has) })
+}
+
+/// The project that a directory without packages may be: its `package.json` cannot be read.
+pub(super) fn damaged(material: &Material) -> Option<UninstalledProject> {
+    let bytes = material.read(PACKAGE, MAX_TEXT).ok().flatten()?;
+    let error = PackageJson::parse(&bytes).err()?;
+    let why = format!("`{PACKAGE}` is damaged: {error}");
+    Some(UninstalledProject { file: PACKAGE, why, hint: CORRECT_PACKAGE.to_owned() })
 }
 
 /// Where it goes; `None` is the image's root.

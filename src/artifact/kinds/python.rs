@@ -26,6 +26,7 @@ use super::super::native::{NativeModules, is_library};
 use super::super::options::{AppOptions, AppRoot};
 use super::super::proposal::{Proposal, not_empty};
 use super::super::requirement::{InterpreterPlace, Requirement, Requirements, Search};
+use super::super::uninstalled::UninstalledProject;
 use super::super::words::count;
 use crate::layer::EntryPath;
 use crate::layer::scan::Scanner;
@@ -203,19 +204,13 @@ impl ArtifactKind for Python {
     }
 }
 
-/// Why a directory with the files of a Python project and without packages is no application yet, and what makes it one.
-pub(super) fn not_installed(material: &Material) -> Option<(String, String)> {
-    let what = [
-        ("requirements.txt", "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"),
-        ("uv.lock", "uv sync --no-editable --no-dev"),
-        ("pyproject.toml", "python3 -m venv .venv && .venv/bin/pip install ."),
-    ];
-    let (file, command) = what.into_iter().find(|(file, _)| material.size_of(file).is_some())?;
+/// The project that a directory with the files of a Python project and without packages is; `None` where it needs none.
+pub(super) fn not_installed(material: &Material) -> Option<UninstalledProject> {
+    let (file, command) = project::uninstalled(material)?;
     let why = format!("it is a project of Python (`{file}`) without its packages");
-    Some((
-        why,
-        format!("run `{command}` in its directory, or `pip install --target` into a directory and give that"),
-    ))
+    let hint =
+        format!("run `{command}` in its directory, or `pip install --target` into a directory and give that");
+    Some(UninstalledProject { file, why, hint })
 }
 
 /// Where its packages may lie: the artifact itself, and the packages of environments in the usual places.

@@ -43,7 +43,14 @@ impl ArtifactKind for Site {
         base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
-        directory::propose(self, "site", material, options, base, scanner)
+        let mut proposal = directory::propose(self, "site", material, options, base, scanner)?;
+        if !options.is_kind_given {
+            let of_node = super::node::not_installed(material);
+            let mut projects = of_node.into_iter().chain(super::python::not_installed(material));
+            let project = projects.find(|project| project.is_in(&proposal));
+            proposal.warnings.extend(project.map(|project| project.warning(self.name())));
+        }
+        Ok(proposal)
     }
 
     fn usual_base(&self, _: &Material) -> String {

@@ -8,6 +8,7 @@ use super::super::kind::ArtifactKind;
 use super::super::material::Material;
 use super::super::options::AppOptions;
 use super::super::proposal::Proposal;
+use super::super::uninstalled::UninstalledProject;
 use crate::layer::scan::Scanner;
 use crate::oci::ConfigFile;
 
@@ -42,10 +43,21 @@ impl ArtifactKind for DirectoryTree {
         base: Option<&ConfigFile>,
         scanner: &Scanner,
     ) -> Result<Proposal, ArtifactError> {
-        directory::propose(self, "app", material, options, base, scanner).map_err(|error| match error {
-            ArtifactError::NoRoot { .. } => of_project(material).unwrap_or(error),
-            error => error,
-        })
+        let proposal = directory::propose(self, "app", material, options, base, scanner);
+        if options.is_kind_given {
+            return proposal;
+        }
+        match proposal {
+            Ok(proposal) => match projects(material).find(|project| project.is_in(&proposal)) {
+                Some(project) => Err(project.refused(material.path())),
+                None => Ok(proposal),
+            },
+            // A place would not help.
+            Err(error @ ArtifactError::NoRoot { .. }) => {
+                Err(projects(material).next().map_or(error, |project| project.refused(material.path())))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn has_pages(&self) -> bool {
@@ -57,9 +69,8 @@ impl ArtifactKind for DirectoryTree {
     }
 }
 
-/// The error of a directory without a place that is a project whose packages are not installed: a place would not help.
-fn of_project(material: &Material) -> Option<ArtifactError> {
-    let of_node = super::node::not_installed(material).ok().flatten();
-    let (why, hint) = of_node.or_else(|| super::python::not_installed(material))?;
-    Some(ArtifactError::Unfit { path: material.path().to_owned(), why, hint })
+/// The projects that the directory is, which would be applications with their packages.
+fn projects(material: &Material) -> impl Iterator<Item = UninstalledProject> {
+    let of_node = super::node::not_installed(material).or_else(|| super::node::damaged(material));
+    of_node.into_iter().chain(super::python::not_installed(material))
 }

@@ -88,8 +88,9 @@ fn remember<'e>(
 
 /// The key of everything but the content.
 fn question(artifact: &Artifact, options: &AppOptions, search: Search) -> Key {
-    // Rules and attributes decide no requirement.
+    // Rules and attributes decide no requirement; the kind itself is in the key.
     let AppOptions {
+        is_kind_given: _,
         layout,
         start,
         root,

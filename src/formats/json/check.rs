@@ -14,6 +14,14 @@ pub fn parse(bytes: &[u8]) -> Result<JsonValue<'_>, JsonError> {
     parse_within(bytes, usize::MAX)
 }
 
+/// As [`parse`], for a file of tools that pass over the byte order mark that some editors write, as Node.js and npm do.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_marked(bytes: &[u8]) -> Result<JsonValue<'_>, JsonError> {
+    parse(bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes))
+}
+
 /// As [`parse`], for a text of at most `values` values, keys not counted.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ mod tests;
 mod text;
 mod value;
 
-pub use check::{parse, parse_within, sequence};
+pub use check::{parse, parse_marked, parse_within, sequence};
 pub use decode::{FromJson, decode, decode_within};
 pub use error::JsonError;
 pub use fold::fold;

@@ -50,7 +50,7 @@ pub(super) fn look(
     }
     mark_links(&mut found);
     check_absolute_links(root, &found)?;
-    let remarks = Remarks::on_tree(root, &metadata, options, &walk.filter, &found, workers)?;
+    let remarks = Remarks::on_tree(root, &metadata, options, &walk.filter, &found, &walk.left_out, workers)?;
     Ok((found, remarks))
 }
 

@@ -42,9 +42,15 @@ impl Remarks {
         options: &ScanOptions,
         filter: &Filter,
         found: &[TreeItem],
+        left_out: &BTreeSet<Vec<u8>>,
         workers: &Workers,
     ) -> Result<Self, ScanError> {
         let mut remarks = Self::default();
+        if !found.iter().any(is_file) {
+            let by = all_left_out(root, options, left_out, workers);
+            let note = |by| format!("{by} leaves out all files of `{}`", shown_path(root));
+            remarks.notes.extend(by.map(note));
+        }
         if options.ignore_file && !filter.has_ignore_file() {
             remarks.notes.extend(docker_ignore_file(root));
         }
@@ -83,6 +89,42 @@ fn docker_ignore_file(root: &Path) -> Option<String> {
         "`{}` is not read, as Docker means other paths by its patterns: write what is to be left out into `{IGNORE_FILE}`",
         shown_path(&path)
     ))
+}
+
+fn is_file(item: &TreeItem) -> bool {
+    item.kind != FoundKind::Directory
+}
+
+/// The patterns that leave out all files of a tree, in words; `None` if it has no files, or there are no patterns.
+pub(super) fn all_left_out(
+    root: &Path,
+    options: &ScanOptions,
+    left_out: &BTreeSet<Vec<u8>>,
+    workers: &Workers,
+) -> Option<String> {
+    let has_ignore_file = Filter::new(root, options).is_ok_and(|filter| filter.has_ignore_file());
+    let all = [
+        (has_ignore_file, IGNORE_FILE),
+        (!options.include.is_empty(), "include"),
+        (!options.exclude.is_empty(), "exclude"),
+    ];
+    let by: Vec<String> =
+        all.iter().filter(|(is_one, _)| *is_one).map(|(_, name)| format!("`{name}`")).collect();
+    if by.is_empty() {
+        return None;
+    }
+    let walk = TreeWalk {
+        filter: Filter::new(root, &ScanOptions::default()).ok()?,
+        left_out: left_out.clone(),
+        xattrs: false,
+        directories: false,
+        room: PathRoom::default(),
+        workers,
+    };
+    // A tree that cannot be read all the same was refused before.
+    let all = included(walk.tree(root).ok()?);
+    let has_files = all.iter().any(|item| is_file(item) && item.relative() != IGNORE_FILE.as_bytes());
+    has_files.then(|| by.join(" or "))
 }
 
 /// The globs to include that match nothing, while others do.

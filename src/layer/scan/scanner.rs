@@ -8,7 +8,7 @@ use super::found::TreeItem;
 use super::look::{look, look_at_file};
 use super::options::{LeftOut, ScanOptions};
 use super::readings::Readings;
-use super::remarks::Remarks;
+use super::remarks::{Remarks, all_left_out};
 use super::room::PathRoom;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers::Workers;
@@ -73,6 +73,11 @@ impl Scanner {
         seen.scanned.push((root.to_owned(), options.clone(), Arc::clone(&found)));
         seen.remarks.extend(remarks);
         Ok(found)
+    }
+
+    /// The patterns that leave out all files of the tree `root`, in words; `None` if it has no files or there are none.
+    pub fn all_left_out(&self, root: &Path, options: &ScanOptions) -> Option<String> {
+        all_left_out(root, options, &self.left_out.below(root), &self.workers)
     }
 
     /// Drops what was found, when entries are made of it: it takes as much memory as they do. The remarks stay.

@@ -22,7 +22,7 @@ pub(super) fn is_of_package(path: &EntryPath) -> bool {
 
 /// The package that a `package.json` describes; `None` without a name or version.
 pub(super) fn package(bytes: &[u8]) -> Option<PackageFacts> {
-    let object = json::parse(bytes).ok()?;
+    let object = json::parse_marked(bytes).ok()?;
     let mut facts = PackageFacts::default();
     let text = |value: JsonValue<'_>| value.as_str().map(|text| word(&text).to_owned()).unwrap_or_default();
     let mut optional = Vec::new();
@@ -86,6 +86,7 @@ mod tests {
         let old =
             package(br#"{"name":"a","version":"1","licenses":[{"type":"MIT"},"ISC"]}"#).expect("a package");
         assert_eq!(old.licences, ["MIT", "ISC"]);
+        assert!(package("\u{feff}{\"name\":\"a\",\"version\":\"1\"}".as_bytes()).is_some());
         for none in
             [&br#"{"type":"module"}"#[..], br#"{"name":"a"}"#, br#"{"name":"x/y","version":"1"}"#, b"["]
         {

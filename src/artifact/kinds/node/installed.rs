@@ -89,10 +89,13 @@ impl Manager {
     /// The hint to install the packages of an application.
     pub(super) fn hint_to_install(self, has: impl Fn(&str) -> bool) -> String {
         let command = self.install(has);
-        // The packages of a member may lie at the root of its workspace.
+        // The packages of a member may lie at the root of its workspace. A member alone would get those of its siblings from
+        // the registry, where a stranger may have their names.
         let of_member = match command {
             "npm install" => {
-                ", for a member of a workspace `npm install --no-workspaces --install-links` in its directory"
+                "; for a member of a workspace, install at the root and give that, with \
+                 `--set 'config.entrypoint=[\"node\", \"MEMBER/server.js\"]'`, or with pnpm run \
+                 `pnpm --filter NAME deploy --prod DIR` and give DIR"
             }
             _ => "",
         };
@@ -102,7 +105,10 @@ impl Manager {
     /// How packages of a workspace get into the tree.
     pub(super) const fn remedy_of_links(self) -> &'static str {
         match self {
-            Self::Npm => "install it with `npm install --install-links`, which copies linked packages",
+            Self::Npm => {
+                "install it with `npm install --install-links`, which copies linked packages, or, if they are members of a \
+                 workspace, give its root"
+            }
             Self::Pnpm => "run `pnpm --filter NAME deploy --prod DIR` and give DIR",
             Self::Bun => {
                 "install the application outside of its workspace: `bun install` there copies all packages but those of a \

@@ -67,10 +67,7 @@ impl NodeFiles {
         let package = match tree.read(b"package.json", MAX_TEXT)? {
             None => PackageJson::default(),
             Some(bytes) => PackageJson::parse(&bytes).map_err(|error| {
-                unfit(
-                    format!("`package.json` is damaged: {error}"),
-                    "correct it; `npm pkg get name` reads it",
-                )
+                unfit(format!("`package.json` is damaged: {error}"), super::CORRECT_PACKAGE)
             })?,
         };
         if [".pnp.cjs", ".pnp.js"].iter().any(|name| tree.get(name.as_bytes()).is_some()) {
