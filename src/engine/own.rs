@@ -159,8 +159,8 @@ struct Input {
 }
 
 impl OwnFiles {
-    /// Of a build of `settings`. The files that it `read`s, its `lock`, and other files that the settings name are
-    /// left out of trees. Neither what is `written` nor what is `secret` may lie in one.
+    /// Of a build of `settings`. The files that it `read`s, its `lock`, other files that the settings name, and locks of other
+    /// commands `beside` them are left out of trees. Neither what is `written` nor what is `secret` may lie in one.
     ///
     /// # Errors
     /// When something that is written or secret would be in the image, would replace an input or a file that is
@@ -169,6 +169,7 @@ impl OwnFiles {
         settings: &Settings,
         read: &[PathBuf],
         lock: Option<&Path>,
+        beside: &BTreeSet<PathBuf>,
         written: &[Apart],
         secret: &[Apart],
     ) -> Result<Self, OwnError> {
@@ -196,7 +197,7 @@ impl OwnFiles {
             }
         }
         let mut own = Self::default();
-        for path in &read {
+        for path in read.iter().chain(beside) {
             own.left_out.add(real_path(path));
             // Where the file is a link, neither it nor what it leads to counts.
             own.left_out.add(real_parent(path));
@@ -204,7 +205,14 @@ impl OwnFiles {
         for unfinished in lock.map(crate::project::lock::unfinished).unwrap_or_default() {
             own.left_out.add(real_parent(&unfinished));
         }
-        own.notes = notes(&inputs, &read)?;
+        own.notes =
+            notes(&inputs, &read, &[": it says how the image is made", ": they say how the image is made"])?;
+        let beside: Vec<PathBuf> = beside.iter().cloned().collect();
+        own.notes.extend(notes(
+            &inputs,
+            &beside,
+            &["; `pack resolve --pin` keeps it", "; `pack resolve --pin` keeps them"],
+        )?);
         Ok(own)
     }
 
@@ -322,8 +330,8 @@ fn line_for(relative: &Path) -> String {
     line
 }
 
-/// Says which files are left out of which tree.
-fn notes(inputs: &[Input], read: &[PathBuf]) -> Result<Vec<String>, ScanError> {
+/// Says which files are left out of which tree, and why: in words for one of them, and for several.
+fn notes(inputs: &[Input], read: &[PathBuf], why: &[&str; 2]) -> Result<Vec<String>, ScanError> {
     let mut notes = Vec::new();
     for input in inputs {
         let Some(options) = &input.tree else { continue };
@@ -341,9 +349,9 @@ fn notes(inputs: &[Input], read: &[PathBuf]) -> Result<Vec<String>, ScanError> {
         if !names.is_empty() {
             let names: Vec<String> = names.into_iter().collect();
             let verb = if names.len() == 1 { "is" } else { "are" };
-            let of_build = if names.len() == 1 { "it says" } else { "they say" };
+            let why = if names.len() == 1 { why[0] } else { why[1] };
             notes.push(format!(
-                "{} {verb} left out of `{}`: {of_build} how the image is made",
+                "{} {verb} left out of `{}`{why}",
                 listed(names, "", ", "),
                 shown(input.written.as_os_str().as_encoded_bytes())
             ));

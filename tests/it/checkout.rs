@@ -251,9 +251,30 @@ fn the_lock_makes_no_tree_dirty() {
     project.write("build.lock", format!("# a comment\n{lock}"));
     let commit = git(&project, "rev-parse HEAD");
     assert_eq!(text(&project.build("").metadata["tags"][0]), commit[..12], "changed");
+    // The lock of `pack resolve --pin`, which is to be committed, too.
+    project.write("images.lock", "version = 1\n");
+    assert_eq!(text(&project.build("").metadata["tags"][0]), commit[..12], "images.lock");
     // A file of that name that belongs to no build file is anybody's.
+    project.write("elsewhere/images.lock", "x");
+    assert!(text(&project.build("").metadata["tags"][0]).contains("-dirty-"));
+    fs::remove_file(project.path("elsewhere/images.lock")).unwrap();
     project.write("elsewhere/build.lock", "x");
     assert!(text(&project.build("").metadata["tags"][0]).contains("-dirty-"));
+}
+
+/// `images.lock` makes no tree dirty, so it must not be in an image either.
+#[test]
+fn the_lock_of_other_images_is_in_no_image() {
+    let project = Project::with(
+        "[image]\nname = \"localhost/a\"\nbase = \"scratch\"\n[app]\npath = \".\"\nkind = \"tree\"\nroot = \"/srv\"\n",
+    );
+    project.write("a.txt", "a").write("sub/images.lock", "other");
+    let before = project.build("").digest();
+    project.write("images.lock", "version = 1\n");
+    assert_eq!(project.build("").digest(), before);
+    project.pack("build").ok().says(&["`images.lock` is left out of `", "; `pack resolve --pin` keeps it"]);
+    project.write("sub/images.lock", "another");
+    assert_ne!(project.build("").digest(), before);
 }
 
 #[test]

@@ -589,13 +589,14 @@ fn an_uncommitted_change_is_that_of_the_members_it_can_be_about() {
     assert_eq!(changed[1..], clean[1..]);
     assert_eq!(["a", "b", "c"].map(alone), changed[..]);
     project.pack("build -p b -p c").env("CI", "true").ok();
-    project.pack("build -p a").env("CI", "true").fails(4);
+    project.pack("build -p a").env("CI", "true").fails(4).says(&["(the first is `services/a/notes.txt`)"]);
     // Read by another member, too.
     let build_file = fs::read_to_string(project.path("services/c/build.toml")).unwrap();
     project.write("services/c/build.toml", build_file.replace("../../common", "../a"));
     git(&project, "commit -q -a -m second");
     project.pack("build -p b").env("CI", "true").ok();
-    project.pack("build -p c").env("CI", "true").fails(4);
+    let named = "(the first is `services/a/notes.txt`)";
+    project.pack("build -p c").env("CI", "true").fails(4).says(&[named]);
     fs::remove_file(project.path("services/a/notes.txt")).unwrap();
     let clean = all();
     // Of no member: a library that any of them may be made of.
@@ -603,10 +604,18 @@ fn an_uncommitted_change_is_that_of_the_members_it_can_be_about() {
     let changed = all();
     assert!(clean.iter().zip(&changed).all(|(clean, changed)| clean != changed), "{changed:?}");
     assert_eq!(["a", "b", "c"].map(alone), changed[..]);
+    for arguments in ["build -p b", "build services/b", "build --workspace"] {
+        project.pack(arguments).env("CI", "true").fails(4).says(&["(the first is `libs/"]);
+    }
     fs::remove_dir_all(project.path("libs")).unwrap();
-    // The lock is a file of pack's own.
+    // The locks are files of pack's own: the second is that of `pack resolve --pin`.
     project.append("build.lock", "\n# a remark\n");
     assert_eq!(all(), clean);
+    for place in ["", "services/b/"] {
+        project.write(&format!("{place}images.lock"), "version = 1\n");
+        assert_eq!(all(), clean, "{place}");
+        project.pack("build --workspace").env("CI", "true").ok();
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! From arguments to a build request: finds the build file, merges flags and variables, asks git.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::engine::{AttestRequest, CachePolicy, Request, Target, apps, known_tag
 use crate::project::config::{self, Document, Facts, KeyFlag, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
-use crate::project::workspace::{Member, UncommittedChanges, Workspace, WorkspaceRoot};
+use crate::project::workspace::{Member, MemberChange, UncommittedChanges, Workspace, WorkspaceRoot};
+use crate::release::resolve::LOCK_NAME;
 use crate::runtime::events::Stage;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
@@ -209,7 +210,15 @@ impl<'a> RequestContext<'a> {
             name: format!("the key `{}`", key.value.written()),
             shape: OutputShape::File,
         }));
-        let own = OwnFiles::new(&settings, &project.read, project.lock_path.as_deref(), &written, &secrets)?;
+        let lock_path = project.lock_path.as_deref();
+        let beside: BTreeSet<PathBuf> = project
+            .read
+            .iter()
+            .map(PathBuf::as_path)
+            .chain(lock_path)
+            .map(|path| path.with_file_name(LOCK_NAME))
+            .collect();
+        let own = OwnFiles::new(&settings, &project.read, lock_path, &beside, &written, &secrets)?;
         let artifact = project.artifact.as_deref().or(first_app(&settings));
         let request = Request {
             has_build_file: project.build_file.is_some(),
@@ -259,28 +268,29 @@ impl<'a> RequestContext<'a> {
         if let (Some(facts), Some(member)) = (&mut facts, &project.member)
             && facts.dirty
         {
-            facts.dirty = self.is_changed(project, member, settings)?;
-            // One elsewhere may be that of another member.
-            let top = git::top_of(&project.directory)?.unwrap_or_default();
-            let is_own = |path: &PathBuf| top.join(path).starts_with(&project.directory);
-            facts.first_change = facts.first_change.take().filter(is_own);
+            match self.change(project, member, settings)? {
+                // The first change of all may be that of another member.
+                MemberChange::Path(path) => facts.first_change = Some(path),
+                MemberChange::Unlisted => {}
+                MemberChange::None => (facts.dirty, facts.first_change) = (false, None),
+            }
         }
         Ok(facts)
     }
 
-    /// Whether uncommitted changes count for a member. A workspace is asked about once.
-    fn is_changed(
+    /// The uncommitted change that counts for a member. A workspace is asked about once.
+    fn change(
         &mut self,
         project: &Project,
         member: &ProjectMember,
         settings: &Settings,
-    ) -> Result<bool, CommandError> {
+    ) -> Result<MemberChange, CommandError> {
         if git::top_of(&project.directory)? != git::top_of(&member.root)? {
-            return Ok(true);
+            return Ok(MemberChange::Unlisted);
         }
         if !self.uncommitted.contains_key(&member.root) {
             // Where another member cannot be read, it cannot be told whose changes these are.
-            let Ok(workspace) = Workspace::open(&member.root) else { return Ok(true) };
+            let Ok(workspace) = Workspace::open(&member.root) else { return Ok(MemberChange::Unlisted) };
             let files =
                 with_git(self.invocation, project.lock_path.as_deref(), settings.untrusted, |around| {
                     git::uncommitted(&member.root, around)
@@ -288,7 +298,7 @@ impl<'a> RequestContext<'a> {
             self.uncommitted.insert(member.root.clone(), UncommittedChanges::new(workspace, files));
         }
         let changes = self.uncommitted.get(&member.root).zip(project.build_file.as_deref());
-        Ok(changes.is_none_or(|(changes, build_file)| changes.concern(build_file, settings)))
+        Ok(changes.map_or(MemberChange::Unlisted, |(changes, build_file)| changes.of(build_file, settings)))
     }
 
     /// The facts of git about the repository of a project, which is asked once.
@@ -491,8 +501,8 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
 /// How long one run of git may take. Not measured with very large repositories on a slow disk.
 const PATIENCE_WITH_GIT: Duration = Duration::from_secs(60);
 
-/// Asks git with the surroundings of this command. A lock of ours is an input that is named by its digests, so that its first
-/// writing does not make the next image another one.
+/// Asks git with the surroundings of this command. A lock of ours is no change: `build.lock` is an input that is named by its
+/// digests, and `images.lock` is none, so that their first writing does not make the next image another one.
 pub(super) fn with_git<T, E>(
     invocation: &Invocation,
     lock_path: Option<&Path>,
@@ -501,11 +511,10 @@ pub(super) fn with_git<T, E>(
 ) -> Result<T, E> {
     let environment = &invocation.environment;
     let lookup = |name: &str| environment.raw(name).map(OsString::from);
-    let own_lock =
-        lock_path.and_then(|path| Some(std::fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?)));
+    let own_directory = lock_path.and_then(|path| std::fs::canonicalize(path.parent()?).ok());
     let is_ours = |path: &Path| {
-        path.file_name().is_some_and(|name| name == lock::FILE_NAME)
-            && (Some(path) == own_lock.as_deref() || path.with_file_name(BUILD_FILE).is_file())
+        path.file_name().is_some_and(|name| name == lock::FILE_NAME || name == LOCK_NAME)
+            && (path.parent() == own_directory.as_deref() || path.with_file_name(BUILD_FILE).is_file())
     };
     let search_path = environment.search_path();
     let temporary = invocation.scratch.parent().to_owned();

@@ -64,14 +64,21 @@ impl ChangedFiles {
         self.changed.touches(path.strip_prefix(&self.top).ok()?)
     }
 
-    /// Whether all that changed is listed, is something, and lies below `directories`, which are absolute and without links.
+    /// The first path that changed and lies below none of `directories`, which are absolute and without links.
     #[must_use]
-    pub fn are_all_below(&self, directories: &BTreeSet<PathBuf>) -> bool {
-        let is_below = |path: &Vec<u8>| {
+    pub fn first_outside(&self, directories: &BTreeSet<PathBuf>) -> Option<PathBuf> {
+        let is_outside = |path: &&Vec<u8>| {
             let path = self.top.join(super::process::path_of(path));
-            path.ancestors().any(|above| directories.contains(above))
+            !path.ancestors().any(|above| directories.contains(above))
         };
-        !self.has_submodules && !self.changed.0.is_empty() && self.changed.0.iter().all(is_below)
+        let path = self.changed.0.iter().find(is_outside)?;
+        Some(super::process::path_of(path).to_owned())
+    }
+
+    /// Whether something may have changed that is not listed.
+    #[must_use]
+    pub fn may_be_unlisted(&self) -> bool {
+        self.has_submodules || self.changed.0.is_empty()
     }
 
     /// The content that the file had which was asked for; `None` where there was none.

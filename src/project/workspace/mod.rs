@@ -22,7 +22,7 @@ pub use error::WorkspaceError;
 pub use member::Member;
 pub use reads::{ChangeReason, MemberReads};
 pub use root::WorkspaceRoot;
-pub use uncommitted::UncommittedChanges;
+pub use uncommitted::{MemberChange, UncommittedChanges};
 pub use whole::Workspace;
 
 #[cfg(test)]

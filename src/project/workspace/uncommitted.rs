@@ -12,13 +12,30 @@ use super::whole::Workspace;
 use crate::project::config::Settings;
 use crate::project::git::ChangedFiles;
 
+/// The uncommitted change that counts for a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    /// There is none.
+    None,
+    /// There may be one, and it is not listed: submodules do not tell their files.
+    Unlisted,
+    /// This path, from the top of the repository.
+    Path(PathBuf),
+}
+
+impl From<Option<PathBuf>> for MemberChange {
+    fn from(path: Option<PathBuf>) -> Self {
+        path.map_or(Self::None, Self::Path)
+    }
+}
+
 /// The uncommitted changes in the repository of a workspace.
 #[derive(Clone, Debug)]
 pub struct UncommittedChanges {
     workspace: Workspace,
     files: ChangedFiles,
-    /// Whether they count for all members.
-    are_shared: bool,
+    /// The one that counts for all members.
+    shared: MemberChange,
 }
 
 impl UncommittedChanges {
@@ -27,15 +44,24 @@ impl UncommittedChanges {
     pub fn new(workspace: Workspace, files: ChangedFiles) -> Self {
         let directories: BTreeSet<PathBuf> =
             workspace.members().iter().map(|member| member.directory().to_owned()).collect();
-        let are_shared = !files.are_all_below(&directories);
-        Self { workspace, files, are_shared }
+        let shared = match files.first_outside(&directories) {
+            None if files.may_be_unlisted() => MemberChange::Unlisted,
+            path => path.into(),
+        };
+        Self { workspace, files, shared }
     }
 
-    /// Whether any of them counts for the member with this build file, which has these settings.
+    /// The change that counts for the member with this build file, which has these settings.
     #[must_use]
-    pub fn concern(&self, build_file: &Path, settings: &Settings) -> bool {
+    pub fn of(&self, build_file: &Path, settings: &Settings) -> MemberChange {
         let member = self.workspace.members().iter().find(|member| member.build_file() == build_file);
-        let Some(member) = member.filter(|_| !self.are_shared) else { return true };
-        MemberReads::of(self.workspace.root(), member, settings).changed_file(&self.files).is_some()
+        let own = member.and_then(|member| {
+            MemberReads::of(self.workspace.root(), member, settings).changed_file(&self.files)
+        });
+        match (own, member) {
+            (Some(path), _) => MemberChange::Path(path),
+            (None, Some(_)) => self.shared.clone(),
+            (None, None) => MemberChange::Unlisted,
+        }
     }
 }
