@@ -21,7 +21,8 @@ pub(super) fn items<'a>(
     mut take: impl FnMut(HclItem<'a>) -> Result<(), DescriptorError>,
 ) -> Result<(), DescriptorError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = HclReader { text, bytes: text.as_bytes(), at: start, blocks: Vec::new() };
+    let mut reader =
+        HclReader { text, bytes: text.as_bytes(), at: start, blocks: Vec::new(), line: LineEnd::default() };
     reader.body(&mut take)
 }
 
@@ -33,6 +34,16 @@ struct HclReader<'a> {
     at: usize,
     /// The types of the blocks that are open.
     blocks: Vec<&'a str>,
+    line: LineEnd,
+}
+
+/// The end of the line that is read. A file may be one line with many attributes, so each line is measured once.
+#[derive(Clone, Copy, Default)]
+struct LineEnd {
+    /// Where it ends.
+    end: usize,
+    /// Where its last character stands that is no blank.
+    text: usize,
 }
 
 /// A bracket that is open in an expression.
@@ -93,6 +104,15 @@ impl<'a> HclReader<'a> {
     fn skip_line(&mut self) {
         let rest = &self.bytes[self.at..];
         self.at += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    }
+
+    /// The end of the text of the line that `start` is in, without the blanks behind it.
+    fn end_of_line(&mut self, start: usize) -> usize {
+        if start >= self.line.end {
+            let end = memchr::memchr(b'\n', &self.bytes[start..]).map_or(self.bytes.len(), |end| start + end);
+            self.line = LineEnd { end, text: start + self.part(start, end).trim_end().len() };
+        }
+        self.line.text.max(start)
     }
 
     fn identifier(&mut self) -> Option<&'a str> {
@@ -199,8 +219,8 @@ impl<'a> HclReader<'a> {
         let start = self.at;
         let block = self.blocks.last().copied().unwrap_or_default();
         if self.peek() != Some(b'"') {
-            let end = memchr::memchr(b'\n', &self.bytes[start..]).map_or(self.bytes.len(), |end| start + end);
-            let text = self.part(start, end).trim_end();
+            let end = self.end_of_line(start);
+            let text = self.part(start, end);
             take(HclItem::Expression(HclExpression {
                 range: start..start + text.len(),
                 text,

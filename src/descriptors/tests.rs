@@ -430,7 +430,7 @@ fn selectors_say_whether_they_found_something() {
     assert_eq!(read.overlooked, []);
 }
 
-/// Keys that occur many times in one map, and aliases that lead to one large value, are looked at once.
+/// Keys that occur many times in one map, aliases that lead to one large value, and long lines are looked at once.
 #[test]
 fn what_is_named_many_times_takes_time_once() {
     let large: String = (0..60_000).map(|number| format!("  k{number}: v\n")).collect();
@@ -454,6 +454,9 @@ fn what_is_named_many_times_takes_time_once() {
             format!("a:\n{}", (0..60_000).map(|n| format!("  k{n}: pack://p\n")).collect::<String>()),
             true,
         ),
+        ("a.hcl", "x{a=1}".repeat(1 << 20), true),
+        ("a.tf", format!("{}{}", "x{a=1}".repeat(1 << 19), " ".repeat(4 << 20)), true),
+        ("a.hcl", format!("a = [{}]", "\"x\" /**/ , ".repeat(1 << 19)), true),
     ];
     let selectors = ["Any=list[].image".parse().expect("a path"), "Any=list[]".parse().expect("a path")];
     for (number, (name, text, is_read)) in cases.iter().enumerate() {
