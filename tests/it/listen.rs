@@ -257,6 +257,28 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// Another one who knows the secret of a source makes no action run an image of another registry.
+#[test]
+fn the_registry_of_a_source_counts_for_every_form() {
+    let project = Project::new();
+    let own = "[[source]]\npath = \"/pack\"\nkind = \"pack\"\nsecret-env = \"HOOK\"\nregistry = \"localhost:5000\"\n";
+    let settings = own.to_owned() + &action(&project, RECORD, ", \"{reference}\"", "");
+    let service = Service::start(&project, &settings);
+    let event = format!(
+        r#"{{"id":"e1","kind":"push","image":"evil.example.com/shop/app","digest":"{}","tags":["prod"],"environment":null}}"#,
+        digest("a")
+    );
+    let envelope = notification("e2", "v1", "a").replace("localhost:5000", "evil.example.com");
+    assert!(envelope.contains("evil.example.com"), "{envelope}");
+    for (id, body) in [("e1", &event), ("e2", &envelope)] {
+        assert_eq!(service.post("/pack", &signed(id, now(), body), body).0, 202, "{id}");
+    }
+    let mut ran = wait_for_lines(&service, &project, 2);
+    ran.sort_unstable();
+    let of = |tag: &str| format!("localhost:5000/shop/app:{tag}@{}", digest("a"));
+    assert_eq!(ran, [of("prod"), of("v1")]);
+}
+
 #[test]
 fn a_sender_must_know_the_secret() {
     let project = Project::new();

@@ -3,11 +3,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::notice::{Notice, id_of, is_environment};
+use super::super::notice::{Notice, id_of, is_environment, repository};
 use super::body::{ParsedBody, UnreadableBody};
 use super::docker_registry;
 use crate::notify::EventTime;
 use crate::types::delivery::DeliveryKind;
+use crate::types::reference::{Registry, Repository};
 
 /// The plain object, as it is or as the data of a CloudEvent.
 #[derive(Deserialize)]
@@ -59,10 +60,14 @@ struct CdCustom {
 }
 
 /// The tags that an event is about.
-pub(super) fn parse(source: &str, body: &[u8]) -> Result<ParsedBody, UnreadableBody> {
+pub(super) fn parse(
+    source: &str,
+    registry: Option<&Registry>,
+    body: &[u8],
+) -> Result<ParsedBody, UnreadableBody> {
     let value: Value = serde_json::from_slice(body).map_err(|_| UnreadableBody::NotJson)?;
     if value.get("events").is_some() {
-        return docker_registry::parse(source, None, body);
+        return docker_registry::parse(source, registry, body);
     }
     let of = |value: Value| serde_json::from_value::<OwnObject>(value).map_err(|_| UnreadableBody::NotJson);
     let object = if value.get("context").is_some() {
@@ -83,7 +88,7 @@ pub(super) fn parse(source: &str, body: &[u8]) -> Result<ParsedBody, UnreadableB
                 id: id_of(Some(&object.id), body),
                 source: source.to_owned(),
                 kind: object.kind,
-                image: object.image.parse().ok()?,
+                image: image(&object.image, registry)?,
                 tag: tag.parse().ok()?,
                 digest: Some(object.digest.parse().ok()?),
                 environment,
@@ -93,6 +98,15 @@ pub(super) fn parse(source: &str, body: &[u8]) -> Result<ParsedBody, UnreadableB
         parsed.add(notice());
     }
     Ok(parsed)
+}
+
+/// The repository that an event names, in `registry` if that is given.
+fn image(name: &str, registry: Option<&Registry>) -> Option<Repository> {
+    let named: Repository = name.parse().ok()?;
+    match registry {
+        Some(registry) => repository(registry, named.path()),
+        None => Some(named),
+    }
 }
 
 fn of_cd_event(event: OwnCdEvent) -> Result<OwnObject, UnreadableBody> {

@@ -48,7 +48,7 @@ pub fn parse(
         SourceKind::DockerRegistry => docker_registry::parse(source, registry, body)?,
         SourceKind::Harbor => harbor::parse(source, registry, body)?,
         SourceKind::DockerHub => docker_hub::parse(source, registry, body)?,
-        SourceKind::Pack => own::parse(source, body)?,
+        SourceKind::Pack => own::parse(source, registry, body)?,
     };
     if parsed.notices.is_empty() && parsed.invalid > 0 {
         return Err(UnreadableBody::Invalid);
@@ -160,6 +160,33 @@ mod tests {
                     (DeliveryKind::Promotion, Some("prod"))
                 );
             }
+        }
+    }
+
+    /// Senders that share the secret of a source name no image of another registry.
+    #[test]
+    fn a_registry_of_the_settings_counts_for_every_sender_and_form() {
+        use crate::notify::{example_event, message};
+        use crate::types::delivery::{DeliveryKind, EventForm};
+        let registry = "registry.example:5000".parse().expect("a registry");
+        let hub = r#"{"callback_url":"x","push_data":{"pushed_at":1,"pusher":"x","tag":"1.0"},"repository":{"repo_name":"shop/app"}}"#;
+        let harbor = r#"{"type":"PUSH_ARTIFACT","occur_at":1,"event_data":{"resources":[{"tag":"1.0","resource_url":"evil.example/shop/app:1.0"}],
+            "repository":{"repo_full_name":"shop/app"}}}"#;
+        let manifest = "application/vnd.oci.image.manifest.v1+json";
+        let envelope = envelope(manifest, r#","tag":"1.0""#, "push");
+        let mut messages: Vec<(SourceKind, Vec<u8>)> = vec![
+            (SourceKind::DockerHub, hub.into()),
+            (SourceKind::Harbor, harbor.into()),
+            (SourceKind::DockerRegistry, envelope.clone().into_bytes()),
+            (SourceKind::Pack, envelope.into_bytes()),
+        ];
+        for form in EventForm::ALL {
+            let event = message(&example_event(DeliveryKind::Promotion), form);
+            messages.push((SourceKind::Pack, event.body));
+        }
+        for (kind, body) in messages {
+            let parsed = parse(kind, "/x", Some(&registry), &body).expect("read");
+            assert_eq!(parsed.notices[0].target(), "registry.example:5000/shop/app:1.0", "{kind:?}");
         }
     }
 
