@@ -244,7 +244,50 @@ fn members_of_a_workspace_have_releases() {
     // In the directory of a member, and without a name there.
     let said = project.pack("releases prod -f services/shop/build.toml --json").ok();
     assert_eq!(said.json()["total"], 1);
-    project.pack("releases prod").fails(1).says(&["of which image?"]).hints();
+    let said = project.pack("releases prod").fails(1);
+    said.says(&["of which image?", "The workspace has several images", "`shop@prod`"]);
+    project.pack("rollback dev").fails(1).says(&["of which image?", "`cart@dev`"]);
+}
+
+/// At the root of a workspace, a word that means nothing else is no question to Docker Hub, and the way to name what was
+/// meant is said.
+#[test]
+fn short_names_that_mean_something_of_a_workspace() {
+    let fake = Fake::start().unwrap();
+    let project = Project::with(&format!(
+        "[workspace]\nmembers = [\"services/*\"]\n\n[workspace.image]\nname = \"{}/team\"\nbase = \"scratch\"\n\
+         platforms = [\"linux/amd64\"]\n",
+        fake.address()
+    ));
+    for member in ["shop", "cart"] {
+        let environment = if member == "shop" { "[environment.prod]\n" } else { "" };
+        let text = format!("[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n\n{environment}");
+        project.write(&format!("services/{member}/build.toml"), text);
+        project.write(&format!("services/{member}/files/page.txt"), member);
+    }
+    project.pack("build --workspace --push --tag 1").ok();
+    let shop = format!("{}/team/shop:1", fake.address());
+    project.pack(&format!("promote {shop} --to shop@dev")).ok();
+    let cart = format!("{}/team/cart", fake.address());
+    for (words, says) in [
+        ("promote shop --to test", ["docker.io/library/shop", "`shop` is a member", "`shop@ENVIRONMENT`"]),
+        ("promote shop:1 --to test", ["docker.io/library/shop", "the tag of the member `shop` is", &shop]),
+        (
+            "promote prod --to test",
+            ["docker.io/library/prod", "the environment of a member is", "`shop@prod`"],
+        ),
+        ("promote dev --to test", ["docker.io/library/dev", "`cart@dev`", &format!("`{cart}:dev`")]),
+        ("promote 1 --to test", ["docker.io/library/1", "a tag of a member is", &format!("`{cart}:1`")]),
+        (
+            "promote shop:1 --to cart@test",
+            ["docker.io/library/shop", "the tag of the member `shop` is", &shop],
+        ),
+    ] {
+        project.pack(words).fails(1).says(&says);
+    }
+    // The names of the hints work.
+    project.pack("promote shop@dev --to test").ok();
+    project.pack(&format!("promote {shop} --to prod")).ok();
 }
 
 #[test]

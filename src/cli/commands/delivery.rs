@@ -2,13 +2,14 @@
 //!
 //! Releases work without a build file, by names alone. The settings of one count for its own image.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::{BUILD_FILE, Invocation, Opened};
 use super::super::policy;
 use super::events;
+use super::member_names;
 use super::place::CopyTarget;
 use crate::notify::{AnnouncedDestination, Announcer, ImageOrigin};
 use crate::policy::PolicySet;
@@ -22,11 +23,16 @@ use crate::types::location::Location;
 use crate::types::reference::{Reference, ReferenceError, Repository};
 use crate::types::release::{EnvironmentChoice, EnvironmentName, ReleaseName, ReleaseNumber};
 
+/// Why no image is known without a name.
+const NO_NAME: &str = "There is no `build.toml` with a name";
+
 /// The settings of the project at hand, if there is one.
 pub(super) struct DeliveryProject {
     settings: Option<Settings>,
     /// The name of the member of a workspace that was asked for.
     member: Option<String>,
+    /// The directory of the build file that was looked for.
+    directory: PathBuf,
 }
 
 impl DeliveryProject {
@@ -41,21 +47,22 @@ impl DeliveryProject {
         image: Option<&str>,
     ) -> Result<Self, CommandError> {
         let path = invocation.absolute(file.unwrap_or_else(|| Path::new(BUILD_FILE)));
-        let here = match file.is_none() && !path.exists() {
-            true => Self { settings: None, member: None },
-            false => Self { settings: build_file(invocation, &path)?, member: None },
+        let found = match file.is_none() && !path.exists() {
+            true => None,
+            false => build_file(invocation, &path)?,
         };
+        let directory = path.parent().unwrap_or(&path).to_owned();
+        let here = Self { settings: found, member: None, directory };
         let Some(name) = image.filter(|name| file.is_none() && is_short(name) && !here.is_called(name))
         else {
             return Ok(here);
         };
-        let directory = &invocation.environment.cwd;
-        if WorkspaceRoot::around(directory)?.is_none() {
+        if WorkspaceRoot::around(&here.directory)?.is_none() {
             return Ok(here);
         }
-        let workspace = Workspace::open(directory)?;
+        let workspace = Workspace::open(&here.directory)?;
         let document = workspace.member(name)?.document().clone();
-        Ok(Self { settings: Some(settings(invocation, document)?), member: Some(name.to_owned()) })
+        Ok(Self { settings: Some(settings(invocation, document)?), member: Some(name.to_owned()), ..here })
     }
 
     /// Whether a name alone means the image of the project: the last part of its repository does, and the member.
@@ -155,13 +162,7 @@ impl DeliveryProject {
         environment: &EnvironmentName,
     ) -> Result<Repository, CommandError> {
         let Some(image) = image else {
-            return self.place(environment).ok_or_else(|| {
-                CommandError::new(
-                    ExitStatus::Input,
-                    format!("the environment `{environment}` of which image? There is no `{BUILD_FILE}` with a name"),
-                )
-                .hint(format!("name its repository, such as `localhost:5000/shop/app@{environment}`"))
-            });
+            return self.place(environment).ok_or_else(|| self.no_image(environment));
         };
         if is_short(image)
             && self.is_called(image)
@@ -173,6 +174,20 @@ impl DeliveryProject {
             return Err(self.no_repository(image, environment));
         }
         image.parse().map_err(|error: ReferenceError| CommandError::usage(error.to_string()))
+    }
+
+    /// No build file says of which image an environment is.
+    fn no_image(&self, environment: &EnvironmentName) -> CommandError {
+        let (why, hint) = match member_names::example(&self.directory, environment) {
+            Some(example) => {
+                ("The workspace has several images", format!("name the member, such as `{example}`"))
+            }
+            None => {
+                (NO_NAME, format!("name its repository, such as `localhost:5000/shop/app@{environment}`"))
+            }
+        };
+        let message = format!("the environment `{environment}` of which image? {why}");
+        CommandError::new(ExitStatus::Input, message).hint(hint)
     }
 
     /// A word alone is an image of Docker Hub, which has no releases.
@@ -207,7 +222,7 @@ impl DeliveryProject {
     pub(super) fn with_meaning(&self, text: &str, error: CommandError) -> CommandError {
         match ProjectWord::read(self, text) {
             Some(word) if error.status == ExitStatus::Registry => {
-                error.hint(format!("`{text}` is the image `{}` of Docker Hub; {}", word.image, word.hint()))
+                error.hint(format!("`{text}` is the image `{}` of Docker Hub; {}", word.image, word.hint))
             }
             _ => error,
         }
@@ -260,20 +275,29 @@ impl DeliveryProject {
 struct ProjectWord {
     text: String,
     image: String,
-    tag: Option<Reference>,
-    environment: Option<EnvironmentName>,
+    /// The way to write what the user may have meant.
+    hint: String,
     /// Whether no image of Docker Hub can be meant.
     is_sure: bool,
 }
 
 impl ProjectWord {
     fn read(project: &DeliveryProject, text: &str) -> Option<Self> {
-        let own = project.own()?;
         if text.contains(['/', '@']) {
             return None;
         }
         let Ok(Location::Name(name)) = Location::parse(text) else { return None };
         let image = name.reference().repository().to_string();
+        let (hint, is_sure) = Self::meaning(project, text).or_else(|| {
+            let word = member_names::meaning(&project.directory, text)?;
+            Some((word.hint, word.is_sure))
+        })?;
+        Some(Self { text: text.to_owned(), image, hint, is_sure })
+    }
+
+    /// The meaning of a text in the project that has an image, and whether it is sure.
+    fn meaning(project: &DeliveryProject, text: &str) -> Option<(String, bool)> {
+        let own = project.own()?;
         let (tag, environment, is_sure) = match text.split_once(':') {
             Some((name, tag)) if project.is_called(name) => (tag, None, true),
             Some(_) => return None,
@@ -284,19 +308,14 @@ impl ProjectWord {
                 (text, environment, is_known || number.starts_with(|first: char| first.is_ascii_digit()))
             }
         };
-        let tag = tag.parse().ok().map(|tag| own.at_tag(tag));
-        Some(Self { text: text.to_owned(), image, tag, environment, is_sure })
+        let tag = tag.parse().ok().map(|tag| format!("the tag of this project is `{}`", own.at_tag(tag)));
+        let environment = environment.map(|name| format!("its environment is `@{name}`"));
+        Some(([tag, environment].into_iter().flatten().collect::<Vec<_>>().join(", and "), is_sure))
     }
 
-    fn error(&self) -> CommandError {
+    fn error(self) -> CommandError {
         let message = format!("`{}` means the image `{}` of Docker Hub", self.text, self.image);
-        CommandError::new(ExitStatus::Input, message).hint(self.hint())
-    }
-
-    fn hint(&self) -> String {
-        let tag = self.tag.as_ref().map(|tag| format!("the tag of this project is `{tag}`"));
-        let environment = self.environment.as_ref().map(|name| format!("its environment is `@{name}`"));
-        [tag, environment].into_iter().flatten().collect::<Vec<_>>().join(", and ")
+        CommandError::new(ExitStatus::Input, message).hint(self.hint)
     }
 }
 
@@ -342,7 +361,7 @@ pub(super) fn with_meanings(invocation: &Invocation, names: [&str; 2], error: Co
     }
     let words = names.into_iter().filter_map(|name| Some((name, word_at_hand(invocation, name)?)));
     words.fold(error, |error, (name, word)| {
-        error.hint(format!("`{name}` is the image `{}` of Docker Hub; {}", word.image, word.hint()))
+        error.hint(format!("`{name}` is the image `{}` of Docker Hub; {}", word.image, word.hint))
     })
 }
 
