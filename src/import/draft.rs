@@ -53,6 +53,8 @@ pub struct DraftApp {
     pub owner: Option<String>,
     /// The mode of its files, if not the usual one.
     pub mode: Option<String>,
+    /// Patterns of files that are taken, if not all.
+    pub include: Vec<String>,
     /// Patterns of files that are left out.
     pub exclude: Vec<String>,
 }
@@ -271,6 +273,7 @@ impl DraftApp {
         key(text, "root", self.root.as_deref().map(quoted));
         key(text, "owner", self.owner.as_deref().map(quoted));
         key(text, "mode", self.mode.as_deref().map(quoted));
+        key(text, "include", (!self.include.is_empty()).then(|| list(&self.include)));
         key(text, "exclude", (!self.exclude.is_empty()).then(|| list(&self.exclude)));
     }
 }

@@ -393,8 +393,16 @@ mod tests {
             |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
         let is_directory =
             |path: &str| files.iter().any(|(name, _)| name.starts_with(&format!("{path}/"))).then_some(true);
-        read(text, &ImportSurroundings { is_directory: &is_directory, read: &read_file, ignored: None })
-            .expect("YAML")
+        read(
+            text,
+            &ImportSurroundings {
+                is_directory: &is_directory,
+                directories: &|_| None,
+                read: &read_file,
+                ignored: None,
+            },
+        )
+        .expect("YAML")
     }
 
     #[test]
@@ -461,7 +469,12 @@ mod tests {
 
     #[test]
     fn hostile_files_cost_little() {
-        let none = ImportSurroundings { is_directory: &|_| None, read: &|_| None, ignored: None };
+        let none = ImportSurroundings {
+            is_directory: &|_| None,
+            directories: &|_| None,
+            read: &|_| None,
+            ignored: None,
+        };
         let many = format!("builds:\n{}", "- {id: a}\n".repeat(300));
         assert!(read(&many, &none).is_err());
         assert!(read(&"x".repeat(2 << 20), &none).is_err());

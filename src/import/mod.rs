@@ -23,6 +23,8 @@ pub use remark::Weight;
 pub struct ImportSurroundings<'a> {
     /// Whether a path of the project is a directory, if it is there.
     pub is_directory: &'a dyn Fn(&str) -> Option<bool>,
+    /// The names of the directories in a directory of the project, if it can be read.
+    pub directories: &'a dyn Fn(&str) -> Option<Vec<String>>,
     /// The text of a file of the project, if it can be read and lies in the project.
     pub read: &'a dyn Fn(&str) -> Option<String>,
     /// The text of `.dockerignore`.

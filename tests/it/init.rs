@@ -1,6 +1,9 @@
 //! `pack init` in projects of all sorts: it finds what the build made, and what it writes builds at once.
 
+use std::collections::BTreeMap;
 use std::fs;
+
+use serde_json::Value;
 
 use crate::apps::{base_with_java, hello_jar};
 use crate::artifacts::{AMD64, base, elf, layout, war};
@@ -307,10 +310,94 @@ fn a_dockerfile_of_files_and_users() {
         "labels = { a = \"{{b}}\" }",
         "mode = \"0755\"",
         "uid = 2000\ngroup = \"app\"\ngid = 2000\n",
-        "directories = [{ path = \"/data\", owner = \"app\" }]",
+        "directories = [{ path = \"/data\", owner = \"app:0\" }]",
     ] {
         assert!(written.contains(line), "{line}: {written}");
     }
+}
+
+/// The paths of the image's own layers, each with its mode and owner, and its configuration.
+fn image_of(project: &Project) -> (BTreeMap<String, String>, Value) {
+    let built = project.build("-o oci:out");
+    let mut paths = BTreeMap::new();
+    for layer in built.layers() {
+        let blob = project.path("out/blobs/sha256").join(layer.blob.strip_prefix("sha256:").unwrap());
+        let blob = fs::File::open(blob).unwrap();
+        let mut tar = tar::Archive::new(flate2::read::MultiGzDecoder::new(blob));
+        for entry in tar.entries().unwrap() {
+            let entry = entry.unwrap();
+            let (path, header) = (entry.path().unwrap().display().to_string(), entry.header());
+            let (mode, uid, gid) = (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap());
+            paths.insert(path.trim_end_matches('/').to_owned(), format!("{:o} {uid}:{gid}", mode & 0o7777));
+        }
+    }
+    let config = project.pack(&format!("inspect --json {}", built.name_and_tag())).ok().json();
+    (paths, config)
+}
+
+/// Modes, owners, patterns and commands that may fail: the image has the same as Docker's, or a line says that it is left out.
+#[test]
+fn a_dockerfile_makes_the_same_image() {
+    let (_base, java) = base_with_java("17.0.9");
+    let text = "FROM registry.example/none\nCOPY run.sh relative/\nRUN addgroup -g 2000 app && adduser -D -u 2000 -G app app\nWORKDIR /w\n\
+                COPY config ./config\nCOPY run.sh tool.sh /opt/bin/\n\
+                RUN chown -R app: /w && chmod 750 /w/config && chmod 755 /opt/bin/run.sh\nCOPY ctx/* /e/\n\
+                RUN mkdir /no || true\nRUN x && mkdir /not; true\nCMD [\"java\", \"-version\"]\n";
+    let files: &[File<'_>] = &[
+        ("config/x.conf", b"x"),
+        ("run.sh", b"x"),
+        ("tool.sh", b"x"),
+        ("ctx/a.txt", b"x"),
+        ("ctx/temp1", b"x"),
+        ("ctx/sub/deep.txt", b"x"),
+        (".dockerignore", b"ctx\n"),
+        ("Dockerfile.dockerignore", b"*/temp*\n"),
+    ];
+    let says = [
+        "line 2: ",
+        "line 9: `RUN mkdir /no || true`",
+        "line 10: `RUN mkdir /not`",
+        "4 things are not in the image",
+    ];
+    let (project, _) = taken_over(text, files, &java, &says);
+    let (paths, config) = image_of(&project);
+    for (path, expected) in [
+        ("w", Some("755 2000:2000")),
+        ("w/config", Some("750 2000:2000")),
+        ("w/config/x.conf", Some("644 2000:2000")),
+        ("opt/bin/run.sh", Some("755 0:0")),
+        ("opt/bin/tool.sh", Some("644 0:0")),
+        ("e/a.txt", Some("644 0:0")),
+        ("e/deep.txt", Some("644 0:0")),
+        ("e/sub", None),
+        ("e/temp1", None),
+        ("no", None),
+        ("true", None),
+        ("not", None),
+        ("relative", None),
+        ("relative/run.sh", None),
+    ] {
+        assert_eq!(paths.get(path).map(String::as_str), expected, "{path}: {paths:?}");
+    }
+    assert!(config.to_string().contains("\"java\",\"-version\""), "{config}");
+}
+
+/// The project would start by itself in another way than the Dockerfile says.
+#[test]
+fn the_command_of_a_dockerfile_wins() {
+    let (_base, java) = base_with_java("17.0.9");
+    let text = "FROM registry.example/none\nWORKDIR /srv\nCOPY . .\nCMD [\"java\", \"-version\"]\n";
+    let files: &[File<'_>] = &[
+        ("package.json", br#"{"name": "shop", "scripts": {"start": "node server.js"}}"#),
+        ("server.js", b"1"),
+        (".dockerignore", b"*\n!server.js\n"),
+    ];
+    let (project, _) = taken_over(text, files, &java, &["everything is carried over"]);
+    let (paths, config) = image_of(&project);
+    let below: Vec<&String> = paths.keys().filter(|path| path.starts_with("srv/")).collect();
+    assert_eq!(below, ["srv/server.js"]);
+    let text = config.to_string();
+    assert!(text.contains("\"java\",\"-version\"") && !text.contains("server.js"), "{text}");
 }
 
 #[test]

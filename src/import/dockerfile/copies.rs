@@ -1,10 +1,16 @@
 //! `COPY` and `ADD`, read into a stage.
 
+use std::rc::Rc;
+
+use super::super::error::ImportError;
 use super::command::exec_form;
 use super::copy::{Copy, CopySource, file_name, in_project, join};
 use super::lines::Instruction;
 use super::stage::{ImageStage, short};
 use super::words::{UnknownVariable, expand, words};
+
+/// The most files and directories that a stage copies: an image has 127 layers.
+const MAX_SOURCES: usize = 256;
 
 /// Reads an instruction into the stage.
 pub(super) fn read(
@@ -12,19 +18,23 @@ pub(super) fn read(
     instruction: &Instruction,
     escape: char,
     stage_of: &dyn Fn(&str) -> Option<CopySource>,
-) -> Result<(), String> {
+) -> Result<(), ImportError> {
     let Instruction { line, keyword, rest, documents } = instruction;
+    let wrong = |why: String| ImportError::Wrong { line: *line, instruction: keyword.clone(), why };
     let mut copy = Copy {
         line: *line,
         sources: Vec::new(),
         source: CopySource::Context,
         to: String::new(),
         into: false,
+        is_adrift: false,
         owner: None,
-        owned_alone: None,
         mode: None,
-        exclude: Vec::new(),
+        own_owner: None,
+        own_mode: None,
+        exclude: Rc::default(),
     };
+    let mut exclude = Vec::new();
     let shown = format!("{keyword} {}", short(rest));
     let unknown = |stage: &mut ImageStage, UnknownVariable(name): UnknownVariable| {
         stage.left(
@@ -49,16 +59,16 @@ pub(super) fn read(
             "chown" => copy.owner = Some(value),
             "chmod" => match value.chars().all(|digit| ('0'..='7').contains(&digit)) {
                 true => copy.mode = Some(format!("{value:0>4}")),
-                false => stage.check(
+                false => stage.left(
                     *line,
-                    format!("the mode `{value}` is not carried over: write it as `mode` in octal"),
+                    format!("the mode `{}` is not carried over: write it as `mode` in octal", short(&value)),
                 ),
             },
-            "exclude" => copy.exclude.push(value),
+            "exclude" => exclude.push(value),
             "parents" => keeps_parents = value != "false",
             "link" => {}
             "checksum" | "keep-git-dir" | "unpack" if keyword == "ADD" => {}
-            other => return Err(format!("has no flag `--{other}`")),
+            other => return Err(wrong(format!("has no flag `--{other}`"))),
         }
         rest = after.trim_start();
     }
@@ -70,7 +80,7 @@ pub(super) fn read(
         Err(variable) => return unknown(stage, variable),
     };
     let Some(to) = paths.pop().filter(|_| !paths.is_empty()) else {
-        return Err("needs a source, and then a place in the image".to_owned());
+        return Err(wrong("needs a source, and then a place in the image".to_owned()));
     };
     if !documents.is_empty() {
         stage.left(
@@ -97,15 +107,12 @@ pub(super) fn read(
         }
     }
     copy.into = to.ends_with('/') || matches!(file_name(&to), "." | "..") || paths.len() > 1;
-    if stage.is_lost && !to.starts_with('/') {
-        stage.left(
-            *line,
-            format!("`{shown}`: the working directory is not known here; copy it in a `[[layer]]`"),
-        );
-        return Ok(());
-    }
-    copy.to = stage.path(&to);
+    let known = stage.resolve(*line, &to);
+    copy.is_adrift = known.is_none();
+    copy.to = known.unwrap_or_else(|| stage.path(&to));
     copy.into |= stage.is_directory(&copy.to);
+    copy.exclude = Rc::new(exclude);
+    bounded(stage, *line, &copy, &paths)?;
     if keeps_parents {
         for path in paths {
             let relative = path.rsplit_once("/./").map_or(path.as_str(), |(_, below)| below);
@@ -117,6 +124,21 @@ pub(super) fn read(
     copy.sources = paths;
     stage.copies.push(copy);
     Ok(())
+}
+
+/// Counts what a copy is about to take, which is more than its text where each source gets a copy of its own.
+fn bounded(stage: &ImageStage, line: usize, copy: &Copy, paths: &[String]) -> Result<(), ImportError> {
+    let sources = paths.len() + stage.copies.iter().map(|copy| copy.sources.len()).sum::<usize>();
+    if sources > MAX_SOURCES {
+        return Err(ImportError::TooMuch { line, what: "files that are copied", most: "256" });
+    }
+    let texts = [Some(&copy.to), copy.owner.as_ref(), copy.mode.as_ref()];
+    let each = texts.into_iter().flatten().map(String::len).sum::<usize>();
+    let all = paths.iter().map(|path| path.len() + each).sum::<usize>();
+    match stage.budget.keep(all) && stage.budget.step(stage.directories.len() + sources) {
+        true => Ok(()),
+        false => Err(ImportError::TooMuch { line, what: "bytes of copies", most: "16 MiB" }),
+    }
 }
 
 /// Why `ADD` does more with it than to copy it.

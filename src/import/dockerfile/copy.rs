@@ -1,5 +1,7 @@
 //! A copy as an instruction says it: its sources and its place in the image.
 
+use std::rc::Rc;
+
 /// Where files are copied from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CopySource {
@@ -21,11 +23,15 @@ pub(super) struct Copy {
     pub(super) to: String,
     /// Whether that is a directory that files are put into.
     pub(super) into: bool,
+    /// Whether its path begins at a working directory that is not known.
+    pub(super) is_adrift: bool,
     pub(super) owner: Option<String>,
-    /// The line of a `chown` without `-R`, which is about the place alone.
-    pub(super) owned_alone: Option<usize>,
     pub(super) mode: Option<String>,
-    pub(super) exclude: Vec<String>,
+    /// The owner of the file or directory at the path alone, by `chown` without `-R`.
+    pub(super) own_owner: Option<String>,
+    /// The mode of it, by `chmod`.
+    pub(super) own_mode: Option<String>,
+    pub(super) exclude: Rc<Vec<String>>,
 }
 
 impl Copy {

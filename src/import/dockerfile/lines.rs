@@ -39,6 +39,9 @@ const MAX_SIZE: usize = 1 << 20;
 /// The instructions that take texts.
 const WITH_DOCUMENTS: [&str; 3] = ["RUN", "COPY", "ADD"];
 
+/// The most bytes of a word that ends a text.
+const LONGEST_END: usize = 256;
+
 /// Reads a file.
 pub(super) fn instructions(text: &str) -> Result<Instructions, ImportError> {
     if text.len() > MAX_SIZE {
@@ -116,8 +119,10 @@ fn document_ends(rest: &str) -> Vec<(String, bool)> {
             (None, '<') if rest[place..].starts_with("<<") => {
                 let word = &rest[place + 2..];
                 let (strips_tabs, word) = word.strip_prefix('-').map_or((false, word), |word| (true, word));
-                let word = word.split_whitespace().next().filter(|_| !word.starts_with(char::is_whitespace));
-                let word = word.unwrap_or_default().trim_matches(['"', '\'']);
+                // The name that ends a text is short, and a line may have very many of these signs.
+                let length = word.char_indices().take(LONGEST_END).find(|(_, letter)| letter.is_whitespace());
+                let length = length.map_or_else(|| word.floor_char_boundary(LONGEST_END), |(at, _)| at);
+                let word = word[..length].trim_matches(['"', '\'']);
                 let is_name = |word: &str| {
                     !word.is_empty()
                         && word.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter))

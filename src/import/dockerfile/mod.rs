@@ -5,12 +5,17 @@
 //! are understood. A file that a stage copies from another one comes from the project's own build, and is looked for
 //! where that stage had the project.
 
+mod budget;
 mod command;
 mod copies;
 mod copy;
+mod ignore;
 mod lines;
+mod owners;
 mod place;
+mod project;
 mod run;
+mod script;
 mod stage;
 mod stages;
 mod transfer;
@@ -41,6 +46,10 @@ pub fn read(
         None => stages.last().ok_or(ImportError::Empty)?,
     };
     let (draft, mut remarks) = stages.draft(number, around);
+    if stages.is_spent() {
+        let line = instructions.all.last().map_or(1, |last| last.line);
+        return Err(ImportError::TooMuch { line, what: "steps to follow them", most: "4 million" });
+    }
     remarks.sort_by_key(|remark| remark.line);
     remarks.dedup();
     Ok(Imported { draft, remarks })

@@ -3,13 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ImportSurroundings;
 use super::super::draft::{BuildFileDraft, DraftApp, DraftConfig, DraftFiles, DraftLayer};
 use super::super::remark::Remark;
 use super::command::{ContainerStart, JarStart};
 use super::copy::{Copy, CopySource, file_name, has_wildcard, in_project, join};
-use super::stage::{ImageStage, short};
+use super::ignore::{IgnoredFiles, as_glob, is_packages, literal, matches};
+use super::project::ProjectView;
+use super::stage::{ImageStage, official, short};
 use super::transfer::transfer;
+
+/// The stages that a file may come through.
+const MOST_STAGES: usize = 32;
 
 /// A file or directory of the project, and what to check about it.
 struct Found {
@@ -22,7 +26,8 @@ fn find(
     stages: &[ImageStage],
     source: &CopySource,
     path: &str,
-    around: &ImportSurroundings<'_>,
+    project: &ProjectView<'_>,
+    depth: usize,
 ) -> Result<Found, String> {
     let number = match source {
         CopySource::Context => return Ok(Found { path: in_project(path), check: None }),
@@ -33,6 +38,9 @@ fn find(
         }
         CopySource::Stage(number) => *number,
     };
+    if depth > MOST_STAGES {
+        return Err("comes through too many stages: copy it in a `[[layer]]`".to_owned());
+    }
     let stage = &stages[number];
     let name = stage.name.clone().unwrap_or_else(|| number.to_string());
     let by_commands = || {
@@ -43,11 +51,11 @@ fn find(
     let wanted = format!("/{}", in_project(path).trim_start_matches('.'));
     let wanted = if wanted == "//" { "/" } else { wanted.as_str() };
     for copy in stage.copies.iter().rev() {
-        let Some(own) = copy.sources.iter().find_map(|own| source_of(copy, own, wanted, around)) else {
+        let Some(own) = copy.sources.iter().find_map(|own| source_of(copy, own, wanted, project)) else {
             continue;
         };
-        let found = find(stages, &copy.source, &own, around)?;
-        let is_there = (around.is_directory)(&found.path).is_some() && copy.is_file_at(wanted);
+        let found = find(stages, &copy.source, &own, project, depth + 1)?;
+        let is_there = project.kind(&found.path).is_some() && copy.is_file_at(wanted);
         let check = (!is_there).then(|| made(wanted, &name, &found.path));
         return Ok(Found { check: found.check.or(check), path: found.path });
     }
@@ -83,14 +91,12 @@ fn made(wanted: &str, stage: &str, path: &str) -> String {
     )
 }
 
-/// Whether a path of the project is known to be a directory.
-fn is_directory(path: &str, around: &ImportSurroundings<'_>) -> bool {
-    path == "." || (around.is_directory)(path).unwrap_or(false)
-}
-
 /// The source of a path of a stage, if this copy put it there.
-fn source_of(copy: &Copy, own: &str, wanted: &str, around: &ImportSurroundings<'_>) -> Option<String> {
-    if copy.source == CopySource::Context && is_directory(&in_project(own), around) {
+fn source_of(copy: &Copy, own: &str, wanted: &str, project: &ProjectView<'_>) -> Option<String> {
+    if !project.step(1 + (own.len() + copy.to.len() + wanted.len()) / 64) {
+        return None;
+    }
+    if copy.source == CopySource::Context && project.is_directory(&in_project(own)) {
         let rest = wanted.strip_prefix(copy.to.trim_end_matches('/'))?;
         return (rest.is_empty() || rest.starts_with('/')).then(|| format!("{own}{rest}"));
     }
@@ -103,7 +109,7 @@ pub(super) fn place(
     stages: &[ImageStage],
     stage: &ImageStage,
     start: &ContainerStart<'_>,
-    around: &ImportSurroundings<'_>,
+    project: &ProjectView<'_>,
     draft: &mut BuildFileDraft,
     config: &mut DraftConfig,
     remarks: &mut Vec<Remark>,
@@ -116,23 +122,22 @@ pub(super) fn place(
     draft.users.extend(of_others.flat_map(|stage| stage.users.iter().cloned()));
     let mut found: Vec<PlacedCopy> = Vec::new();
     for copy in &transferred.copies {
-        let mut placed = PlacedCopy::of(stages, copy, around, remarks);
+        let mut placed = PlacedCopy::of(stages, copy, project, remarks);
         // A file for the place of a directory that is there goes into it.
-        placed.copy.into |= found.iter().any(|earlier| earlier.makes_directory(&copy.to, around))
-            && !placed.paths.iter().any(|path| is_directory(path, around));
+        placed.copy.into |= found.iter().any(|earlier| earlier.makes_directory(&copy.to, project))
+            && !placed.paths.iter().any(|path| project.is_directory(path));
         found.push(placed);
     }
+    let mut directories = transferred.directories;
+    let mut base_start = None;
     for (number, PlacedCopy { copy, paths }) in found.iter().enumerate() {
         let mut files = Vec::new();
         for path in paths {
-            if let Some(line) = copy.owned_alone.filter(|_| is_directory(path, around)) {
-                let text = format!("the owner of `{}` is also that of all that is copied into it", copy.to);
-                remarks.push(Remark::check(line, text));
-            }
-            match brought_by(copy, path, &found[..number], &found[number + 1..], around) {
+            let copy = &alone(copy, path, project, &mut directories, remarks);
+            match brought_by(copy, path, &found[..number], &found[number + 1..], project) {
                 Some(Other::Later) => continue,
                 Some(Other::WholeProject) => {
-                    if copy.owner.is_some() || copy.mode.is_some() {
+                    if copy.owner.is_some() || copy.mode.is_some() || copy.own_mode.is_some() {
                         let text = format!(
                             "`{path}` comes with the whole project: write its owner or mode into `permissions`"
                         );
@@ -144,19 +149,29 @@ pub(super) fn place(
             }
             let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
             let own = DraftApp { owner: copy.owner.clone(), mode: copy.mode.clone(), ..DraftApp::default() };
-            if let Some(root) = web_app(path, &to) {
+            let is_started = |start: &mut JarStart| starts(stage, start, &to, path);
+            if copy.is_adrift && !jar.as_mut().is_some_and(is_started) {
+                let text = format!(
+                    "`{}`: the working directory of the base is not known here; write `WORKDIR` before it, or copy it in a `[[layer]]`",
+                    short(path)
+                );
+                remarks.push(Remark::left(copy.line, text));
+            } else if let Some(root) = web_app(path, &to) {
                 draft.apps.push(DraftApp { path: path.clone(), root, ..own });
-            } else if let Some(kind) = whole_project(path, draft, around) {
-                let ignored = without_packages(copy, path, around, remarks);
-                let exclude = [ignored, copy.exclude.clone()].concat();
+            } else if let Some(kind) = whole_project(path, draft, project) {
+                let Some(ignored) = without_packages(copy, path, project, remarks) else { continue };
+                let exclude = [&ignored.exclude[..], &copy.exclude[..]].concat();
+                let include = ignored.include;
                 let root = Some(copy.to.clone());
-                draft.apps.push(DraftApp { path: path.clone(), kind, root, exclude, ..own });
+                let kind =
+                    kind.or_else(|| start_of_project(stage, start, copy.line, &mut base_start, remarks));
+                draft.apps.push(DraftApp { path: path.clone(), kind, root, include, exclude, ..own });
             } else if let Some(start) = jar.take_if(|start| starts(stage, start, &to, path)) {
                 draft.apps.push(DraftApp { path: path.clone(), ..own });
                 take_start(start, copy.line, config, remarks);
                 started = true;
             } else {
-                files.extend(files_of(copy, path, around, remarks));
+                files.extend(files_of(copy, path, project, remarks));
             }
         }
         if !files.is_empty() {
@@ -164,17 +179,17 @@ pub(super) fn place(
             draft.layers.push(DraftLayer { name, files, ..DraftLayer::default() });
         }
     }
-    if !transferred.directories.is_empty() || !stage.links.is_empty() {
+    if !directories.is_empty() || !stage.links.is_empty() {
         draft.layers.push(DraftLayer {
             name: layer_name("/directories", &mut names),
             files: Vec::new(),
-            directories: transferred.directories,
+            directories,
             links: stage.links.clone(),
             ..DraftLayer::default()
         });
     }
     if !started {
-        config.entrypoint = start.entrypoint.map(|command| command.words.clone());
+        config.entrypoint = start.entrypoint.map(|command| command.words.clone()).or(base_start);
         config.cmd = start.cmd.map(|command| command.words.clone());
     }
 }
@@ -186,15 +201,10 @@ struct PlacedCopy {
 }
 
 impl PlacedCopy {
-    fn of(
-        stages: &[ImageStage],
-        copy: &Copy,
-        around: &ImportSurroundings<'_>,
-        remarks: &mut Vec<Remark>,
-    ) -> Self {
+    fn of(stages: &[ImageStage], copy: &Copy, project: &ProjectView<'_>, remarks: &mut Vec<Remark>) -> Self {
         let mut paths = Vec::new();
         for source in &copy.sources {
-            match find(stages, &copy.source, source, around) {
+            match find(stages, &copy.source, source, project, 0) {
                 Ok(found) => {
                     remarks.extend(found.check.map(|check| Remark::check(copy.line, check)));
                     paths.push(found.path);
@@ -206,18 +216,21 @@ impl PlacedCopy {
     }
 
     /// Whether it brings a directory to a place.
-    fn makes_directory(&self, to: &str, around: &ImportSurroundings<'_>) -> bool {
+    fn makes_directory(&self, to: &str, project: &ProjectView<'_>) -> bool {
         let Some(rest) = to.strip_prefix(self.copy.to.trim_end_matches('/')) else { return false };
         let is_part = rest.is_empty() || rest.starts_with('/');
-        is_part && self.paths.iter().any(|path| is_directory(&in_project(&format!("{path}{rest}")), around))
+        is_part && self.paths.iter().any(|path| project.is_directory(&in_project(&format!("{path}{rest}"))))
     }
 
     /// Whether this is a directory that brings a file of the project to a place in the image.
-    fn brings(&self, path: &str, to: &str, around: &ImportSurroundings<'_>) -> bool {
+    fn brings(&self, path: &str, to: &str, project: &ProjectView<'_>) -> bool {
         let [whole] = &self.paths[..] else { return false };
         let relative = if whole == "." { Some(path) } else { path.strip_prefix(&format!("{whole}/")) };
         relative.is_some_and(|relative| {
-            relative != "." && join(&self.copy.to, relative) == to && !is_left_out(around, whole, relative)
+            relative != "."
+                && project.step(1 + (to.len() + relative.len()) / 64)
+                && join(&self.copy.to, relative) == to
+                && !project.is_left_out(&join(whole, relative))
         })
     }
 }
@@ -235,29 +248,66 @@ fn brought_by(
     path: &str,
     earlier: &[PlacedCopy],
     later: &[PlacedCopy],
-    around: &ImportSurroundings<'_>,
+    project: &ProjectView<'_>,
 ) -> Option<Other> {
     let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
-    if later.iter().any(|other| other.brings(path, &to, around)) {
+    if later.iter().any(|other| other.brings(path, &to, project)) {
         return Some(Other::Later);
     }
     let is_whole = |other: &&PlacedCopy| other.paths.iter().all(|path| path == ".");
-    let is_there = earlier.iter().filter(is_whole).any(|other| other.brings(path, &to, around));
+    let is_there = earlier.iter().filter(is_whole).any(|other| other.brings(path, &to, project));
     is_there.then_some(Other::WholeProject)
 }
 
-/// Whether `.dockerignore` leaves a path of a directory out, packages aside.
-fn is_left_out(around: &ImportSurroundings<'_>, directory: &str, path: &str) -> bool {
-    let (patterns, _) = ignored(around, directory);
-    patterns.iter().filter(|pattern| !is_packages(pattern)).any(|pattern| {
-        let pattern = pattern.trim_start_matches("**/");
-        path == pattern || path.starts_with(&format!("{pattern}/")) || file_name(path) == pattern
-    })
+/// A copy with the owner and mode of its path alone: a file has them, and for a directory they are written beside it.
+fn alone(
+    copy: &Copy,
+    path: &str,
+    project: &ProjectView<'_>,
+    directories: &mut Vec<(String, Option<String>, Option<String>)>,
+    remarks: &mut Vec<Remark>,
+) -> Copy {
+    let mut own = copy.clone();
+    let (owner, mode) = (own.own_owner.take(), own.own_mode.take());
+    if owner.is_none() && mode.is_none() {
+        return own;
+    }
+    match project.kind(path) {
+        Some(true) => directories.push((copy.to.clone(), owner.or_else(|| copy.owner.clone()), mode)),
+        kind => {
+            if kind.is_none() && !has_wildcard(path) {
+                let text = format!("`{}` is not there yet, and is taken to be a file", short(path));
+                remarks.push(Remark::check(copy.line, text));
+            }
+            own.owner = owner.or(own.owner);
+            own.mode = mode.or(own.mode);
+        }
+    }
+    own
 }
 
-/// Whether a pattern is about packages that are installed in the project before the image is made.
-fn is_packages(pattern: &str) -> bool {
-    matches!(file_name(pattern), "node_modules" | ".venv" | "venv")
+/// The kind of a whole project that has a start of its own, so that the image starts by the lines of the file alone; and the
+/// program of the base that their command is for.
+fn start_of_project(
+    stage: &ImageStage,
+    start: &ContainerStart<'_>,
+    line: usize,
+    base_start: &mut Option<Vec<String>>,
+    remarks: &mut Vec<Remark>,
+) -> Option<&'static str> {
+    let of_base = stage.base.as_deref().and_then(official);
+    *base_start = match (start.entrypoint, start.cmd, of_base) {
+        (None, Some(_), Some("node")) => Some(vec!["docker-entrypoint.sh".to_owned()]),
+        (None, Some(_), Some("python")) => Some(Vec::new()),
+        _ => None,
+    };
+    if start.entrypoint.is_some() || base_start.is_some() {
+        let text = "the project is an application: its packages get layers of their own, and it has the variables of its kind, such as \
+                    `NODE_ENV`; `kind = \"tree\"` takes its files as they are";
+        remarks.push(Remark::check(line, text));
+        return None;
+    }
+    Some("tree")
 }
 
 /// The root of a web application that a servlet container unpacks; none where another server deploys it.
@@ -278,9 +328,9 @@ fn web_app(path: &str, to: &str) -> Option<Option<String>> {
 fn whole_project(
     path: &str,
     draft: &BuildFileDraft,
-    around: &ImportSurroundings<'_>,
+    project: &ProjectView<'_>,
 ) -> Option<Option<&'static str>> {
-    let has = |name: &&str| (around.is_directory)(&in_project(&join(path, name))) == Some(false);
+    let has = |name: &&str| project.kind(&in_project(&join(path, name))) == Some(false);
     let is_known = ["package.json", "pyproject.toml", "requirements.txt", "setup.py"].iter().any(has);
     let is_it = draft.apps.is_empty() && (is_known || path == ".");
     is_it.then(|| (!is_known).then_some("tree"))
@@ -312,81 +362,116 @@ fn take_start(start: JarStart, line: usize, config: &mut DraftConfig, remarks: &
 fn files_of(
     copy: &Copy,
     path: &str,
-    around: &ImportSurroundings<'_>,
+    project: &ProjectView<'_>,
     remarks: &mut Vec<Remark>,
-) -> Option<DraftFiles> {
+) -> Vec<DraftFiles> {
     let rest = DraftFiles { mode: copy.mode.clone(), owner: copy.owner.clone(), ..DraftFiles::default() };
     if has_wildcard(path) {
-        let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
-        if has_wildcard(directory) {
-            let text =
-                format!("`{path}` has a pattern in the name of a directory: copy each one in a `[[layer]]`");
-            remarks.push(Remark::left(copy.line, text));
-            return None;
-        }
-        if !copy.into {
-            let text = format!(
-                "`{path}` is a pattern for the one file `{}`: write its name into a `[[layer]]`",
-                copy.to
-            );
-            remarks.push(Remark::left(copy.line, text));
-            return None;
-        }
-        return Some(DraftFiles {
-            from: directory.to_owned(),
-            to: copy.to.clone(),
-            include: vec![name.to_owned()],
-            exclude: copy.exclude.clone(),
-            ..rest
-        });
+        return files_by_pattern(copy, path, &rest, project, remarks);
     }
-    if is_directory(path, around) {
-        let (exclude, check) = ignored(around, path);
-        remarks.extend(check.map(|check| Remark::check(copy.line, check)));
-        let exclude = [exclude, copy.exclude.clone()].concat();
-        return Some(DraftFiles { from: path.to_owned(), to: copy.to.clone(), exclude, ..rest });
+    if project.is_directory(path) {
+        let Some(ignored) = ignored(copy, path, project, remarks) else { return Vec::new() };
+        let exclude = [&ignored.exclude[..], &copy.exclude[..]].concat();
+        let (from, to) = (path.to_owned(), copy.to.clone());
+        return vec![DraftFiles { from, to, include: ignored.include, exclude, ..rest }];
     }
     let to = if copy.into { format!("{}/", copy.to.trim_end_matches('/')) } else { copy.to.clone() };
-    Some(DraftFiles { from: path.to_owned(), to, ..rest })
+    vec![DraftFiles { from: path.to_owned(), to, ..rest }]
 }
 
-/// The patterns by which `.dockerignore` leaves files of a directory out.
-fn ignored(around: &ImportSurroundings<'_>, directory: &str) -> (Vec<String>, Option<String>) {
-    let lines = around.ignored.unwrap_or_default().lines().map(str::trim);
-    let (back, patterns): (Vec<&str>, Vec<&str>) = lines
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .partition(|line| line.starts_with('!'));
-    let own = |pattern: &str| {
-        let pattern = pattern.trim_start_matches("./").trim_matches('/');
-        if directory == "." || pattern.starts_with("**/") {
-            return Some(pattern.to_owned());
+/// The rows for a pattern. Of a directory that it matches, Docker copies the content.
+fn files_by_pattern(
+    copy: &Copy,
+    path: &str,
+    rest: &DraftFiles,
+    project: &ProjectView<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Vec<DraftFiles> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let left = match (has_wildcard(directory), copy.into) {
+        (true, _) => {
+            Some(format!("`{path}` has a pattern in the name of a directory: copy each one in a `[[layer]]`"))
         }
-        pattern.strip_prefix(directory)?.strip_prefix('/').map(str::to_owned)
+        (_, false) => Some(format!(
+            "`{path}` is a pattern for the one file `{}`: write its name into a `[[layer]]`",
+            copy.to
+        )),
+        _ => None,
     };
-    let exclude = patterns.into_iter().filter_map(own).filter(|pattern| !pattern.is_empty()).collect();
-    let check = back.first().map(|first| {
-        format!("`.dockerignore` takes files back (`{first}`), which `exclude` cannot: write its lines into `.packignore`")
-    });
-    (exclude, check)
+    if let Some(left) = left {
+        remarks.push(Remark::left(copy.line, left));
+        return Vec::new();
+    }
+    let Some(ignored) = ignored(copy, directory, project, remarks) else { return Vec::new() };
+    let known = project.directories_in(directory);
+    if known.is_none() && !name.contains('.') {
+        let text =
+            format!("`{path}`: of a directory that it matches, the content belongs here, as in Docker");
+        remarks.push(Remark::check(copy.line, text));
+    }
+    let mut inner: Vec<String> = known.unwrap_or_default();
+    inner.retain(|inner| matches(name, inner) && !project.is_left_out(&join(directory, inner)));
+    inner.sort_unstable();
+    let names: Vec<String> = inner.iter().map(|inner| literal(inner)).collect();
+    let include = match (name, &ignored.include[..]) {
+        (_, []) => vec![as_glob(name)],
+        ("*", include) => include.to_vec(),
+        _ => {
+            let text = format!("`{path}` is a pattern, and `.dockerignore` has another for the same files");
+            remarks.push(Remark::left(copy.line, text));
+            return Vec::new();
+        }
+    };
+    let (from, to) = (directory.to_owned(), copy.to.clone());
+    let exclude = [&ignored.exclude[..], &copy.exclude[..], &names[..]].concat();
+    let mut rows = vec![DraftFiles { from, to, include, exclude, ..rest.clone() }];
+    for inner in inner {
+        let from = in_project(&join(directory, &inner));
+        rows.extend(files_of(&Copy { sources: vec![from.clone()], ..copy.clone() }, &from, project, remarks));
+    }
+    rows
 }
 
-/// The patterns of `.dockerignore` for a directory without those of packages, which are installed before the image is made here.
+/// The part of `.dockerignore` for a directory, with a remark where it is not the same here; `None` where it leaves all out.
+fn ignored(
+    copy: &Copy,
+    directory: &str,
+    project: &ProjectView<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Option<IgnoredFiles> {
+    let files = project.ignored(directory);
+    if files.all {
+        let text = format!("`.dockerignore` leaves out all of `{}`", short(directory));
+        remarks.push(Remark::left(copy.line, text));
+        return None;
+    }
+    if let Some(rule) = &files.lost {
+        let text = format!(
+            "`.dockerignore` has the rule `{}`, which `exclude` cannot express: the files that it takes back are not in the image; \
+             remove the pattern before it from `exclude`, or write the lines into `.packignore` instead of `exclude`",
+            short(rule)
+        );
+        remarks.push(Remark::left(copy.line, text));
+    }
+    Some((*files).clone())
+}
+
+/// The part of `.dockerignore` for a directory without patterns of packages, which are installed before the image is made here.
 fn without_packages(
     copy: &Copy,
     directory: &str,
-    around: &ImportSurroundings<'_>,
+    project: &ProjectView<'_>,
     remarks: &mut Vec<Remark>,
-) -> Vec<String> {
-    let (mut exclude, check) = ignored(around, directory);
-    remarks.extend(check.map(|check| Remark::check(copy.line, check)));
-    if let Some(pattern) = exclude.iter().find(|pattern| is_packages(pattern.as_str())) {
+) -> Option<IgnoredFiles> {
+    let mut files = ignored(copy, directory, project, remarks)?;
+    if let Some(pattern) = files.exclude.iter().find(|pattern| is_packages(pattern)) {
         let text = format!(
             "`.dockerignore` leaves out `{pattern}`, and the image needs it: it is taken from the project"
         );
         remarks.push(Remark::check(copy.line, text));
-        exclude.retain(|pattern| !is_packages(pattern.as_str()));
+        files.exclude.retain(|pattern| !is_packages(pattern));
     }
-    exclude
+    Some(files)
 }
 
 /// A name for a layer, from the place of its files.

@@ -1,108 +1,84 @@
 //! `RUN`: the few commands whose meaning `build.toml` has words for.
 
+use std::collections::BTreeSet;
+
 use super::super::draft::{DraftLink, DraftUser};
-use super::copy::{Copy, is_below};
+use super::copy::is_below;
 use super::lines::Instruction;
-use super::stage::{ImageStage, short};
-use super::words::{expand, words};
+use super::owners;
+use super::script::{RunScript, ShellChange, plain_words};
+use super::stage::{ImageStage, MOST_MADE, WorkingPlace, short};
 
 /// The number that a user gets where the command leaves it to the system.
 const FIRST_USER: u32 = 1000;
 /// The most commands of one instruction that are told one by one.
 const MOST_TOLD: usize = 20;
-/// The most directories, links, users and groups of a stage that commands make. More are not understood.
-const MOST_MADE: usize = 1000;
+/// The most bytes of a word of a command that is understood.
+const LONGEST: usize = 1024;
 
 /// Follows the commands of an instruction; those that are not understood are left out with a remark.
-pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction, escape: char) {
-    let Instruction { line, rest, documents, .. } = instruction;
+pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction) {
+    let Instruction { line, rest, .. } = instruction;
     let mut rest = rest.as_str();
     // `--mount` and the like are about the build.
     while let Some(flag) = rest.strip_prefix("--") {
         rest = flag.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
     }
-    let text = match documents.first() {
-        Some(document) => document.text.clone(),
-        None => match super::command::exec_form(rest) {
-            Some(words) => words.join(" "),
-            None => rest.to_owned(),
-        },
+    let commands = match RunScript::of(instruction, rest, &stage.shell) {
+        RunScript::Commands(commands) => commands,
+        RunScript::Opaque(text) => {
+            let advice = advice(&text);
+            stage.left(*line, format!("`RUN {}` is not run{advice}", short(&text)));
+            stage.runs.push(text);
+            return;
+        }
     };
-    let mut left = 0usize;
     // A `cd` ends with its instruction.
-    let before = stage.workdir.clone();
-    let (commands, is_plain) = commands(&text);
-    for command in commands {
-        if is_plain && (is_without_trace(&command) || understood(stage, *line, &command, escape)) {
+    let before = (stage.workdir.clone(), stage.place);
+    let (mut left, mut change, mut is_sure) = (0usize, ShellChange::default(), true);
+    for command in &commands {
+        is_sure |= command.begins;
+        let is_known = is_sure && !change.rest && is_carried(stage, *line, &command.text, change);
+        change.heed(&command.text, is_known);
+        if is_known {
             continue;
         }
+        let why = match is_sure && !change.rest || is_noted(&command.text) {
+            true => advice(&command.text),
+            false => ", since it depends on a command before it",
+        };
+        // Where the script succeeds, all commands of the last list did.
+        is_sure &= command.is_last;
         left += 1;
         if left <= MOST_TOLD {
-            let advice = advice(&command);
-            stage.left(*line, format!("`RUN {}` is not run{advice}", short(&command)));
+            stage.left(*line, format!("`RUN {}` is not run{why}", short(&command.text)));
         }
     }
-    stage.workdir = before;
+    (stage.workdir, stage.place) = before;
     if left > 0 {
-        stage.runs.push(text);
+        let texts: Vec<&str> = commands.iter().map(|command| command.text.as_str()).collect();
+        stage.runs.push(texts.join(" && "));
     }
     if left > MOST_TOLD {
         stage.left(*line, format!("{} more commands are not run", left - MOST_TOLD));
     }
 }
 
-/// The words that begin a command with others in it.
-const CONTROL: [&str; 9] = ["if", "for", "while", "until", "case", "select", "function", "{", "("];
-
-/// The commands of a script that run one after another, and whether they do. A script of another structure is one command.
-fn commands(text: &str) -> (Vec<String>, bool) {
-    let commands: Vec<String> = parts(text)
-        .into_iter()
-        .map(|part| part.trim().to_owned())
-        .filter(|part| !part.is_empty() && !part.starts_with('#'))
-        .collect();
-    let first = |part: &String| part.split_whitespace().next().unwrap_or_default().to_owned();
-    let has_others = |part: &String| part.starts_with(['(', '{']) || CONTROL.contains(&first(part).as_str());
-    match commands.iter().any(has_others) {
-        true => (vec![text.trim().to_owned()], false),
-        false => (commands, true),
-    }
+/// Whether there is an advice for a command by itself.
+fn is_noted(command: &str) -> bool {
+    !advice(command).is_empty()
 }
 
-/// The parts of a script between `&&`, `;` and line ends, outside of quotes and parentheses.
-fn parts(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let (mut quote, mut depth) = (None, 0usize);
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match (quote, letter) {
-            (None, '&') if depth == 0 && letters.next_if_eq(&'&').is_some() => {
-                parts.push(String::new());
-                continue;
-            }
-            (None, ';' | '\n') if depth == 0 => {
-                parts.push(String::new());
-                continue;
-            }
-            (Some(open), _) if letter == open => quote = None,
-            (None, '"' | '\'' | '`') => quote = Some(letter),
-            (None, '(') => depth += 1,
-            (None, ')') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        let escaped = (letter == '\\' && quote != Some('\'')).then(|| letters.next()).flatten();
-        parts
-            .last_mut()
-            .into_iter()
-            .for_each(|part| part.extend([Some(letter), escaped].into_iter().flatten()));
-    }
-    parts
+/// Whether a command leaves nothing here, or has a meaning here, which the stage has then.
+fn is_carried(stage: &mut ImageStage, line: usize, command: &str, change: ShellChange) -> bool {
+    is_without_trace(stage, command)
+        || !(change.variables && command.contains('$')) && understood(stage, line, command)
 }
 
 /// Whether a command leaves nothing in an image that is made without commands: it speaks, sets a variable of its shell, or
 /// removes what commands before it left behind.
-fn is_without_trace(command: &str) -> bool {
-    if command.contains(['|', '<', '>', '`']) || command.contains("$(") {
+fn is_without_trace(stage: &ImageStage, command: &str) -> bool {
+    if command.contains(['|', '&', '<', '>', '`']) || command.contains("$(") {
         return false;
     }
     let words: Vec<&str> = command.split_whitespace().collect();
@@ -114,7 +90,11 @@ fn is_without_trace(command: &str) -> bool {
         "yum" | "dnf" | "microdnf" | "zypper" | "npm" | "yarn" | "pip" | "pip3" => {
             has("clean") || has("purge")
         }
-        "rm" => rest.iter().filter(|word| !word.starts_with('-')).all(|path| is_left_behind(path)),
+        "rm" => rest.iter().filter(|word| !word.starts_with('-')).all(|path| {
+            is_left_behind(path)
+                && !stage
+                    .has_at(path.split(['*', '?', '[', '{', '$', '\\', '"', '\'']).next().unwrap_or(path))
+        }),
         _ => false,
     }
 }
@@ -169,34 +149,35 @@ fn advice(command: &str) -> &'static str {
 }
 
 /// Whether a command has a meaning here, which the stage has then.
-fn understood(stage: &mut ImageStage, line: usize, command: &str, escape: char) -> bool {
-    let split: Option<Vec<String>> =
-        words(command, escape).iter().map(|word| expand(word, escape, stage.variables()).ok()).collect();
-    let Some(split) = split else { return false };
-    if command.contains(['|', '<', '>', '`']) {
-        return false;
-    }
-    let Some((program, rest)) = split.split_first() else { return true };
-    // Paths from a working directory that is not known mean nothing.
-    if stage.is_lost && rest.iter().any(|word| !word.starts_with(['/', '-'])) && program != "useradd" {
-        return false;
-    }
+fn understood(stage: &mut ImageStage, line: usize, command: &str) -> bool {
+    let Some(split) = plain_words(stage, command) else { return false };
+    let Some((program, rest)) = split.split_first().filter(|(program, _)| !program.contains('=')) else {
+        return split.is_empty();
+    };
     let made = stage.directories.len() + stage.links.len() + stage.users.len() + stage.groups.len();
-    if made + rest.len() > MOST_MADE {
+    if made + rest.len() > MOST_MADE || rest.iter().any(|word| word.len() > LONGEST) {
+        return false;
+    }
+    // Each word is compared with all that is there.
+    if !stage.budget.step(rest.len() * (1 + made + stage.copies.len() + stage.workdirs.len())) {
         return false;
     }
     match program.rsplit('/').next().unwrap_or(program) {
         "cd" => match rest {
-            [to] if !to.contains(['*', '~']) && to != "-" => {
-                stage.workdir = stage.path(to);
-                true
-            }
+            [to] if to != "-" => match stage.resolve(line, to) {
+                Some(path) => {
+                    stage.workdir = path;
+                    stage.place = WorkingPlace::Known;
+                    true
+                }
+                None => false,
+            },
             _ => false,
         },
-        "mkdir" => mkdir(stage, rest),
-        "chown" => chown(stage, line, rest),
-        "chmod" => chmod(stage, rest),
-        "ln" => ln(stage, rest),
+        "mkdir" => mkdir(stage, line, rest),
+        "chown" => owners::chown(stage, line, rest),
+        "chmod" => owners::chmod(stage, line, rest),
+        "ln" => ln(stage, line, rest),
         "groupadd" | "addgroup" => group(stage, line, rest),
         "useradd" => user(stage, line, rest, true),
         "adduser" => user(stage, line, rest, false),
@@ -211,16 +192,23 @@ fn plain<'a>(rest: &'a [String], known: &[&str]) -> Option<Vec<&'a String>> {
     flags.iter().all(|flag| known.contains(&flag.as_str())).then_some(plain)
 }
 
-fn mkdir(stage: &mut ImageStage, rest: &[String]) -> bool {
-    let Some(paths) = plain(rest, &["-p", "-v", "-pv", "--parents"]) else { return false };
-    if paths.is_empty() || paths.iter().any(|path| path.contains(['*', '?', '{'])) {
+fn mkdir(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
+    let Some(paths) = plain(rest, &["-p", "-v", "-pv", "-vp", "--parents"]) else { return false };
+    let paths: Option<Vec<String>> = paths.iter().map(|path| stage.resolve(line, path)).collect();
+    let Some(paths) = paths.filter(|paths| !paths.is_empty()) else { return false };
+    // The user who runs it owns what it makes, and that may be more than the last directory of a path.
+    let owner = stage.acting_user();
+    if stage.is_user_lost {
         return false;
     }
-    // The user who runs it owns what it makes.
-    let owner =
-        stage.config.user.clone().filter(|user| !["root", "0", "0:0", "root:root"].contains(&user.as_str()));
+    let has_parent = |path: &String| {
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        parent.is_empty() || stage.is_directory(parent) || paths.iter().any(|other| is_below(other, parent))
+    };
+    if owner.is_some() && !paths.iter().all(has_parent) {
+        return false;
+    }
     for path in paths {
-        let path = stage.path(path);
         if !stage.directories.iter().any(|(known, ..)| *known == path) {
             stage.directories.push((path, owner.clone(), None));
         }
@@ -228,85 +216,16 @@ fn mkdir(stage: &mut ImageStage, rest: &[String]) -> bool {
     true
 }
 
-fn chown(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
-    let Some(plain) = plain(rest, &["-R", "--recursive", "-Rv", "-hR", "-Rh"]) else { return false };
-    let Some((owner, paths)) = plain.split_first() else { return false };
-    let paths: Vec<String> = paths.iter().map(|path| stage.path(path)).collect();
-    let owner = owner.trim_end_matches(':').to_owned();
-    // Without `-R` it is about the path alone.
-    let is_recursive = plain.len() < rest.len();
-    let is_owned = |copy: &Copy, path: &str| match is_recursive {
-        true => copy.is_at_or_below(path),
-        false => copy.is_file_at(path),
-    };
-    let is_all_known = paths.iter().all(|path| {
-        stage.directories.iter().any(|(known, ..)| known == path || is_recursive && is_below(known, path))
-            || stage.copies.iter().any(|copy| is_owned(copy, path))
-            || stage.workdirs.contains(path)
-    });
-    if !is_all_known || paths.is_empty() {
-        return false;
-    }
-    for path in &paths {
-        // `WORKDIR` makes its directory, and so does a copy into it.
-        let is_made = stage.directories.iter().any(|(known, ..)| known == path)
-            || stage.copies.iter().any(|copy| copy.to == *path || copy.is_file_at(path));
-        if !is_made && stage.workdirs.contains(path) {
-            stage.directories.push((path.clone(), None, None));
-        }
-        for (known, own, _) in &mut stage.directories {
-            if known == path || is_recursive && is_below(known, path) {
-                *own = Some(owner.clone());
-            }
-        }
-        for copy in stage.copies.iter_mut().filter(|copy| is_owned(copy, path)) {
-            copy.owned_alone = (!is_recursive).then_some(line);
-            copy.owner = Some(owner.clone());
-        }
-    }
-    true
-}
-
-fn chmod(stage: &mut ImageStage, rest: &[String]) -> bool {
-    let Some(plain) = plain(rest, &["-v"]) else { return false };
-    let Some((mode, paths)) = plain.split_first() else { return false };
-    let mode = match mode.as_str() {
-        "+x" | "a+x" | "755" | "0755" | "ugo+x" => "0755".to_owned(),
-        octal if octal.len() <= 4 && u32::from_str_radix(octal, 8).is_ok() => format!("{octal:0>4}"),
-        _ => return false,
-    };
-    let paths: Vec<String> = paths.iter().map(|path| stage.path(path)).collect();
-    let is_known = |path: &String| {
-        stage.copies.iter().any(|copy| copy.is_file_at(path))
-            || stage.directories.iter().any(|(known, ..)| known == path)
-    };
-    if paths.is_empty() || !paths.iter().all(is_known) {
-        return false;
-    }
-    for path in &paths {
-        stage
-            .copies
-            .iter_mut()
-            .filter(|copy| copy.is_file_at(path))
-            .for_each(|copy| copy.mode = Some(mode.clone()));
-        for (known, _, own) in &mut stage.directories {
-            if known == path {
-                *own = Some(mode.clone());
-            }
-        }
-    }
-    true
-}
-
-fn ln(stage: &mut ImageStage, rest: &[String]) -> bool {
+fn ln(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
     let flags = ["-s", "-sf", "-fs", "-sfn", "-snf", "--symbolic"];
     let Some(plain) = plain(rest, &flags).filter(|plain| plain.len() < rest.len()) else { return false };
     let [to, path] = plain[..] else { return false };
-    if path.ends_with('/') {
+    let Some(path) = stage.resolve(line, path).filter(|_| !path.ends_with('/')) else { return false };
+    // Into a directory the link gets the name of its target.
+    if stage.is_directory(&path) {
         return false;
     }
-    let link = DraftLink { path: stage.path(path), to: to.clone() };
-    stage.links.push(link);
+    stage.links.push(DraftLink { path, to: to.clone() });
     true
 }
 
@@ -382,8 +301,8 @@ fn user(stage: &mut ImageStage, line: usize, rest: &[String], is_useradd: bool) 
         Some(Err(_)) => return false,
     };
     let number = uid.unwrap_or_else(|| {
-        let is_free = |number: &u32| stage.users.iter().all(|user| user.uid != *number);
-        (FIRST_USER..).find(is_free).unwrap_or(FIRST_USER)
+        let taken: BTreeSet<u32> = stage.users.iter().map(|user| user.uid).collect();
+        (FIRST_USER..).find(|number| !taken.contains(number)).unwrap_or(FIRST_USER)
     });
     if uid.is_none() {
         stage.check(

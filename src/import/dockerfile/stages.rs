@@ -6,13 +6,15 @@ use super::super::ImportSurroundings;
 use super::super::draft::{BuildFileDraft, DraftCheck, list, quoted};
 use super::super::error::ImportError;
 use super::super::remark::Remark;
+use super::budget::ImportBudget;
 use super::command::{self, StartCommand};
 use super::copies;
 use super::copy::CopySource;
 use super::lines::Instruction;
 use super::place::place;
+use super::project::ProjectView;
 use super::run;
-use super::stage::{ImageStage, short};
+use super::stage::{ImageStage, WorkingPlace, short};
 use super::words::{StageVariables, UnknownVariable, expand, words};
 
 /// StageVariables that BuildKit sets by the platform that is built for.
@@ -29,8 +31,6 @@ const OF_PLATFORM: [&str; 8] = [
 
 /// The bytes that all stages may take together, each with those of the stage that it begins with.
 const MAX_STAGES: usize = 8 << 20;
-/// The most files and directories that a stage copies: an image has 127 layers.
-const MAX_SOURCES: usize = 256;
 /// The bytes of a stage besides its text, and those of an instruction.
 const EACH_STAGE: usize = 512;
 const EACH_INSTRUCTION: usize = 64;
@@ -43,11 +43,23 @@ pub(super) struct ImageStages {
     all: Vec<ImageStage>,
     /// The bytes that all of them take.
     taken: usize,
+    budget: ImportBudget,
 }
 
 impl ImageStages {
     pub(super) fn new(escape: char) -> Self {
-        Self { escape, global: StageVariables::default(), all: Vec::new(), taken: 0 }
+        Self {
+            escape,
+            global: StageVariables::default(),
+            all: Vec::new(),
+            taken: 0,
+            budget: ImportBudget::default(),
+        }
+    }
+
+    /// Whether it takes more steps to follow them than a file of a person does.
+    pub(super) fn is_spent(&self) -> bool {
+        self.budget.is_spent()
     }
 
     pub(super) fn last(&self) -> Option<usize> {
@@ -98,16 +110,29 @@ impl ImageStages {
                 Ok(())
             }
             "EXPOSE" => each(rest, escape, &stage.variables).map(|ports| {
-                stage.config.ports.extend(ports.iter().map(|port| port.trim_end_matches("/tcp").to_owned()));
+                for port in ports {
+                    match exposed(&port) {
+                        Some(port) => stage.config.ports.push(port),
+                        None => stage.left(*line, format!("`EXPOSE {}` names no port", short(&port))),
+                    }
+                }
             }),
-            "USER" => expand(rest, escape, &stage.variables).map(|user| stage.config.user = Some(user)),
+            "USER" => {
+                let user = expand(rest, escape, &stage.variables);
+                stage.is_user_lost = user.is_err();
+                user.map(|user| stage.config.user = Some(user))
+            }
             "WORKDIR" => match expand(rest, escape, &stage.variables) {
                 Ok(path) => {
-                    stage.enter(&path);
+                    if !stage.enter(*line, &path) {
+                        let text =
+                            "the working directory of the base is not known here; write the whole path";
+                        stage.left(*line, format!("`WORKDIR {}`: {text}", short(&path)));
+                    }
                     Ok(())
                 }
                 Err(unknown) => {
-                    stage.is_lost = true;
+                    stage.place = WorkingPlace::Lost;
                     Err(unknown)
                 }
             },
@@ -149,18 +174,11 @@ impl ImageStages {
             },
             "COPY" | "ADD" => {
                 let known = |name: &str| find_in(earlier, name).map(CopySource::Stage);
-                copies::read(stage, instruction, escape, &known).map_err(|why| wrong(&why))?;
-                if stage.copies.iter().map(|copy| copy.sources.len()).sum::<usize>() > MAX_SOURCES {
-                    return Err(ImportError::TooMuch {
-                        line: *line,
-                        what: "files that are copied",
-                        most: "256",
-                    });
-                }
+                copies::read(stage, instruction, escape, &known)?;
                 Ok(())
             }
             "RUN" => {
-                run::follow(stage, instruction, escape);
+                run::follow(stage, instruction);
                 Ok(())
             }
             _ => {
@@ -216,7 +234,9 @@ impl ImageStages {
             Some(number) => self.all[number].clone(),
             None => {
                 let variables = self.global.empty();
-                ImageStage { shell: default_shell(), variables, ..ImageStage::default() }
+                let place = WorkingPlace::of(image.as_deref().ok());
+                let budget = self.budget.clone();
+                ImageStage { shell: default_shell(), variables, place, budget, ..ImageStage::default() }
             }
         };
         if stage.base.is_none() {
@@ -249,7 +269,7 @@ impl ImageStages {
         let stage = &self.all[number];
         let mut remarks = stage.remarks.clone();
         let mut config = stage.config.clone();
-        if !stage.is_lost && !stage.workdir.is_empty() && stage.workdir != "/" {
+        if stage.place == WorkingPlace::Known && !stage.workdir.is_empty() && stage.workdir != "/" {
             config.workdir = Some(stage.workdir.clone());
         }
         let mut draft = BuildFileDraft {
@@ -260,7 +280,8 @@ impl ImageStages {
         };
         let start =
             command::ContainerStart { entrypoint: stage.command.as_ref(), cmd: stage.arguments.as_ref() };
-        place(&self.all, stage, &start, around, &mut draft, &mut config, &mut remarks);
+        let project = ProjectView::new(around, self.budget.clone());
+        place(&self.all, stage, &start, &project, &mut draft, &mut config, &mut remarks);
         draft.config = config;
         for (name, number, line) in stage.groups_without_users() {
             remarks.push(match number {
@@ -311,6 +332,20 @@ fn find_in(stages: &[ImageStage], name: &str) -> Option<usize> {
 /// All words with the values of their variables.
 fn each(rest: &str, escape: char, variables: &StageVariables) -> Result<Vec<String>, UnknownVariable> {
     words(rest, escape).iter().map(|word| expand(word, escape, variables)).collect()
+}
+
+/// A port, or a range of some, as `[config]` has it.
+fn exposed(port: &str) -> Option<String> {
+    let port = port.to_ascii_lowercase();
+    let (numbers, protocol) = port.split_once('/').unwrap_or((&port, "tcp"));
+    let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+    let number = |text: &str| text.parse::<u16>().ok().filter(|number| *number > 0);
+    let (first, last) = (number(first)?, number(last)?);
+    if first > last || !["tcp", "udp", "sctp"].contains(&protocol) {
+        return None;
+    }
+    let numbers = if first == last { first.to_string() } else { format!("{first}-{last}") };
+    Some(if protocol == "tcp" { numbers } else { format!("{numbers}/{protocol}") })
 }
 
 type Pairs = [(String, Option<String>)];

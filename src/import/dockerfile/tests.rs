@@ -9,8 +9,12 @@ use super::*;
 fn import(text: &str, project: &[(&str, bool)], ignored: Option<&str>) -> Imported {
     let project: BTreeMap<&str, bool> = project.iter().copied().collect();
     let is_directory = |path: &str| project.get(path).copied();
-    read(text, None, &ImportSurroundings { is_directory: &is_directory, read: &|_| None, ignored })
-        .expect("a Dockerfile")
+    read(
+        text,
+        None,
+        &ImportSurroundings { is_directory: &is_directory, directories: &|_| None, read: &|_| None, ignored },
+    )
+    .expect("a Dockerfile")
 }
 
 fn shown(imported: &Imported) -> String {
@@ -202,7 +206,8 @@ ENV PATH=/opt/bin:$PATH JAVA_OPTS='-Xmx1g'
 fn a_stage_is_chosen_and_may_begin_with_another() {
     let text = "FROM a AS one\nENV X=1\nCMD [\"x\"]\nFROM one AS two\nENV Y=$X\nENTRYPOINT [\"y\"]\nFROM two\nCMD z\n";
     let none = |_: &str| None;
-    let around = ImportSurroundings { is_directory: &none, read: &|_| None, ignored: None };
+    let around =
+        ImportSurroundings { is_directory: &none, directories: &|_| None, read: &|_| None, ignored: None };
     let two = read(text, Some("TWO"), &around).expect("there").draft;
     assert_eq!((two.base.as_deref(), two.config.cmd), (Some("a"), None));
     assert_eq!(
@@ -218,7 +223,8 @@ fn a_stage_is_chosen_and_may_begin_with_another() {
 #[test]
 fn what_is_no_dockerfile_is_refused_with_its_line() {
     let none = |_: &str| None;
-    let around = ImportSurroundings { is_directory: &none, read: &|_| None, ignored: None };
+    let around =
+        ImportSurroundings { is_directory: &none, directories: &|_| None, read: &|_| None, ignored: None };
     for (text, message) in [
         ("", "there is no `FROM` in it"),
         ("FROM a\nFORM b\n", "line 2: there is no instruction `FORM`"),
@@ -291,7 +297,8 @@ fn a_directory_with_packages_is_an_application() {
 #[test]
 fn hostile_files_cost_little() {
     let none = |_: &str| None;
-    let around = ImportSurroundings { is_directory: &none, read: &|_| None, ignored: None };
+    let around =
+        ImportSurroundings { is_directory: &none, directories: &|_| None, read: &|_| None, ignored: None };
     let run = |text: String| read(&text, None, &around);
     let lines = |line: fn(usize) -> String, count: usize| (0..count).map(line).collect::<String>();
     let laughs = run(format!("FROM a\nENV A=xxxxxxxxxx\n{}", "ENV A=$A$A\n".repeat(34))).expect("taken over");
@@ -461,4 +468,190 @@ fn another_stage_gives_what_it_was_given() {
     assert_eq!(directories[0], ("/var/shop".to_owned(), Some("7".to_owned()), None));
     assert_eq!(imported.draft.users[0].name, "shop");
     assert_eq!(lines_left(&imported), [13, 14, 15]);
+}
+
+/// The places of all copied files.
+fn places(imported: &Imported) -> Vec<(&str, &str)> {
+    let files = imported.draft.layers.iter().flat_map(|layer| &layer.files);
+    files.map(|it| (it.from.as_str(), it.to.as_str())).collect()
+}
+
+/// The directories that are made or changed.
+fn directories(imported: &Imported) -> Vec<(&str, Option<&str>, Option<&str>)> {
+    let all = imported.draft.layers.iter().flat_map(|layer| &layer.directories);
+    all.map(|(path, owner, mode)| (path.as_str(), owner.as_deref(), mode.as_deref())).collect()
+}
+
+#[test]
+fn the_working_directory_of_a_base_is_not_taken_for_the_root() {
+    let text = "FROM tomcat:10\nCOPY shop.war webapps/ROOT.war\nCOPY a /a\nWORKDIR sub\nCOPY b .\nRUN mkdir c\nWORKDIR /w\nCOPY d .\n";
+    let imported = import(text, &[], None);
+    assert_eq!(lines_left(&imported), [2, 4, 5, 6]);
+    assert_eq!((imported.draft.apps.len(), places(&imported)), (0, vec![("a", "/a"), ("d", "/w/")]));
+    let official = import("FROM docker.io/library/debian:12\nCOPY a b\n", &[], None);
+    assert_eq!((places(&official), official.remarks.len()), (vec![("a", "/b")], 1));
+    assert_eq!(places(&import("FROM scratch\nCOPY a b\n", &[], None)), [("a", "/b")]);
+    // The command says where the jar is.
+    let jar =
+        import("FROM x/java\nCOPY a.jar app.jar\nENTRYPOINT [\"java\", \"-jar\", \"/app.jar\"]\n", &[], None);
+    assert_eq!((jar.draft.apps[0].path.as_str(), lines_left(&jar)), ("a.jar", vec![]));
+}
+
+#[test]
+fn the_command_of_the_file_wins_over_that_of_an_application() {
+    let project = [("package.json", false)];
+    let start = |text: &str| {
+        let draft = import(text, &project, None).draft;
+        (draft.apps[0].kind, draft.config.entrypoint, draft.config.cmd)
+    };
+    let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+    let other = words(&["node", "other.js"]);
+    for (text, expected) in [
+        (
+            "FROM node:22\nCOPY . /srv\nCMD [\"node\", \"other.js\"]\n",
+            (None, words(&["docker-entrypoint.sh"]), other.clone()),
+        ),
+        ("FROM python:3\nCOPY . /srv\nCMD [\"node\", \"other.js\"]\n", (None, words(&[]), other.clone())),
+        ("FROM x/node\nCOPY . /srv\nCMD [\"node\", \"other.js\"]\n", (Some("tree"), None, other.clone())),
+        ("FROM x/node\nCOPY . /srv\nENTRYPOINT [\"node\", \"other.js\"]\n", (None, other, None)),
+        ("FROM node\nCOPY . /srv\n", (Some("tree"), None, None)),
+    ] {
+        assert_eq!(start(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_mode_or_owner_is_of_what_the_command_names() {
+    let project = [("config", true), ("src", true), ("run.sh", false)];
+    let text = "FROM a\nWORKDIR /w\nCOPY config ./config\nCOPY src ./src\nCOPY run.sh a.sh /bin2/\n\
+                RUN chmod 750 /w/config && chown bob /w/config && chmod +x /bin2/run.sh && mkdir -m 700 /no\n";
+    let imported = import(text, &project, None);
+    let modes: Vec<_> = imported
+        .draft
+        .layers
+        .iter()
+        .flat_map(|layer| &layer.files)
+        .map(|it| (it.from.as_str(), it.mode.as_deref(), it.owner.as_deref()))
+        .collect();
+    assert_eq!(
+        modes,
+        [("config", None, None), ("src", None, None), ("run.sh", Some("0755"), None), ("a.sh", None, None)]
+    );
+    assert_eq!(directories(&imported), [("/w/config", Some("bob:0"), Some("0750"))]);
+    assert_eq!(lines_left(&imported), [6]);
+    let all = import(
+        "FROM a\nWORKDIR /w/x\nCOPY src ./y/src\nCOPY run.sh .\nRUN chown -R bob: /w\n",
+        &project,
+        None,
+    );
+    assert_eq!(
+        directories(&all),
+        [("/w", Some("bob"), None), ("/w/x", Some("bob"), None), ("/w/x/y", Some("bob"), None)]
+    );
+    assert!(all.draft.layers.iter().flat_map(|it| &it.files).all(|it| it.owner.as_deref() == Some("bob")));
+    // Files of the base lie there, too.
+    let system = import("FROM a\nCOPY src /opt\nRUN chown -R bob /opt\n", &project, None);
+    assert_eq!(lines_left(&system), [3]);
+}
+
+#[test]
+fn a_command_that_may_not_have_run_makes_nothing() {
+    for text in [
+        "mkdir /a || true",
+        "mkdir /a | cat",
+        "true & mkdir /a",
+        "x && mkdir /a; true",
+        "cd $X && mkdir a",
+        "mkdir $(x)",
+        "mkdir ~/a",
+        "A=/b && mkdir $A",
+        "umask 077 && mkdir /a",
+        "mkdir $SEVERAL",
+        "[ -d /x ] || mkdir /a",
+        "exit 0; mkdir /a",
+        "[\"mkdir\", \"it's\"]",
+        "cat <<E\nmkdir /a\nE",
+    ] {
+        let imported = import(&format!("FROM a\nENV A=/x SEVERAL='/a /b'\nRUN {text}\n"), &[], None);
+        assert_eq!((directories(&imported), lines_left(&imported)[0]), (vec![], 3), "{text}");
+    }
+    let words =
+        import("FROM a\nRUN [\"mkdir\", \"/a b\"]\nRUN [\"sh\", \"-c\", \"mkdir /c # d\"]\n", &[], None);
+    assert_eq!(directories(&words), [("/a b", None, None), ("/c", None, None)]);
+    // The script succeeds only if its last list does.
+    let last = import("FROM a\nRUN x; y && mkdir /a\n", &[], None);
+    assert_eq!((directories(&last).len(), lines_left(&last)), (1, vec![2, 2]));
+    let removed = import("FROM a\nCOPY x /tmp/\nRUN rm -rf /tmp/*\n", &[], None);
+    assert_eq!(lines_left(&removed), [3]);
+}
+
+#[test]
+fn a_directory_belongs_to_the_user_who_makes_it() {
+    let text = "FROM a\nRUN useradd -u 7 -m app\nUSER app\nWORKDIR /home/app/w\nRUN mkdir x && mkdir -p /y/z\nUSER $X\nRUN mkdir /u\n";
+    let imported = import(text, &[], None);
+    assert_eq!(
+        directories(&imported),
+        [("/home/app/w", Some("app"), None), ("/home/app/w/x", Some("app"), None)]
+    );
+    assert_eq!(lines_left(&imported), [5, 6, 7]);
+}
+
+#[test]
+fn ports_are_written_as_the_build_file_reads_them() {
+    let imported = import("FROM a\nEXPOSE 53/UDP 80/TCP 8000-8003 9/sctp 0 x 70000\n", &[], None);
+    assert_eq!(imported.draft.config.ports, ["53/udp", "80", "8000-8003", "9/sctp"]);
+    assert_eq!(lines_left(&imported), [2, 2, 2]);
+}
+
+#[test]
+fn the_content_of_a_directory_that_a_pattern_matches_is_copied() {
+    let kinds = BTreeMap::from([("ctx", true), ("ctx/sub", true), ("ctx/out", true)]);
+    let around = ImportSurroundings {
+        is_directory: &|path| kinds.get(path).copied(),
+        directories: &|path| (path == "ctx").then(|| vec!["sub".to_owned(), "out".to_owned()]),
+        read: &|_| None,
+        ignored: Some("ctx/out\n*/*.log\n"),
+    };
+    let imported = read("FROM a\nCOPY ctx/* /e/\n", None, &around).expect("a Dockerfile");
+    assert_eq!(places(&imported), [("ctx", "/e"), ("ctx/sub", "/e")]);
+    let first = &imported.draft.layers[0].files[0];
+    assert_eq!(
+        (&first.include[..], &first.exclude[..]),
+        (&["*".to_owned()][..], &["out", "*.log", "sub"].map(str::to_owned)[..])
+    );
+}
+
+/// Files that name everything with everything else.
+#[test]
+fn hostile_pairs_cost_little() {
+    let none = |_: &str| Some(true);
+    let rules = "x\n".repeat(30_000);
+    let around = ImportSurroundings {
+        is_directory: &none,
+        directories: &|_| None,
+        read: &|_| None,
+        ignored: Some(&rules),
+    };
+    let run = |text: &str| read(text, None, &around);
+    let parents =
+        format!("FROM a\nCOPY --parents --exclude={} {} /x\n", "e".repeat(500_000), "a ".repeat(200_000));
+    assert!(matches!(run(&parents), Err(ImportError::TooMuch { line: 2, .. })));
+    let signs = format!("FROM a\nRUN {}\n", "<<!".repeat(300_000));
+    assert_eq!(run(&signs).expect("taken over").remarks.len(), 1);
+    let pairs = format!(
+        "FROM a\n{}{}",
+        (0..127).map(|number| format!("COPY a{number} /app/a{number}\n")).collect::<String>(),
+        "COPY . /app\n".repeat(127)
+    );
+    assert!(matches!(run(&pairs), Err(ImportError::TooMuch { .. })));
+    let nested: String = (0..16_000).map(|number| format!("FROM a\nCOPY --from={number} /q /q\n")).collect();
+    assert_eq!(lines_left(&run(&format!("FROM a\nCOPY b /q\n{nested}")).expect("taken over")).len(), 1);
+    let owners = format!(
+        "FROM a\nRUN mkdir{}\nRUN {}\n",
+        " /d/d".repeat(500),
+        "chown -R o / / / / / / / /;".repeat(30_000)
+    );
+    assert!(run(&owners).is_ok_and(|imported| imported.remarks.len() <= 22));
+    let users = format!("FROM a\nRUN {}\n", "useradd a;".repeat(1000)).repeat(20);
+    assert!(run(&users).is_ok());
 }

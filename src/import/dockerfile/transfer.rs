@@ -106,6 +106,9 @@ impl StageTransfer {
             })
             .filter(|(path, ..)| !path.is_empty())
             .collect();
+        if parts.iter().any(|part| part.is_adrift) {
+            return false;
+        }
         if parts.is_empty() && made.is_empty() || parts.len() + made.len() + self.copies.len() > MOST {
             return false;
         }

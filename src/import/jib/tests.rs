@@ -12,7 +12,12 @@ fn import(form: JibForm, path: &str, files: &[(&str, &str)]) -> Result<Imported,
         files.keys().find_map(|name| (name.trim_end_matches('/') == path).then(|| name.ends_with('/')))
     };
     let read_file = |path: &str| files.get(path).map(|text| (*text).to_owned());
-    let around = ImportSurroundings { is_directory: &is_directory, read: &read_file, ignored: None };
+    let around = ImportSurroundings {
+        is_directory: &is_directory,
+        directories: &|_| None,
+        read: &read_file,
+        ignored: None,
+    };
     read(form, files[path], path, &around)
 }
 

@@ -20,6 +20,8 @@ use crate::types::shown::{Foreign, shown_path};
 /// The most bytes that are read of a description and of the files beside it, and of `.dockerignore`.
 const LIMIT: u64 = 2 << 20;
 const IGNORED: u64 = 64 << 10;
+/// The entries of a directory that are looked at.
+const MOST_ENTRIES: usize = 10_000;
 const STDIN: &str = "-";
 
 /// Writes a build file from `file`, whose context is the working directory.
@@ -44,12 +46,17 @@ pub(super) fn run(
     }
     let is_directory = |path: &str| cwd.join(path).metadata().ok().map(|metadata| metadata.is_dir());
     let read = |path: &str| String::from_utf8(TreeReader::new(cwd).read(path, LIMIT).ok()?).ok();
-    let ignored = match input::read_text(&cwd.join(".dockerignore"), IGNORED) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(unreadable(Path::new(".dockerignore"), &error)),
+    let directories = |path: &str| directories_in(&cwd.join(path));
+    let ignored = match form {
+        ImportForm::Dockerfile => ignored(invocation, file)?,
+        ImportForm::Jib(_) | ImportForm::Ko => None,
     };
-    let around = ImportSurroundings { is_directory: &is_directory, read: &read, ignored: ignored.as_deref() };
+    let around = ImportSurroundings {
+        is_directory: &is_directory,
+        directories: &directories,
+        read: &read,
+        ignored: ignored.as_deref(),
+    };
     let path = invocation.absolute(file);
     let path = path.strip_prefix(cwd).unwrap_or_else(|_| Path::new(&*name)).to_string_lossy().into_owned();
     let imported = match form {
@@ -157,6 +164,34 @@ fn write(
             .note(format!("{left} things are not in the image: the new file says them, too")),
     }
     Ok(())
+}
+
+/// The names of the directories in a directory, if there are few enough to look at.
+fn directories_in(path: &Path) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for (count, entry) in path.read_dir().ok()?.enumerate() {
+        let entry = entry.ok().filter(|_| count < MOST_ENTRIES)?;
+        if entry.path().metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            names.push(entry.file_name().into_string().ok()?);
+        }
+    }
+    Some(names)
+}
+
+/// The text of the file that says what is left out: that of the Dockerfile's own name wins, as in BuildKit.
+fn ignored(invocation: &Invocation, file: &Path) -> Result<Option<String>, CommandError> {
+    let mut own = invocation.absolute(file).into_os_string();
+    own.push(".dockerignore");
+    let of_project = invocation.environment.cwd.join(".dockerignore");
+    let own = (file.as_os_str() != STDIN).then(|| own.into());
+    for path in own.into_iter().chain([of_project]) {
+        match input::read_text(&path, IGNORED) {
+            Ok(text) => return Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(Path::new(path.file_name().unwrap_or_default()), &error)),
+        }
+    }
+    Ok(None)
 }
 
 fn text_of(invocation: &Invocation, file: &Path) -> Result<String, CommandError> {
