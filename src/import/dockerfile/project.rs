@@ -13,6 +13,8 @@ use super::ignore::{IgnoreRules, IgnoredFiles};
 const MAX_PATH: usize = 4096;
 /// The paths whose kind is remembered.
 const MOST_KNOWN: usize = 2000;
+/// The steps that a rule of `.dockerignore` costs.
+const RULE: usize = 10;
 /// The steps that a question to the disk costs.
 const QUESTION: usize = 200;
 
@@ -73,7 +75,7 @@ impl<'a> ProjectView<'a> {
         if let Some(known) = self.ignored.borrow().get(directory) {
             return Rc::clone(known);
         }
-        let files = match self.step(self.rules.len() * (1 + directory.len() / 16)) {
+        let files = match self.step(RULE * self.rules.len() * (1 + directory.len() / 16)) {
             true => self.rules.below(directory),
             false => IgnoredFiles::default(),
         };
@@ -84,6 +86,6 @@ impl<'a> ProjectView<'a> {
 
     /// Whether `.dockerignore` leaves a path out, packages aside.
     pub(super) fn is_left_out(&self, path: &str) -> bool {
-        self.step(self.rules.len() * (1 + path.len() / 16)) && self.rules.leave_out(&in_project(path))
+        self.step(RULE * self.rules.len() * (1 + path.len() / 16)) && self.rules.leave_out(&in_project(path))
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::super::draft::{DraftLink, DraftUser};
-use super::copy::is_below;
 use super::lines::Instruction;
 use super::owners;
 use super::script::{RunScript, ShellChange, plain_words};
@@ -203,7 +202,7 @@ fn mkdir(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
     }
     let has_parent = |path: &String| {
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-        parent.is_empty() || stage.is_directory(parent) || paths.iter().any(|other| is_below(other, parent))
+        parent.is_empty() || stage.is_directory(parent) || paths.iter().any(|other| other == parent)
     };
     if owner.is_some() && !paths.iter().all(has_parent) {
         return false;

@@ -192,9 +192,23 @@ pub(super) fn has_syntax(command: &str) -> bool {
     quote.is_some()
 }
 
+/// Variables that a shell has without an instruction.
+const OF_SHELL: [&str; 9] = ["HOME", "PWD", "OLDPWD", "HOSTNAME", "PATH", "UID", "EUID", "USER", "IFS"];
+
+/// Whether a command names a variable.
+fn names(command: &str, name: &str) -> bool {
+    command.split('$').skip(1).any(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest).strip_prefix(name);
+        rest.is_some_and(|rest| {
+            !rest.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_')
+        })
+    })
+}
+
 /// The words of a command, if it is plain and all its values are known and are single words.
 pub(super) fn plain_words(stage: &ImageStage, command: &str) -> Option<Vec<String>> {
-    if has_syntax(command) {
+    let is_set = |name: &&str| !stage.config.env.contains_key(*name) && names(command, name);
+    if has_syntax(command) || OF_SHELL.iter().any(is_set) {
         return None;
     }
     let word = |word: &String| {

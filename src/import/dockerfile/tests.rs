@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::remark::{Remark, Weight};
+use super::super::remark::Weight;
 use super::*;
 
 /// A Dockerfile in a project of these paths, each with whether it is a directory.
@@ -84,6 +84,8 @@ CMD [\"node\", \"server.js\"]
 
     # To be looked at, by the lines that it comes from:
     # line 5: `.dockerignore` leaves out `node_modules`, and the image needs it: it is taken from the project
+    # line 5: the project is an application: its packages get layers of their own, and it has the variables of its kind,
+    #   such as `NODE_ENV`; `kind = "tree"` takes its files as they are
 
     [image]
     name = "localhost:5000/example/app"
@@ -103,6 +105,7 @@ CMD [\"node\", \"server.js\"]
     volumes = ["/data"]
     user = "node"
     workdir = "/usr/src/app"
+    entrypoint = ["docker-entrypoint.sh"]
     cmd = ["node", "server.js"]
     healthcheck = { cmd = "curl -f http://localhost:3000/ || exit 1", interval = "30s", retries = 3 }
     "##);
@@ -335,10 +338,7 @@ fn nothing_that_commands_say_is_dropped_in_silence() {
         imported.remarks.iter().filter(|it| it.weight == Weight::Left).map(|it| it.line).collect();
     // The group without a user, the mode of a part of the project, and a command.
     assert_eq!(left, [2, 6, 7]);
-    let owner = |it: &Remark| {
-        it.line == 4 && it.text == "the owner of `/d` is also that of all that is copied into it"
-    };
-    assert!(imported.remarks.iter().any(owner), "{:?}", imported.remarks);
+    assert_eq!(directories(&imported), [("/d", Some("5:0"), None)]);
     let users: Vec<_> = imported.draft.users.iter().map(|user| (user.uid, user.groups.join(","))).collect();
     assert_eq!(users, [(u32::MAX, "audio,video".to_owned()), (1000, String::new())]);
     let written = shown(&imported);
@@ -391,7 +391,7 @@ fn lines_left(imported: &Imported) -> Vec<usize> {
 
 #[test]
 fn commands_run_where_and_by_whom_the_file_says() {
-    let text = "FROM a\nUSER app\nRUN mkdir one\nUSER root\nWORKDIR /w\nRUN cd /opt && mkdir two && ln -s /x three\n\
+    let text = "FROM scratch\nUSER app\nRUN mkdir one\nUSER root\nWORKDIR /w\nRUN cd /opt && mkdir two && ln -s /x three\n\
                 RUN mkdir four && cd ../v && (cd x && y) && mkdir five\n";
     let imported = import(text, &[], None);
     let made: Vec<_> = imported.draft.layers[0]
@@ -408,15 +408,17 @@ fn commands_run_where_and_by_whom_the_file_says() {
 
 #[test]
 fn commands_are_told_one_by_one() {
-    let text = "FROM a\nENV ID=7\nRUN apk add \"a && b\" && mkdir -p ${HOME:-/h}/x; echo hi > /motd && mkdir /d_${ID} \\\n && rm -rf /var/lib/apt/lists/* && apt-get clean && export A=1\n";
+    let text = "FROM a\nENV ID=7\nRUN apk add \"a && b\" && mkdir -p ${ROOM:-/h}/x; echo hi > /motd && mkdir /d_${ID} \\\n && rm -rf /var/lib/apt/lists/* && apt-get clean && export A=1\n";
     let imported = import(text, &[], None);
     let told: Vec<&str> = imported.remarks.iter().map(|it| it.text.as_str()).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].starts_with("`RUN apk add \"a && b\"` is not run: packages"), "{told:?}");
-    assert!(told[1].starts_with("`RUN echo hi > /motd`"), "{told:?}");
+    // It runs only if the command before it did, and the list does not end the script.
+    assert!(told[1].ends_with("is not run, since it depends on a command before it"), "{told:?}");
+    assert!(told[2].starts_with("`RUN echo hi > /motd`"), "{told:?}");
     let made: Vec<&str> =
         imported.draft.layers[0].directories.iter().map(|(path, ..)| path.as_str()).collect();
-    assert_eq!(made, ["/h/x", "/d_7"]);
+    assert_eq!(made, ["/d_7"]);
     assert_eq!(lines_left(&import("FROM a\nRUN rm -rf /srv/x /tmp/y\n", &[], None)), [2]);
 }
 
@@ -568,6 +570,7 @@ fn a_command_that_may_not_have_run_makes_nothing() {
         "umask 077 && mkdir /a",
         "mkdir $SEVERAL",
         "[ -d /x ] || mkdir /a",
+        "mkdir ${HOME:-/a}",
         "exit 0; mkdir /a",
         "[\"mkdir\", \"it's\"]",
         "cat <<E\nmkdir /a\nE",
