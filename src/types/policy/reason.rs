@@ -154,7 +154,6 @@ impl PolicyReason {
             Self::Gate { .. } => "gate",
             Self::More(_) => "more",
             Self::TooMuch(_) => "too-much",
-            Self::Unknown(..) => "unknown",
             Self::Unknown(..) | Self::UnknownBase(_) => "unknown",
         }
     }
