@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::formats::json::{self, JsonError, JsonValue};
 
+/// The way out where `package.json` cannot be read.
+pub(super) const CORRECT_PACKAGE: &str = "correct it; `npm pkg get name` reads it";
+
 /// The text of a `package.json` or of a lock.
 pub(super) fn package(bytes: &[u8]) -> Result<JsonValue<'_>, JsonError> {
     json::parse_marked(bytes)

@@ -306,7 +306,7 @@ impl EnvironmentHead {
 }
 
 /// Whether the tag of an environment may mean an image that others released; an error says why not.
-pub(super) type Admission<'a> = dyn Fn(&RawDocument) -> Result<(), BoxedError> + 'a;
+pub(super) type RecordAdmission<'a> = dyn Fn(&RawDocument) -> Result<(), BoxedError> + 'a;
 
 /// Writes the release after `head`, or a later one if others write at the same time. The image of `new` was judged;
 /// `admits` judges those of others, before the tag means one of them.
@@ -319,7 +319,7 @@ pub(super) fn append<S: ReleaseShelf>(
     mut head: EnvironmentHead,
     new: &NewRelease,
     options: &ReleaseOptions,
-    admits: &Admission<'_>,
+    admits: &RecordAdmission<'_>,
 ) -> Result<ReleaseReport, BoxedError> {
     let repository = || shelf.repository().clone();
     let digest = new.manifest.digest();
@@ -449,7 +449,7 @@ fn conclude<S: ReleaseShelf>(
     manifest: &RawDocument,
     look: &ReleaseLook,
     options: &ReleaseOptions,
-    admits: &Admission<'_>,
+    admits: &RecordAdmission<'_>,
 ) -> Result<ReleaseReport, BoxedError> {
     let environment = &release.record.environment;
     if options.pointer && look.list.newest(environment) != Some(release.key) {
@@ -470,7 +470,7 @@ fn follow<S: ReleaseShelf>(
     environment: &EnvironmentName,
     mut set: Option<ReleaseKey>,
     options: &ReleaseOptions,
-    admits: &Admission<'_>,
+    admits: &RecordAdmission<'_>,
 ) -> Result<(), BoxedError> {
     for _ in 0..ATTEMPTS {
         let looked = shelf.elapsed();
@@ -503,7 +503,7 @@ fn current<S: ReleaseShelf>(
     manifest: &RawDocument,
     looked: Duration,
     options: &ReleaseOptions,
-    admits: &Admission<'_>,
+    admits: &RecordAdmission<'_>,
 ) -> Result<ReleaseReport, BoxedError> {
     let environment = &release.record.environment;
     let is_set = options.pointer && shelf.resolve(environment.pointer())? == Some(manifest.digest());

@@ -234,7 +234,8 @@ fn a_member_of_a_workspace_of_npm_is_built_from_the_root() {
     symlink("../../packages/a", project.path("node_modules/@x/a")).unwrap();
     symlink("../apps/web", project.path("node_modules/web")).unwrap();
     let said = project.pack("build apps/web --base").arg(layout(&node)).fails(1);
-    let said = said.says(&["install at the root", "--set 'config.entrypoint=[\"node\", \"MEMBER/server.js\"]'"]);
+    let said =
+        said.says(&["install at the root", "--set 'config.entrypoint=[\"node\", \"MEMBER/server.js\"]'"]);
     assert!(!said.stderr.contains("--no-workspaces"), "{said:?}");
     let set = r#"config.entrypoint=["node", "apps/web/server.js"]"#;
     project.pack("build . --base").arg(layout(&node)).arg("--set").arg(set).ok();

@@ -27,7 +27,7 @@ use super::super::kind::ArtifactKind;
 use super::super::material::Material;
 use super::super::native::NativeModules;
 use super::super::options::{AppOptions, AppRoot};
-use super::super::package_json::{PackageJson, member, package};
+use super::super::package_json::{CORRECT_PACKAGE, PackageJson, member, package};
 use super::super::proposal::{Proposal, not_empty};
 use super::super::requirement::{InterpreterPlace, Requirement, Requirements, Search};
 use super::super::uninstalled::UninstalledProject;
@@ -42,9 +42,6 @@ use crate::types::shown::shown;
 pub(super) struct NodeApp;
 
 const PACKAGE: &str = "package.json";
-
-/// The hint for one that is damaged.
-const CORRECT_PACKAGE: &str = "correct it; `npm pkg get name` reads it";
 
 /// Where it goes.
 const ROOT: &[u8] = b"app";

@@ -16,7 +16,7 @@ struct IgnoreRule {
     parts: Vec<String>,
 }
 
-/// What of a directory is left out.
+/// The parts of a directory that are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct IgnoredFiles {
     /// Patterns of files that alone are taken, if not all.

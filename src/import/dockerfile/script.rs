@@ -140,7 +140,7 @@ fn lists(text: &str) -> Vec<Vec<String>> {
     lists.into_iter().map(whole).filter(|list: &Vec<String>| !list.is_empty()).collect()
 }
 
-/// What commands before changed for the shell that runs the next ones.
+/// Changes by commands before, for the shell that runs the next ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ShellChange {
     /// Its variables: a value of the image may be another one here.

@@ -107,7 +107,7 @@ fn split_version(rest: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The text without percent-encoding. What is not encoded as it should be stays.
+/// The text without percent-encoding. A wrong encoding stays.
 fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let digit = |at: usize| bytes.get(at).and_then(|digit| char::from(*digit).to_digit(16));

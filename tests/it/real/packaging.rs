@@ -1,4 +1,4 @@
-//! What `packaging/build` hands out: each form is installed as its users do it, and runs.
+//! The packages that `packaging/build` makes: each form is installed as its users do it, and runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -127,7 +127,7 @@ fn the_image_builds_an_image(archive: &Path, at: &Path) {
     let podman = Podman::new(&at.join("podman"));
     podman.run(&format!("load -q -i {}", archive.display()));
     let options = format!(
-        "--read-only --tmpfs /tmp --user 12345:12345 --network none --cap-drop all -v {}:/work",
+        "--read-only --tmpfs /tmp --ulimit nofile=1024:1024 --ulimit nproc=8192:8192 --user 12345:12345 --network none --cap-drop all -v {}:/work",
         project.display()
     );
     let image = format!("localhost/pack:{}", env!("CARGO_PKG_VERSION"));

@@ -4,7 +4,7 @@ use super::super::super::error::ArtifactError;
 use super::super::super::found_tree::{FoundTree, Omissions, PathEnd, add_directories, unlinked_entries};
 use super::super::super::material::Material;
 use super::super::super::options::AppOptions;
-use super::super::super::package_json::{PackageJson, member, package};
+use super::super::super::package_json::{CORRECT_PACKAGE, PackageJson, member, package};
 use super::super::super::proposal::ProposedLayer;
 use super::super::super::words::count;
 use super::installed::{InstallFault, Installed, Manager, named, omit_links};
@@ -66,9 +66,8 @@ impl NodeFiles {
         let tree = FoundTree::new(found).until(scanner.interrupt());
         let package = match tree.read(b"package.json", MAX_TEXT)? {
             None => PackageJson::default(),
-            Some(bytes) => PackageJson::parse(&bytes).map_err(|error| {
-                unfit(format!("`package.json` is damaged: {error}"), super::CORRECT_PACKAGE)
-            })?,
+            Some(bytes) => PackageJson::parse(&bytes)
+                .map_err(|error| unfit(format!("`package.json` is damaged: {error}"), CORRECT_PACKAGE))?,
         };
         if [".pnp.cjs", ".pnp.js"].iter().any(|name| tree.get(name.as_bytes()).is_some()) {
             let hint = "write `nodeLinker: node-modules` into `.yarnrc.yml` and run `yarn install`";
