@@ -170,7 +170,8 @@ mod tests {
         use crate::types::delivery::{DeliveryKind, EventForm};
         let registry = "registry.example:5000".parse().expect("a registry");
         let hub = r#"{"callback_url":"x","push_data":{"pushed_at":1,"pusher":"x","tag":"1.0"},"repository":{"repo_name":"shop/app"}}"#;
-        let harbor = r#"{"type":"PUSH_ARTIFACT","occur_at":1,"event_data":{"resources":[{"tag":"1.0","resource_url":"evil.example/shop/app:1.0"}],
+        let harbor = r#"{"type":"PUSH_ARTIFACT","occur_at":1,"event_data":{"resources":[{"tag":"1.0","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "resource_url":"evil.example/shop/app:1.0"}],
             "repository":{"repo_full_name":"shop/app"}}}"#;
         let manifest = "application/vnd.oci.image.manifest.v1+json";
         let envelope = envelope(manifest, r#","tag":"1.0""#, "push");
