@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::ImportSurroundings;
 use super::draft::{BuildFileDraft, DraftApp, DraftFiles, DraftLayer, Imported};
 use super::error::ImportError;
+use super::paths::plain_path;
 use super::remark::Remark;
 use super::setting::{SettingNode, SettingValue, shortened, texts};
 use super::yaml;
@@ -168,13 +169,13 @@ impl KoSettings {
     fn build(&self, build: &SettingNode, is_alone: bool, around: &ImportSurroundings<'_>) -> KoBuild {
         let mut remarks = Vec::new();
         let text = |name: &str| build.find(name).and_then(SettingNode::text).filter(|text| !text.is_empty());
-        let directory = path_of(text("dir").unwrap_or("."));
+        let directory = plain_path(text("dir").unwrap_or("."));
         let main = text("main").unwrap_or(".");
         // `main` may be a file of the package.
         let package = main
             .strip_suffix(".go")
             .map_or(main, |file| file.rsplit_once('/').map_or(".", |(package, _)| package));
-        let whole = path_of(&format!("{directory}/{package}"));
+        let whole = plain_path(&format!("{directory}/{package}"));
         // A directory with a module of its own has another name.
         let module = match directory.as_str() {
             "" => self.module.clone(),
@@ -364,19 +365,6 @@ fn program_name(import: &str) -> &str {
         part.len() > 1 && part.starts_with('v') && part[1..].chars().all(|digit| digit.is_ascii_digit())
     };
     import.rsplit('/').find(|part| !is_version(part)).filter(|part| !part.is_empty()).unwrap_or("app")
-}
-
-/// A path without `.`, and without the way out of the project.
-fn path_of(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => _ = parts.pop(),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 fn join(directory: &str, path: &str) -> String {

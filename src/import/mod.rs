@@ -10,6 +10,7 @@ mod error;
 mod form;
 pub mod jib;
 pub mod ko;
+mod paths;
 mod remark;
 mod setting;
 mod yaml;

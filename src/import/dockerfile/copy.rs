@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use super::super::paths::plain_path;
+
 /// Where files are copied from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CopySource {
@@ -63,16 +65,8 @@ pub(super) fn has_wildcard(path: &str) -> bool {
 
 /// A path of the project as it is written in a build file: `.` or relative, without `.` in it.
 pub(super) fn in_project(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            // Docker does not leave the project either.
-            ".." => _ = parts.pop(),
-            part => parts.push(part),
-        }
-    }
-    if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
+    let path = plain_path(path);
+    if path.is_empty() { ".".to_owned() } else { path }
 }
 
 /// Whether a path is another one or below it.

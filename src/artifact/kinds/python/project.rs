@@ -124,7 +124,7 @@ mod tests {
             ("flask\n", true),
             ("# none\n\n  \r\n", false),
             ("\u{feff}# none\n", false),
-            ("--index-url x\n-r other.txt\n", true),
+            ("--pre\n-r other.txt\n", true),
         ] {
             assert_eq!(has_requirement(text.as_bytes()), is_one, "{text:?}");
         }
