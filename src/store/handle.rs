@@ -231,12 +231,19 @@ impl Store {
 
     /// Remembers a value, encoded.
     pub fn memo_save<T: Serialize + ?Sized>(&self, namespace: &str, key: &Key, value: &T) {
-        if !self.is_writable() {
+        debug_assert!(memo::is_namespace(namespace), "{namespace}");
+        if !self.is_writable() || !memo::is_namespace(namespace) {
             return;
         }
-        match postcard::to_stdvec(value) {
-            Ok(bytes) => self.memo_put(namespace, key, &bytes),
-            Err(error) => debug_assert!(false, "a memo does not encode: {error}"),
+        let mut draft = memo::MemoDraft::new(&self.0.memos, namespace, key);
+        let encoded = postcard::to_io(value, &mut draft).map(drop);
+        match encoded {
+            Err(error) if draft.is_sound() => debug_assert!(false, "a memo does not encode: {error}"),
+            _ => {
+                if let Err(error) = draft.finish() {
+                    self.0.health.degrade(&error);
+                }
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 8 | `PKMEMO` and a two-digit version |
 //! | 8 | length of the value, little endian |
-//! | 32 | BLAKE3 of the namespace, the key and the value, each with its length before it |
+//! | 32 | BLAKE3 of the namespace and the key, each with its length before it, and of the value |
 //! | 32 | the key again |
 //! | … | the value |
 //!
@@ -17,20 +17,22 @@
 
 use std::fs::TryLockError;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs_err as fs;
 use rustix::io::Errno;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::files::{TEMPORARY, at, persist, temporary_in};
 use crate::runtime::atomic::Durability;
 use crate::types::digest::{Digest, Key, hex};
 
-const MAGIC: &[u8; 8] = b"PKMEMO01";
+const MAGIC: &[u8; 8] = b"PKMEMO02";
 const HEADER: usize = 8 + 8 + 32 + 32;
-/// A value that is no longer is written together with its header: a copy costs less than a call.
+/// So much of a record is in memory while it is written. A value that is shorter is written together with its header: a copy
+/// costs less than a call.
 const SMALL: usize = 64 << 10;
 /// A value that is longer is neither written nor read.
 pub(super) const MAX_VALUE: u64 = 256 << 20;
@@ -72,14 +74,16 @@ pub(super) fn is_namespace(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-fn checksum(namespace: &str, key: &[u8; 32], value: &[u8]) -> [u8; 32] {
+/// The hash of a record whose value is still to come.
+fn hasher(namespace: &str, key: &[u8; 32]) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
-    for part in [namespace.as_bytes(), key, value] {
+    for part in [namespace.as_bytes(), key] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    *hasher.finalize().as_bytes()
+    hasher
 }
+
 
 /// Reads the record of `key`, unless its value is longer than `most` bytes.
 pub(super) fn get(memos: &Path, namespace: &str, key: &Key, most: u64) -> MemoLookup {
@@ -129,7 +133,7 @@ fn decode(namespace: &str, key: &Key, record: Vec<u8>) -> Option<MemoRecord> {
     let valid = header[..8] == *MAGIC
         && length == value.len() as u64
         && header[48..] == key.0
-        && header[16..48] == checksum(namespace, &key.0, value);
+        && header[16..48] == *hasher(namespace, &key.0).update(value).finalize().as_bytes();
     valid.then_some(MemoRecord(record))
 }
 
@@ -155,38 +159,134 @@ fn lock_within(memos: &Path, tries: u32) -> Option<std::fs::File> {
     None
 }
 
-/// The header before the value.
-fn header(namespace: &str, key: &Key, value: &[u8]) -> [u8; HEADER] {
+/// The header before a value of this length, whose record has this checksum.
+fn header(key: &Key, length: u64, checksum: blake3::Hash) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(MAGIC);
-    header[8..16].copy_from_slice(&(value.len() as u64).to_le_bytes());
-    header[16..48].copy_from_slice(&checksum(namespace, &key.0, value));
+    header[8..16].copy_from_slice(&length.to_le_bytes());
+    header[16..48].copy_from_slice(checksum.as_bytes());
     header[48..].copy_from_slice(&key.0);
     header
 }
 
 /// Writes the record of `key`.
 pub(super) fn put(memos: &Path, namespace: &str, key: &Key, value: &[u8]) -> io::Result<()> {
-    let path = path(memos, namespace, key);
-    let dir = path.parent().unwrap_or(memos);
-    let header = header(namespace, key, value);
-    let mut file = match temporary_in(dir, TEMPORARY) {
-        // A file where a directory must be is damage.
-        Err(_) if clear(memos, dir)? => temporary_in(dir, TEMPORARY)?,
-        result => result?,
-    };
-    let written = if value.len() <= SMALL {
-        file.write_all(&[&header[..], value].concat())
-    } else {
-        file.write_all(&header).and_then(|()| file.write_all(value))
-    };
-    written.map_err(|error| at(&error, &path))?;
-    match persist(file, &path, Durability::Relaxed) {
-        // A directory in the way is damage.
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            fs::remove_dir_all(&path)?;
-            put(memos, namespace, key, value)
+    let mut draft = MemoDraft::new(memos, namespace, key);
+    draft.add(value);
+    draft.finish()
+}
+
+/// A record on its way to the disk: its value comes in pieces and is never in memory as a whole. That of a large tree takes
+/// tens of megabytes.
+pub(super) struct MemoDraft<'a> {
+    memos: &'a Path,
+    path: PathBuf,
+    key: &'a Key,
+    /// Of all that is in the file.
+    hasher: blake3::Hasher,
+    file: Option<NamedTempFile>,
+    /// The bytes behind those in the file. While there is no file, they begin with room for the header.
+    rest: Vec<u8>,
+    /// Of the value so far.
+    length: u64,
+    failed: Option<io::Error>,
+}
+
+impl<'a> MemoDraft<'a> {
+    pub(super) fn new(memos: &'a Path, namespace: &str, key: &'a Key) -> Self {
+        Self {
+            memos,
+            path: path(memos, namespace, key),
+            key,
+            hasher: hasher(namespace, &key.0),
+            file: None,
+            rest: vec![0; HEADER],
+            length: 0,
+            failed: None,
         }
+    }
+
+    /// Adds bytes to the value. What goes wrong is told at the end.
+    fn add(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        if !self.is_sound() {
+            return;
+        }
+        self.rest.extend_from_slice(bytes);
+        if self.rest.len() > SMALL {
+            self.failed = self.write_rest().err();
+        }
+    }
+
+    /// Whether the value is not too long, and could be written so far.
+    pub(super) const fn is_sound(&self) -> bool {
+        self.failed.is_none() && self.length <= MAX_VALUE
+    }
+
+    fn write_rest(&mut self) -> io::Result<()> {
+        self.hash_rest();
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(draft_of(self.memos, &self.path)?),
+        };
+        file.write_all(&self.rest).map_err(|error| at(&error, &self.path))?;
+        self.rest.clear();
+        Ok(())
+    }
+
+    fn hash_rest(&mut self) {
+        let start = if self.file.is_some() { 0 } else { HEADER };
+        self.hasher.update(&self.rest[start..]);
+    }
+
+    /// Gives the record its name, unless its value is too long.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if !self.is_sound() {
+            return Ok(());
+        }
+        self.hash_rest();
+        let header = header(self.key, self.length, self.hasher.finalize());
+        let written = match &mut self.file {
+            Some(file) => file.write_all(&self.rest).and_then(|()| file.as_file().write_all_at(&header, 0)),
+            none => {
+                self.rest[..HEADER].copy_from_slice(&header);
+                none.insert(draft_of(self.memos, &self.path)?).write_all(&self.rest)
+            }
+        };
+        written.map_err(|error| at(&error, &self.path))?;
+        let Some(file) = self.file else { return Ok(()) };
+        match file.persist(&self.path) {
+            // A directory in the way is damage.
+            Err(PersistError { error, file }) if error.kind() == io::ErrorKind::IsADirectory => {
+                fs::remove_dir_all(&self.path)?;
+                persist(file, &self.path, Durability::Relaxed)
+            }
+            Err(PersistError { error, .. }) => Err(at(&error, &self.path)),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+impl Write for MemoDraft<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.add(bytes);
+        if self.is_sound() { Ok(bytes.len()) } else { Err(io::ErrorKind::Other.into()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An empty draft of the record at `path`.
+fn draft_of(memos: &Path, path: &Path) -> io::Result<NamedTempFile> {
+    let dir = path.parent().unwrap_or(memos);
+    match temporary_in(dir, TEMPORARY) {
+        // A file where a directory must be is damage.
+        Err(_) if clear(memos, dir)? => temporary_in(dir, TEMPORARY),
         result => result,
     }
 }
@@ -216,7 +316,8 @@ pub(crate) mod fuzz {
     use super::*;
 
     fn encode(namespace: &str, key: &Key, value: &[u8]) -> Vec<u8> {
-        [&header(namespace, key, value)[..], value].concat()
+        let checksum = hasher(namespace, &key.0).update(value).finalize();
+        [&header(key, value.len() as u64, checksum)[..], value].concat()
     }
 
     /// Foreign bytes are no record unless they are exactly ours; of ours, no damage is one.
@@ -310,6 +411,39 @@ mod tests {
         put(dir.path(), "layer", &key("a"), b"value").expect("written");
         assert!(matches!(get(dir.path(), "layer", &key("a"), 4), MemoLookup::Nothing));
         assert!(matches!(get(dir.path(), "layer", &key("a"), 5), MemoLookup::Record(_)));
+    }
+
+    #[test]
+    fn a_value_in_pieces_is_the_same_record() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (memos, key) = (dir.path(), key("a"));
+        for length in [0, 1, SMALL - HEADER - 1, SMALL - HEADER, SMALL - HEADER + 1, SMALL, 5 * SMALL + 7] {
+            let value: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            put(memos, "whole", &key, &value).expect("written");
+            for piece in [1, 1000, SMALL - 1, 2 * SMALL] {
+                let mut draft = MemoDraft::new(memos, "pieces", &key);
+                value.chunks(piece).for_each(|part| draft.write_all(part).expect("written"));
+                draft.finish().expect("written");
+                assert_eq!(self::value(memos, "pieces", &key), Some(value.clone()), "{length} by {piece}");
+            }
+            assert_eq!(self::value(memos, "whole", &key), Some(value));
+        }
+        assert_eq!(std::fs::read_dir(memos).expect("a directory").count(), 2, "no draft is left");
+    }
+
+    #[test]
+    fn a_value_that_is_too_long_leaves_what_was_there() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (memos, key) = (dir.path(), key("a"));
+        put(memos, "layer", &key, b"before").expect("written");
+        let mut draft = MemoDraft::new(memos, "layer", &key);
+        draft.write_all(&[1; 2 * SMALL]).expect("fits");
+        draft.length = MAX_VALUE;
+        draft.write_all(b"1").expect_err("too long");
+        assert!(!draft.is_sound());
+        draft.finish().expect("nothing went wrong");
+        assert_eq!(value(memos, "layer", &key).as_deref(), Some(&b"before"[..]));
+        assert_eq!(std::fs::read_dir(memos).expect("a directory").count(), 1, "no draft is left");
     }
 
     #[test]
