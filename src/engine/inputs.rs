@@ -33,7 +33,7 @@ use super::outcome::{LastInputs, Outcome, OutcomeMemory, Parts, PinnedBase};
 use super::request::Request;
 use super::session::Session;
 use crate::artifact::{self, Version};
-use crate::layer::scan::{FoundKind, TreeItem};
+use crate::layer::scan::{FoundKind, ItemFacts};
 use crate::layer::{self, ContentSource, Entry, EntryKind, ScanOptions, Scanner, Stamp};
 use crate::plan::Plan;
 use crate::project::config::{self, Facts, Settings};
@@ -341,15 +341,14 @@ impl Looker<'_> {
             self.file(path);
             return Ok(());
         }
-        let found = self.scanner.scan(path, options)?;
-        let mut key = KeyBuilder::new("pack tree");
-        let mut bytes = Vec::new();
-        for found in found.iter() {
-            self.settled &= found.kind == FoundKind::Directory || found.stamp.is_settled(self.session.now);
+        let (mut key, mut bytes) = (KeyBuilder::new("pack tree"), Vec::new());
+        let (settled, now) = (&mut self.settled, self.session.now);
+        self.scanner.visit(path, options, |path, facts| {
+            *settled &= facts.kind == FoundKind::Directory || facts.stamp.is_settled(now);
             bytes.clear();
-            describe(found, &mut bytes);
+            describe(path, facts, &mut bytes);
             key.add(&bytes);
-        }
+        })?;
         if options.directories {
             // The directory itself is not among what is found in it.
             let itself = std::fs::metadata(path).map(|itself| [itself.mode(), itself.uid(), itself.gid()]);
@@ -373,13 +372,13 @@ impl Looker<'_> {
 
 /// Everything of a found thing that can reach an image. A directory's own times change with whatever is
 /// made and removed in it, part of the image or not.
-fn describe(found: &TreeItem, out: &mut Vec<u8>) {
-    let TreeItem { path: _, below: _, kind, stamp, mode, links, uid, gid, xattrs, leads_out: _ } = found;
+fn describe(path: &[u8], facts: &ItemFacts, out: &mut Vec<u8>) {
+    let ItemFacts { kind, stamp, mode, links, uid, gid, xattrs } = facts;
     let mut put = |bytes: &[u8]| {
         out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         out.extend_from_slice(bytes);
     };
-    put(found.relative());
+    put(path);
     match kind {
         FoundKind::Directory => put(b"directory"),
         FoundKind::File { executable } => put(if *executable { b"executable" } else { b"file" }),

@@ -84,7 +84,6 @@ fn hasher(namespace: &str, key: &[u8; 32]) -> blake3::Hasher {
     hasher
 }
 
-
 /// Reads the record of `key`, unless its value is longer than `most` bytes.
 pub(super) fn get(memos: &Path, namespace: &str, key: &Key, most: u64) -> MemoLookup {
     match read(&path(memos, namespace, key), most) {

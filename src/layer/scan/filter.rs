@@ -15,6 +15,7 @@ use crate::runtime::budget::Budget;
 use crate::types::shown::{shown, shown_path};
 
 /// The compiled globs of a scan.
+#[derive(Debug)]
 pub(super) struct Filter {
     include: Option<GlobSet>,
     exclude: GlobSet,
@@ -135,6 +136,7 @@ const MAX_COMPILED: u64 = 64 << 20;
 const MAX_STEPS: u64 = 300_000_000_000;
 
 /// The cost of the patterns of a scan.
+#[derive(Debug)]
 struct PatternCost {
     budget: Budget,
     /// Bytes of all patterns with wildcards.
@@ -249,12 +251,14 @@ pub(super) fn few_globs(root: &Path, patterns: &[String]) -> Result<GlobSet, Sca
 }
 
 /// The patterns of an ignore file.
+#[derive(Debug)]
 struct Ignore {
     set: GlobSet,
     lines: Vec<IgnoreLine>,
 }
 
 /// A pattern of an ignore file.
+#[derive(Debug)]
 pub(super) struct IgnoreLine {
     taken_back: bool,
     directory: bool,

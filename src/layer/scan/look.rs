@@ -1,9 +1,10 @@
 //! One look at a tree: what its filter takes, checked and remarked on.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::chains::LinkChains;
 use super::error::{Link, ScanError, io_error};
@@ -12,7 +13,8 @@ use super::found::{FoundKind, TreeItem};
 use super::options::{LeftOut, ScanOptions};
 use super::remarks::{self, Remarks};
 use super::room::PathRoom;
-use super::walk::{self, TreeWalk, included};
+use super::tree::FoundTree;
+use super::walk::{self, TreeWalk};
 use crate::runtime::workers::Workers;
 
 /// Everything below `root`, sorted by the raw bytes of the relative path; without `root` itself.
@@ -22,17 +24,29 @@ use crate::runtime::workers::Workers;
 /// `root`, or when a glob is wrong or includes nothing.
 #[cfg(test)]
 pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<TreeItem>, ScanError> {
-    look(root, options, &LeftOut::default(), &PathRoom::default(), workers).map(|(found, _)| found)
+    let seen = look(root, options, &LeftOut::default(), &PathRoom::default(), workers)?;
+    seen.into_items(root, options, workers).map(|(found, _)| found)
 }
 
-/// As `scan`, without what is left out, and with what is worth telling.
+/// A tree that was looked at.
+#[derive(Debug)]
+pub(super) struct SeenTree {
+    pub(super) tree: FoundTree,
+    filter: Filter,
+    /// Below the root.
+    left_out: BTreeSet<Vec<u8>>,
+    /// Of the root.
+    metadata: Metadata,
+}
+
+/// Looks at everything below `root` but what is left out.
 pub(super) fn look(
     root: &Path,
     options: &ScanOptions,
     left_out: &LeftOut,
     room: &PathRoom,
     workers: &Workers,
-) -> Result<(Vec<TreeItem>, Remarks), ScanError> {
+) -> Result<SeenTree, ScanError> {
     let metadata = fs::metadata(root).map_err(io_error("read", root))?;
     if !metadata.is_dir() {
         return Err(ScanError::NotADirectory { path: root.to_owned() });
@@ -40,18 +54,32 @@ pub(super) fn look(
     let ScanOptions { xattrs, directories, .. } = *options;
     let (filter, left_out) = (Filter::new(root, options)?, left_out.below(root));
     let walk = TreeWalk { filter, left_out, xattrs, directories, room: room.clone(), workers };
-    let mut found = included(walk.tree(root)?);
-    if found.is_empty() && !options.include.is_empty() {
+    let tree = walk.tree(root)?;
+    if !options.include.is_empty() && tree.is_empty() {
         return Err(ScanError::NothingIncluded {
             path: root.to_owned(),
             patterns: options.include.clone(),
             literally: remarks::literal_includes(root, options, &options.include, workers),
         });
     }
-    mark_links(&mut found);
-    check_absolute_links(root, &found)?;
-    let remarks = Remarks::on_tree(root, &metadata, options, &walk.filter, &found, &walk.left_out, workers)?;
-    Ok((found, remarks))
+    check_absolute_links(root, &tree)?;
+    Ok(SeenTree { tree, filter: walk.filter, left_out: walk.left_out, metadata })
+}
+
+impl SeenTree {
+    /// All that was found, with what is worth telling.
+    pub(super) fn into_items(
+        self,
+        root: &Path,
+        options: &ScanOptions,
+        workers: &Workers,
+    ) -> Result<(Vec<TreeItem>, Remarks), ScanError> {
+        let Self { tree, filter, left_out, metadata } = self;
+        let mut found = tree.into_items();
+        mark_links(&mut found);
+        let remarks = Remarks::on_tree(root, &metadata, options, &filter, &found, &left_out, workers)?;
+        Ok((found, remarks))
+    }
 }
 
 /// The one file at `path`, or what a link there leads to: what `scan` would find of it in its directory.
@@ -84,27 +112,29 @@ fn mark_links(found: &mut [TreeItem]) {
 }
 
 /// An absolute target means a path in the image; one that begins with the tree's own place means this machine.
-fn check_absolute_links(root: &Path, found: &[TreeItem]) -> Result<(), ScanError> {
-    let mut places: Option<Vec<PathBuf>> = None;
-    let mut links = Vec::new();
-    for found in found {
-        let FoundKind::Symlink(target) = &found.kind else { continue };
-        if !target.starts_with(b"/") {
-            continue;
+fn check_absolute_links(root: &Path, tree: &FoundTree) -> Result<(), ScanError> {
+    let mut absolute = Vec::new();
+    tree.visit(|path, facts| {
+        if let FoundKind::Symlink(target) = &facts.kind
+            && target.starts_with(b"/")
+        {
+            absolute.push((path.to_vec(), target));
         }
-        let places = match &mut places {
-            Some(places) => places,
-            empty => {
-                let canonical = root.canonicalize().map_err(io_error("resolve", root))?;
-                let mut places = vec![canonical, root.to_owned()];
-                places.retain(|place| place.is_absolute() && place != Path::new("/"));
-                empty.insert(places)
-            }
-        };
-        let path = Path::new(OsStr::from_bytes(target));
-        if places.iter().any(|place| path.starts_with(place)) {
-            links.push(Link { path: found.path.to_path_buf(), target: target.to_vec() });
-        }
+    });
+    if absolute.is_empty() {
+        return Ok(());
     }
+    let canonical = root.canonicalize().map_err(io_error("resolve", root))?;
+    let mut places = vec![canonical, root.to_owned()];
+    places.retain(|place| place.is_absolute() && place != Path::new("/"));
+    let leads_here = |target: &[u8]| {
+        let target = Path::new(OsStr::from_bytes(target));
+        places.iter().any(|place| target.starts_with(place))
+    };
+    let links: Vec<Link> = absolute
+        .into_iter()
+        .filter(|(_, target)| leads_here(target))
+        .map(|(path, target)| Link { path: root.join(OsStr::from_bytes(&path)), target: target.to_vec() })
+        .collect();
     if links.is_empty() { Ok(()) } else { Err(ScanError::LinksToMachine { links }) }
 }

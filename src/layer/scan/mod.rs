@@ -29,6 +29,7 @@ mod rules;
 mod scanner;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod walk;
 
 pub(crate) use chains::LinkChains;
@@ -46,3 +47,4 @@ pub use look::takes;
 pub use options::{IGNORE_FILE, LeftOut, ScanOptions};
 pub use rules::{Rules, entries};
 pub use scanner::Scanner;
+pub(crate) use tree::ItemFacts;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::error::ScanError;
 use super::found::{FoundKind, TreeItem};
+use super::tree::ItemFacts;
 use crate::runtime::budget::Budget;
 
 /// The most that all paths may take, in bytes, each with [`EACH`] more. The packages of a large application, 300,000 files
@@ -31,20 +32,16 @@ impl Default for PathRoom {
 }
 
 impl PathRoom {
-    /// Takes room for what was found below `root`.
-    ///
-    /// # Errors
-    /// When there is no more.
-    pub(super) fn keep(&self, root: &Path, item: &TreeItem) -> Result<(), ScanError> {
-        let link = match &item.kind {
+    /// The room for what was found at `path`, whose part below the root begins at `below`.
+    pub(super) fn size(path: &[u8], below: u32, facts: &ItemFacts) -> usize {
+        let link = match &facts.kind {
             FoundKind::Symlink(target) => LINK * target.len(),
             _ => 0,
         };
-        let attributes: usize = item.xattrs.iter().map(|(name, value)| EACH + name.len() + value.len()).sum();
-        self.take(
-            root,
-            item.relative().len() + (item.below as usize).saturating_sub(FREE) + link + attributes,
-        )
+        let attributes: usize =
+            facts.xattrs.iter().map(|(name, value)| EACH + name.len() + value.len()).sum();
+        let relative = path.len() - below as usize;
+        EACH + relative + (below as usize).saturating_sub(FREE) + link + attributes
     }
 
     /// Takes room for entries at `target` of what was found below `root`.
@@ -52,10 +49,14 @@ impl PathRoom {
     /// # Errors
     /// When there is no more.
     pub(super) fn copy(&self, root: &Path, target: usize, found: &[TreeItem]) -> Result<(), ScanError> {
-        found.iter().try_for_each(|item| self.take(root, target + item.relative().len()))
+        self.take(root, found.iter().map(|item| EACH + target + item.relative().len()).sum())
     }
 
-    fn take(&self, root: &Path, path: usize) -> Result<(), ScanError> {
-        self.0.keep(EACH + path).map_err(|_| ScanError::Paths { path: root.to_owned(), bound: MAX_PATHS })
+    /// Takes so much room for what is below `root`.
+    ///
+    /// # Errors
+    /// When there is no more.
+    pub(super) fn take(&self, root: &Path, size: usize) -> Result<(), ScanError> {
+        self.0.keep(size).map_err(|_| ScanError::Paths { path: root.to_owned(), bound: MAX_PATHS })
     }
 }

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::ScanError;
 use super::found::TreeItem;
-use super::look::{look, look_at_file};
+use super::look::{SeenTree, look, look_at_file};
 use super::options::{LeftOut, ScanOptions};
 use super::readings::Readings;
 use super::remarks::{Remarks, all_left_out};
 use super::room::PathRoom;
+use super::tree::ItemFacts;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers::Workers;
 
@@ -31,8 +32,26 @@ struct Memory {
     remarks: Remarks,
 }
 
-/// A root, what was looked at, and what was found.
-type ScanResult = (PathBuf, ScanOptions, Arc<Vec<TreeItem>>);
+/// A tree that was scanned.
+#[derive(Debug)]
+struct ScanResult {
+    root: PathBuf,
+    options: ScanOptions,
+    found: FoundThings,
+}
+
+#[derive(Debug)]
+enum FoundThings {
+    /// Nobody has asked for things with paths yet.
+    Tree(SeenTree),
+    Items(Arc<Vec<TreeItem>>),
+}
+
+impl Memory {
+    fn place(&self, root: &Path, options: &ScanOptions) -> Option<usize> {
+        self.scanned.iter().position(|scanned| scanned.root == root && scanned.options == *options)
+    }
+}
 
 impl Scanner {
     /// One that has looked at nothing yet.
@@ -63,16 +82,55 @@ impl Scanner {
     /// # Errors
     /// As for `scan`.
     pub fn scan(&self, root: &Path, options: &ScanOptions) -> Result<Arc<Vec<TreeItem>>, ScanError> {
-        let same = |(of, with, _): &&ScanResult| of == root && with == options;
-        if let Some((_, _, found)) = self.seen().scanned.iter().find(same) {
-            return Ok(Arc::clone(found));
+        let mut seen = self.look(root, options)?;
+        let Some(place) = seen.place(root, options) else { return Ok(Arc::default()) };
+        if let FoundThings::Items(items) = &seen.scanned[place].found {
+            return Ok(Arc::clone(items));
         }
-        let (found, remarks) = look(root, options, &self.left_out, &self.room[0], &self.workers)?;
-        let found = Arc::new(found);
-        let mut seen = self.seen();
-        seen.scanned.push((root.to_owned(), options.clone(), Arc::clone(&found)));
+        let ScanResult { found, .. } = seen.scanned.swap_remove(place);
+        let FoundThings::Tree(tree) = found else { return Ok(Arc::default()) };
+        let (items, remarks) = tree.into_items(root, options, &self.workers)?;
+        let items = Arc::new(items);
+        let found = FoundThings::Items(Arc::clone(&items));
+        seen.scanned.push(ScanResult { root: root.to_owned(), options: options.clone(), found });
         seen.remarks.extend(remarks);
-        Ok(found)
+        Ok(items)
+    }
+
+    /// Scans as well, and shows what was found with the paths below the root. Nothing with a path of its own is made for it.
+    ///
+    /// # Errors
+    /// As for `scan`.
+    pub fn visit(
+        &self,
+        root: &Path,
+        options: &ScanOptions,
+        mut see: impl FnMut(&[u8], &ItemFacts),
+    ) -> Result<(), ScanError> {
+        let seen = self.look(root, options)?;
+        let scanned = seen.place(root, options).map(|place| &seen.scanned[place].found);
+        match scanned {
+            Some(FoundThings::Tree(seen)) => seen.tree.visit(see),
+            Some(FoundThings::Items(items)) => {
+                items.iter().for_each(|item| see(item.relative(), &ItemFacts::of(item)));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Looks at a tree, unless that was done.
+    fn look(&self, root: &Path, options: &ScanOptions) -> Result<MutexGuard<'_, Memory>, ScanError> {
+        let seen = self.seen();
+        if seen.place(root, options).is_some() {
+            return Ok(seen);
+        }
+        drop(seen);
+        let tree = look(root, options, &self.left_out, &self.room[0], &self.workers)?;
+        let found = FoundThings::Tree(tree);
+        let mut seen = self.seen();
+        seen.scanned.push(ScanResult { root: root.to_owned(), options: options.clone(), found });
+        Ok(seen)
     }
 
     /// The patterns that leave out all files of the tree `root`, in words; `None` if it has no files or there are none.

@@ -1,14 +1,13 @@
 //! Looking at a tree, directory by directory: the names in it, and one `lstat` for each that is not a directory.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat};
@@ -18,6 +17,7 @@ use super::error::{ScanError, io_error};
 use super::filter::Filter;
 use super::found::{FoundKind, TreeItem, is_whiteout};
 use super::room::PathRoom;
+use super::tree::{DirectoryItem, FoundDirectory, FoundTree, ItemFacts};
 use crate::runtime::workers::Workers;
 use crate::types::stamp::Stamp;
 
@@ -33,30 +33,25 @@ const MANY_NAMES: usize = 1000;
 /// Bytes of names that the system is asked for at a time.
 const NAMES: usize = 8 << 10;
 
-/// A thing that was seen, and whether an include glob takes it.
-pub(super) struct WalkItem {
-    pub(super) found: TreeItem,
-    pub(super) included: bool,
-}
-
 /// A directory to look into.
 struct OpenDirectory {
-    path: Arc<Path>,
-    /// Where in the paths of what is in it the part below the root begins.
-    below: u32,
+    path: Box<[u8]>,
     is_root: bool,
     included: bool,
 }
 
 impl OpenDirectory {
-    fn of(seen: &WalkItem) -> Option<Self> {
-        let WalkItem { found, included } = seen;
-        (found.kind == FoundKind::Directory).then(|| Self {
-            path: Arc::clone(&found.path),
-            below: found.below,
-            is_root: false,
-            included: *included,
+    /// Those in `directory`.
+    fn below(directory: &FoundDirectory) -> impl Iterator<Item = Self> {
+        let directories = directory.items.iter().filter(|item| item.is_directory());
+        directories.map(|item| {
+            let path = [&directory.path, directory.name(item)].concat();
+            Self { path: path.into(), is_root: false, included: item.is_included }
         })
+    }
+
+    fn path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.path))
     }
 }
 
@@ -74,73 +69,84 @@ pub(super) struct TreeWalk<'a> {
 }
 
 impl TreeWalk<'_> {
-    /// Everything below `root`, sorted by the raw bytes of the relative path.
-    pub(super) fn tree(&self, root: &Path) -> Result<Vec<WalkItem>, ScanError> {
+    /// Everything below `root`.
+    pub(super) fn tree(&self, root: &Path) -> Result<FoundTree, ScanError> {
         let mut start = Vec::new();
         join(&mut start, root.as_os_str().as_bytes(), b"");
         let below = length(&start);
-        let mut level =
-            vec![OpenDirectory { path: root.into(), below, is_root: true, included: self.filter.all() }];
+        let path = root.as_os_str().as_bytes().into();
+        let mut level = vec![OpenDirectory { path, is_root: true, included: self.filter.all() }];
         let (mut directories, mut count) = (Vec::new(), 0);
         // Level by level instead of recursively: the stack stays small however deep the tree is.
         while !level.is_empty() {
             let many = if count < MANY_ENTRIES { MANY_DIRECTORIES } else { FEW_DIRECTORIES };
-            let read: Vec<Vec<WalkItem>> = if level.len() < many {
-                level.iter().map(|directory| self.read(root, directory)).collect::<Result<_, _>>()?
+            let read = |directory| self.read(root, below, directory);
+            let read: Vec<FoundDirectory> = if level.len() < many {
+                level.iter().map(read).collect::<Result<_, _>>()?
             } else {
-                let read =
-                    || level.par_iter().map(|directory| self.read(root, directory)).collect::<Result<_, _>>();
+                let read = || level.par_iter().map(read).collect::<Result<_, _>>();
                 self.workers.pool()?.install(read)?
             };
-            level = read.iter().flatten().filter_map(OpenDirectory::of).collect();
-            count += read.iter().map(Vec::len).sum::<usize>();
+            level = read.iter().flat_map(OpenDirectory::below).collect();
+            count += read.iter().map(|directory| directory.items.len()).sum::<usize>();
             directories.extend(read);
         }
-        Ok(in_order(directories, count))
+        Ok(FoundTree::new(below, directories))
     }
 
-    /// The entries of a directory, sorted by name.
-    fn read(&self, root: &Path, directory: &OpenDirectory) -> Result<Vec<WalkItem>, ScanError> {
+    /// The things in a directory.
+    fn read(&self, root: &Path, below: u32, directory: &OpenDirectory) -> Result<FoundDirectory, ScanError> {
         let unreadable =
-            |error: rustix::io::Errno| io_error("read the directory", &directory.path)(error.into());
+            |error: rustix::io::Errno| io_error("read the directory", directory.path())(error.into());
         let open = open(directory).map_err(unreadable)?;
         let names = DirectoryNames::read(&open).map_err(unreadable)?;
-        // One piece of memory for all paths: those that are kept are copied in their own length.
-        let look = |path: &mut Vec<u8>, name: &DirectoryName| {
-            join(path, directory.path.as_os_str().as_bytes(), names.get(name).to_bytes());
-            let found = self.look(directory, open.as_fd(), path, names.get(name), name.file_type);
-            found
-                .and_then(|found| {
-                    found.iter().try_for_each(|item| self.room.keep(root, &item.found))?;
-                    Ok(found)
-                })
-                .transpose()
+        let look = |path: &mut Vec<u8>, name: &DirectoryName| -> Result<_, ScanError> {
+            join(path, &directory.path, names.get(name).to_bytes());
+            let found = self.look(directory, open.as_fd(), (path, below), names.get(name), name.file_type)?;
+            Ok(found.map(|(facts, is_included)| {
+                let size = PathRoom::size(path, below, &facts);
+                (size, DirectoryItem { name: name.range(), facts, is_included })
+            }))
         };
-        if names.entries.len() < MANY_NAMES {
+        let items = if names.entries.len() < MANY_NAMES {
             // Of a tree of many directories, what a growing list has in reserve would be a third of all.
-            let (mut items, mut path) = (Vec::with_capacity(names.entries.len()), Vec::new());
-            for item in names.entries.iter().filter_map(|name| look(&mut path, name)) {
-                items.push(item?);
+            let (mut items, mut path, mut size) = (Vec::with_capacity(names.entries.len()), Vec::new(), 0);
+            for name in &names.entries {
+                let Some((more, item)) = look(&mut path, name)? else { continue };
+                size += more;
+                items.push(item);
             }
-            Ok(items)
+            self.room.take(root, size)?;
+            items
         } else {
+            let look_and_keep = |path: &mut Vec<u8>, name: &DirectoryName| -> Result<_, ScanError> {
+                let keep = |(size, item)| self.room.take(root, size).map(|()| item);
+                look(path, name)?.map(keep).transpose()
+            };
             let look_at_all = || {
                 let names = names.entries.par_iter().with_min_len(64);
-                names.map_init(Vec::new, look).filter_map(|item| item).collect()
+                let found = names.map_init(Vec::new, look_and_keep);
+                found.filter_map(Result::transpose).collect::<Result<_, ScanError>>()
             };
-            self.workers.pool()?.install(look_at_all)
-        }
+            self.workers.pool()?.install(look_at_all)?
+        };
+        let mut path = Vec::new();
+        join(&mut path, &directory.path, b"");
+        let mut names = names.bytes;
+        names.shrink_to_fit();
+        Ok(FoundDirectory { path: path.into(), names, items })
     }
 
+    /// The facts about what is at a path, and whether it is included; `None` for what is left out.
     fn look(
         &self,
         directory: &OpenDirectory,
         open: BorrowedFd<'_>,
-        bytes: &[u8],
+        (bytes, below): (&[u8], u32),
         name: &CStr,
         file_type: FileType,
-    ) -> Result<Option<WalkItem>, ScanError> {
-        let (path, relative) = (Path::new(OsStr::from_bytes(bytes)), &bytes[directory.below as usize..]);
+    ) -> Result<Option<(ItemFacts, bool)>, ScanError> {
+        let (path, relative) = (Path::new(OsStr::from_bytes(bytes)), &bytes[below as usize..]);
         let stat = || {
             let stat = rustix::fs::statat(open, name, AtFlags::SYMLINK_NOFOLLOW);
             stat.map_err(|error| io_error("look at", path)(error.into()))
@@ -156,38 +162,27 @@ impl TreeWalk<'_> {
         if self.left_out.contains(relative) || self.filter.excludes(relative, file_type.is_dir())? {
             return Ok(None);
         }
-        let included = directory.included || self.filter.includes(relative);
-        if !included && !file_type.is_dir() {
+        let is_included = directory.included || self.filter.includes(relative);
+        if !is_included && !file_type.is_dir() {
             return Ok(None);
         }
         if is_whiteout(name.to_bytes()) {
             return Err(ScanError::Whiteout { path: path.to_owned() });
         }
-        let found = if file_type.is_dir() && !self.directories {
-            self.directory(path, directory.below)?
+        let facts = if file_type.is_dir() && !self.directories {
+            self.directory(path)?
         } else {
             let stat = known.map_or_else(stat, Ok)?;
-            found(path, directory.below, &stat, self.xattrs)?
+            facts(path, &stat, self.xattrs)?
         };
-        Ok(Some(WalkItem { found, included }))
+        Ok(Some((facts, is_included)))
     }
 
     /// A directory that is not looked at.
-    fn directory(&self, path: &Path, below: u32) -> Result<TreeItem, ScanError> {
+    fn directory(&self, path: &Path) -> Result<ItemFacts, ScanError> {
         let xattrs = self.xattrs_of(path)?;
         let (kind, stamp) = (FoundKind::Directory, Stamp::default());
-        Ok(TreeItem {
-            path: path.into(),
-            below,
-            kind,
-            stamp,
-            mode: 0o755,
-            links: 1,
-            uid: 0,
-            gid: 0,
-            xattrs,
-            leads_out: false,
-        })
+        Ok(ItemFacts { kind, stamp, mode: 0o755, links: 1, uid: 0, gid: 0, xattrs })
     }
 
     fn xattrs_of(&self, path: &Path) -> Result<Xattrs, ScanError> {
@@ -195,7 +190,7 @@ impl TreeWalk<'_> {
     }
 }
 
-fn found(path: &Path, below: u32, stat: &Stat, xattrs: bool) -> Result<TreeItem, ScanError> {
+fn facts(path: &Path, stat: &Stat, xattrs: bool) -> Result<ItemFacts, ScanError> {
     let kind = kind_of(path, stat)?;
     let mode = stat.st_mode & 0o7777;
     let is_file = matches!(kind, FoundKind::File { .. });
@@ -209,7 +204,7 @@ fn found(path: &Path, below: u32, stat: &Stat, xattrs: bool) -> Result<TreeItem,
     #[allow(clippy::useless_conversion, reason = "its width differs between processors")]
     let links = u32::try_from(stat.st_nlink).unwrap_or(u32::MAX);
     let (stamp, uid, gid) = (Stamp::of_stat(stat), stat.st_uid, stat.st_gid);
-    Ok(TreeItem { path: path.into(), below, kind, stamp, mode, links, uid, gid, xattrs, leads_out: false })
+    Ok(ItemFacts { kind, stamp, mode, links, uid, gid, xattrs })
 }
 
 /// The one thing at `path`, or what a link there leads to. Its attributes are asked for where it really is.
@@ -217,7 +212,7 @@ pub(super) fn file(path: &Path, xattrs: bool) -> Result<TreeItem, ScanError> {
     let stat = rustix::fs::stat(path).map_err(|error| io_error("read", path)(error.into()))?;
     let name = path.file_name().unwrap_or_default().as_bytes();
     let below = length(path.as_os_str().as_bytes()) - length(name);
-    let mut found = found(path, below, &stat, false)?;
+    let mut found = facts(path, &stat, false)?.at(path.as_os_str().as_bytes(), below);
     if xattrs && matches!(found.kind, FoundKind::File { .. }) {
         found.xattrs = read_xattrs(&path.canonicalize().map_err(io_error("resolve", path))?)?;
     }
@@ -235,6 +230,14 @@ struct DirectoryName {
     /// After the zero byte.
     end: usize,
     file_type: FileType,
+}
+
+impl DirectoryName {
+    /// Without the zero byte.
+    fn range(&self) -> Range<u32> {
+        let place = |at| u32::try_from(at).unwrap_or_else(|_| unreachable!("names of less than 4 GiB"));
+        place(self.start)..place(self.end - 1)
+    }
 }
 
 impl DirectoryNames {
@@ -265,7 +268,7 @@ impl DirectoryNames {
 fn open(directory: &OpenDirectory) -> Result<OwnedFd, rustix::io::Errno> {
     let follow = if directory.is_root { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
-    rustix::fs::openat(CWD, &*directory.path, flags, Mode::empty())
+    rustix::fs::openat(CWD, directory.path(), flags, Mode::empty())
 }
 
 /// The length of a path, which the system keeps below 4096.
@@ -281,57 +284,6 @@ fn join(path: &mut Vec<u8>, directory: &[u8], name: &[u8]) {
         path.push(b'/');
     }
     path.extend_from_slice(name);
-}
-
-/// Puts `count` things in the order of the raw bytes of their paths. `directories` is what is in each directory,
-/// sorted by name; first the root's, then those of each level in the order in which their names come.
-///
-/// The entries below `a` come where `a/` would: after `a-b`, though `a` comes before that.
-fn in_order(directories: Vec<Vec<WalkItem>>, count: usize) -> Vec<WalkItem> {
-    struct Frame {
-        rest: std::iter::Peekable<std::vec::IntoIter<WalkItem>>,
-        /// The number of the next directory below.
-        below: usize,
-        /// Directories that were passed, and whose things come later: place in the result, and number.
-        open: Vec<(usize, usize)>,
-    }
-    let mut below = 1;
-    let mut waiting: Vec<Option<Frame>> = directories
-        .into_iter()
-        .map(|seen| {
-            let first = below;
-            below += seen.iter().filter(|seen| seen.found.kind == FoundKind::Directory).count();
-            Some(Frame { rest: seen.into_iter().peekable(), below: first, open: Vec::new() })
-        })
-        .collect();
-    let mut sorted: Vec<WalkItem> = Vec::with_capacity(count);
-    let mut frames: Vec<Frame> = waiting.first_mut().and_then(Option::take).into_iter().collect();
-    while let Some(frame) = frames.last_mut() {
-        let next = frame.rest.peek().map(|seen| seen.found.relative());
-        if let Some((place, number)) = frame.open.last().copied()
-            && next.is_none_or(|next| is_below_before(sorted[place].found.relative(), next))
-        {
-            frame.open.pop();
-            frames.extend(waiting[number].take());
-            continue;
-        }
-        match frame.rest.next() {
-            Some(seen) => {
-                if seen.found.kind == FoundKind::Directory {
-                    frame.open.push((sorted.len(), frame.below));
-                    frame.below += 1;
-                }
-                sorted.push(seen);
-            }
-            None => drop(frames.pop()),
-        }
-    }
-    sorted
-}
-
-/// Whether what is below `directory` comes before `path`.
-fn is_below_before(directory: &[u8], path: &[u8]) -> bool {
-    directory.iter().chain(b"/").cmp(path.iter()) == Ordering::Less
 }
 
 fn kind_of(path: &Path, stat: &Stat) -> Result<FoundKind, ScanError> {
@@ -379,25 +331,6 @@ fn read_xattrs(path: &Path) -> Result<Xattrs, ScanError> {
     Ok(read)
 }
 
-/// Keeps what is included and the directories that lead there.
-pub(super) fn included(seen: Vec<WalkItem>) -> Vec<TreeItem> {
-    if seen.iter().all(|seen| seen.included) {
-        return seen.into_iter().map(|seen| seen.found).collect();
-    }
-    let mut needed: BTreeSet<Vec<u8>> = BTreeSet::new();
-    for seen in seen.iter().filter(|seen| seen.included) {
-        let mut rest = seen.found.relative();
-        while let Some(slash) = rest.iter().rposition(|byte| *byte == b'/') {
-            rest = &rest[..slash];
-            if !needed.insert(rest.to_vec()) {
-                break;
-            }
-        }
-    }
-    let kept = seen.into_iter().filter(|seen| seen.included || needed.contains(seen.found.relative()));
-    kept.map(|seen| seen.found).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,12 +339,9 @@ mod tests {
     fn a_directory_that_became_a_link_is_not_followed() {
         let tree = tempfile::tempdir().expect("temporary directory");
         std::os::unix::fs::symlink("/etc", tree.path().join("link")).expect("linked");
-        let directory = |is_root| OpenDirectory {
-            path: tree.path().join("link").into(),
-            below: 0,
-            is_root,
-            included: true,
-        };
+        let path = tree.path().join("link");
+        let directory =
+            |is_root| OpenDirectory { path: path.as_os_str().as_bytes().into(), is_root, included: true };
         assert!(open(&directory(false)).is_err());
         assert!(open(&directory(true)).is_ok(), "the root may be a link");
     }
