@@ -549,9 +549,11 @@ pub fn keys_of(
     compression: Compression,
     contents: Vec<Option<ContentId>>,
 ) -> Option<LayerKeys> {
-    let pairs = layer.entries().iter().zip(&contents);
-    let entries: Option<Vec<Key>> = pairs.map(|(entry, id)| layer::entry_key(entry, id.as_ref())).collect();
-    let entries = entries?;
+    // Of a large layer they take tens of megabytes, so nothing is moved to make room for more of them.
+    let mut entries = Vec::with_capacity(contents.len());
+    for (entry, id) in layer.entries().iter().zip(&contents) {
+        entries.push(layer::entry_key(entry, id.as_ref())?);
+    }
     Some(LayerKeys {
         layer: layer::layer_key(compression, &entries),
         entries: entries.into(),

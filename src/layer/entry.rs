@@ -16,7 +16,7 @@ use crate::types::stamp::Stamp;
 /// never leave that root.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u8>")]
-pub struct EntryPath(Vec<u8>);
+pub struct EntryPath(Box<[u8]>);
 
 /// Takes a path that is written as [`EntryPath::as_bytes`] gives it, as a memo must.
 impl TryFrom<Vec<u8>> for EntryPath {
@@ -24,7 +24,7 @@ impl TryFrom<Vec<u8>> for EntryPath {
 
     fn try_from(bytes: Vec<u8>) -> Result<Self, EntryPathError> {
         let path = Self::new(&bytes)?;
-        if path.0 == bytes { Ok(path) } else { Err(EntryPathError::NotNormal(path.to_string())) }
+        if *path.0 == bytes[..] { Ok(path) } else { Err(EntryPathError::NotNormal(path.to_string())) }
     }
 }
 
@@ -60,7 +60,7 @@ impl EntryPath {
         if bytes.contains(&0) {
             return Err(EntryPathError::Nul(shown()));
         }
-        let mut path = Vec::with_capacity(above.len() + 1 + bytes.len());
+        let mut path = Vec::with_capacity(above.len() + usize::from(!above.is_empty()) + bytes.len());
         path.extend_from_slice(above);
         for part in bytes.split(|byte| *byte == b'/') {
             match part {
@@ -74,7 +74,7 @@ impl EntryPath {
                 }
             }
         }
-        if path.len() == above.len() { Err(EntryPathError::Empty) } else { Ok(Self(path)) }
+        if path.len() == above.len() { Err(EntryPathError::Empty) } else { Ok(Self(path.into())) }
     }
 
     /// The bytes, without a leading or trailing slash.
@@ -86,7 +86,7 @@ impl EntryPath {
     /// This path below `root`.
     #[must_use]
     pub fn below(&self, root: &Self) -> Self {
-        Self([&root.0[..], b"/", &self.0].concat())
+        Self([&root.0[..], b"/", &self.0].concat().into())
     }
 
     /// `name`, one or more parts, below this path.
@@ -101,7 +101,7 @@ impl EntryPath {
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let slash = self.0.iter().rposition(|byte| *byte == b'/')?;
-        Some(Self(self.0[..slash].to_vec()))
+        Some(Self(self.0[..slash].into()))
     }
 
     /// All before the last part, with the slash between them; nothing at the top.
@@ -127,12 +127,12 @@ impl EntryPath {
     /// All ancestors, outermost first, without itself.
     pub fn ancestors(&self) -> impl Iterator<Item = Self> + '_ {
         let slashes = self.0.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-        slashes.map(|(at, _)| Self(self.0[..at].to_vec()))
+        slashes.map(|(at, _)| Self(self.0[..at].into()))
     }
 
     /// The first path that can be below `directory`, in the order of paths: not itself a path of anything.
     pub(crate) fn first_below(directory: &Self) -> Self {
-        Self([&directory.0[..], b"/"].concat())
+        Self([&directory.0[..], b"/"].concat().into())
     }
 
     /// Whether it is `other` or below it.

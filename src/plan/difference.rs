@@ -58,7 +58,7 @@ fn encoder(compression: Compression) -> String {
 pub struct ListingRecord {
     compression: Compression,
     layer: LayerSpec,
-    contents: Arc<[Option<ContentId>]>,
+    contents: Arc<Vec<Option<ContentId>>>,
 }
 
 impl ListingRecord {
@@ -67,7 +67,7 @@ impl ListingRecord {
     pub fn new(
         compression: Compression,
         layer: &LayerSpec,
-        contents: &Arc<[Option<ContentId>]>,
+        contents: &Arc<Vec<Option<ContentId>>>,
     ) -> Option<Self> {
         let is_told = |(entry, id): (&Entry, &Option<ContentId>)| match &entry.kind {
             EntryKind::File(content) => id.is_some() || matches!(content.source, ContentSource::Bytes(_)),
@@ -399,7 +399,7 @@ mod tests {
         entries[1].metadata.xattrs.insert("user.a".to_owned(), b"1".to_vec());
         let layer = LayerSpec::new("layer", entries).expect("a layer");
         let compression = Compression::default();
-        let contents: Arc<[Option<ContentId>]> = vec![None, None].into();
+        let contents = Arc::new(vec![None, None]);
         let record = ListingRecord::new(compression, &layer, &contents).expect("nothing is missing");
         let written = postcard::to_stdvec(&record).expect("encodes");
         let listing = Listing::new(compression, layer.entries(), &contents);

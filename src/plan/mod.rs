@@ -149,9 +149,9 @@ impl PlannedLayer {
 #[derive(Debug, Clone)]
 pub struct LayerKeys {
     /// Of each file's content, in the order of the entries; `None` where there is none, or it is in memory.
-    pub contents: Arc<[Option<ContentId>]>,
+    pub contents: Arc<Vec<Option<ContentId>>>,
     /// Of each entry, in order.
-    pub entries: Arc<[Key]>,
+    pub entries: Arc<Vec<Key>>,
     /// Of the layer.
     pub layer: Key,
 }

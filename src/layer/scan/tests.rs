@@ -353,6 +353,32 @@ fn patterns_without_end_are_refused() {
 }
 
 #[test]
+fn a_visit_shows_what_a_scan_finds() {
+    let tree = Tree::new();
+    for name in ["a/b/c.js", "a/b/d.txt", "a-b/e.js", "f/g/h.txt", "a.js", "x/y/z/w.js"] {
+        tree.file(name);
+    }
+    tree.link("l.js", "a.js");
+    for include in [&[][..], &["**/*.js"], &["a/b"], &["x/*/z", "f"]] {
+        let options = ScanOptions { include: patterns(include), ..ScanOptions::default() };
+        let scanner = Scanner::default();
+        let visited = || {
+            let mut seen = Vec::new();
+            let see =
+                |path: &[u8], facts: &ItemFacts| seen.push((shown(path), facts.kind.clone(), facts.stamp));
+            scanner.visit(tree.path(), &options, see).expect("scans");
+            seen
+        };
+        let before = visited();
+        let found = scanner.scan(tree.path(), &options).expect("scans");
+        let found: Vec<_> =
+            found.iter().map(|item| (shown(item.relative()), item.kind.clone(), item.stamp)).collect();
+        assert_eq!((&before, &visited()), (&found, &found), "{include:?}");
+        assert!(before.is_sorted_by_key(|(path, ..)| path), "{before:?}");
+    }
+}
+
+#[test]
 fn ignore_files() {
     let tree = Tree::new();
     for name in [
