@@ -39,8 +39,9 @@ pub struct KeyBuilder {
 }
 
 impl KeyBuilder {
-    /// How much is collected before it is hashed.
-    const PENDING: usize = 8 << 10;
+    /// How much is collected before it is hashed: the ends of each piece are hashed block by block, and all between them many
+    /// blocks at a time.
+    const PENDING: usize = 64 << 10;
 
     /// Starts a key in its own domain, such as `pack body 1`.
     #[must_use]
