@@ -63,6 +63,8 @@ pub(super) struct ImageBuild<'r> {
     request: &'r Request,
     targets: &'r [Target],
     log: ImageLog,
+    /// Whether each processor has several images to look at.
+    is_one_of_many: bool,
     question: TagQuestion,
     /// Whether tags that are known already may not move.
     fixes_early: bool,
@@ -135,6 +137,7 @@ impl<'r> ImageBuild<'r> {
         request: &'r Request,
         targets: &'r [Target],
         log: ImageLog,
+        is_one_of_many: bool,
     ) -> Self {
         Self {
             id,
@@ -142,6 +145,7 @@ impl<'r> ImageBuild<'r> {
             request,
             targets,
             log,
+            is_one_of_many,
             question: TagQuestion::default(),
             fixes_early: false,
             lookups: None,
@@ -173,7 +177,7 @@ impl<'r> ImageBuild<'r> {
             lookups.begin();
         }
         self.lookups = Some(lookups);
-        let scanner = scanner(session, request);
+        let scanner = scanner(session, request).beside_others(self.is_one_of_many);
         self.inputs = Inputs::look(session, request, &scanner)?;
         self.scanner = Some(scanner);
         match build_memo::find_outcome(session, request, self.inputs.as_ref()) {

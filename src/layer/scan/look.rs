@@ -24,7 +24,9 @@ use crate::runtime::workers::Workers;
 /// `root`, or when a glob is wrong or includes nothing.
 #[cfg(test)]
 pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<TreeItem>, ScanError> {
-    let seen = look(root, options, &LeftOut::default(), &PathRoom::default(), workers)?;
+    let (left_out, room) = (LeftOut::default(), PathRoom::default());
+    let seen =
+        Look { left_out: &left_out, room: &room, workers, is_beside_others: false }.at(root, options)?;
     seen.into_items(root, options, workers).map(|(found, _)| found)
 }
 
@@ -39,31 +41,38 @@ pub(super) struct SeenTree {
     metadata: Metadata,
 }
 
-/// Looks at everything below `root` but what is left out.
-pub(super) fn look(
-    root: &Path,
-    options: &ScanOptions,
-    left_out: &LeftOut,
-    room: &PathRoom,
-    workers: &Workers,
-) -> Result<SeenTree, ScanError> {
-    let metadata = fs::metadata(root).map_err(io_error("read", root))?;
-    if !metadata.is_dir() {
-        return Err(ScanError::NotADirectory { path: root.to_owned() });
+/// Looks at trees.
+pub(super) struct Look<'a> {
+    pub(super) left_out: &'a LeftOut,
+    pub(super) room: &'a PathRoom,
+    pub(super) workers: &'a Workers,
+    /// Whether other trees are looked at meanwhile.
+    pub(super) is_beside_others: bool,
+}
+
+impl Look<'_> {
+    /// Looks at everything below `root` but what is left out.
+    pub(super) fn at(&self, root: &Path, options: &ScanOptions) -> Result<SeenTree, ScanError> {
+        let Self { left_out, room, workers, is_beside_others } = *self;
+        let metadata = fs::metadata(root).map_err(io_error("read", root))?;
+        if !metadata.is_dir() {
+            return Err(ScanError::NotADirectory { path: root.to_owned() });
+        }
+        let ScanOptions { xattrs, directories, .. } = *options;
+        let (filter, left_out) = (Filter::new(root, options)?, left_out.below(root));
+        let room = room.clone();
+        let walk = TreeWalk { filter, left_out, xattrs, directories, room, workers, is_beside_others };
+        let tree = walk.tree(root)?;
+        if !options.include.is_empty() && tree.is_empty() {
+            return Err(ScanError::NothingIncluded {
+                path: root.to_owned(),
+                patterns: options.include.clone(),
+                literally: remarks::literal_includes(root, options, &options.include, workers),
+            });
+        }
+        check_absolute_links(root, &tree)?;
+        Ok(SeenTree { tree, filter: walk.filter, left_out: walk.left_out, metadata })
     }
-    let ScanOptions { xattrs, directories, .. } = *options;
-    let (filter, left_out) = (Filter::new(root, options)?, left_out.below(root));
-    let walk = TreeWalk { filter, left_out, xattrs, directories, room: room.clone(), workers };
-    let tree = walk.tree(root)?;
-    if !options.include.is_empty() && tree.is_empty() {
-        return Err(ScanError::NothingIncluded {
-            path: root.to_owned(),
-            patterns: options.include.clone(),
-            literally: remarks::literal_includes(root, options, &options.include, workers),
-        });
-    }
-    check_absolute_links(root, &tree)?;
-    Ok(SeenTree { tree, filter: walk.filter, left_out: walk.left_out, metadata })
 }
 
 impl SeenTree {

@@ -121,9 +121,10 @@ pub(super) fn all_left_out(
         directories: false,
         room: PathRoom::default(),
         workers,
+        is_beside_others: false,
     };
     // A tree that cannot be read all the same was refused before.
-    let all = included(walk.tree(root).ok()?);
+    let all = walk.tree(root).ok()?.into_items();
     let has_files = all.iter().any(|item| is_file(item) && item.relative() != IGNORE_FILE.as_bytes());
     has_files.then(|| by.join(" or "))
 }
@@ -182,6 +183,7 @@ pub(super) fn literal_includes(
         directories: false,
         room: PathRoom::default(),
         workers,
+        is_beside_others: false,
     };
     let found = walk.tree(root).map(FoundTree::into_items).unwrap_or_default();
     let unmatched = walk.filter.unmatched(literal.len(), found.iter().map(TreeItem::relative));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::ScanError;
 use super::found::TreeItem;
-use super::look::{SeenTree, look, look_at_file};
+use super::look::{Look, SeenTree, look_at_file};
 use super::options::{LeftOut, ScanOptions};
 use super::readings::Readings;
 use super::remarks::{Remarks, all_left_out};
@@ -24,6 +24,7 @@ pub struct Scanner {
     /// For what is found, and for the entries that are made of it for layers of the build file.
     room: [PathRoom; 2],
     interrupt: Interrupt,
+    is_beside_others: bool,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +65,12 @@ impl Scanner {
     #[must_use]
     pub fn without(self, left_out: &LeftOut) -> Self {
         Self { left_out: left_out.clone(), ..self }
+    }
+
+    /// One of several that look at trees at the same time.
+    #[must_use]
+    pub fn beside_others(self, is_beside_others: bool) -> Self {
+        Self { is_beside_others, ..self }
     }
 
     /// One for work that ends when the user interrupts.
@@ -126,8 +133,9 @@ impl Scanner {
             return Ok(seen);
         }
         drop(seen);
-        let tree = look(root, options, &self.left_out, &self.room[0], &self.workers)?;
-        let found = FoundThings::Tree(tree);
+        let Self { left_out, room: [room, _], workers, is_beside_others, .. } = self;
+        let look = Look { left_out, room, workers, is_beside_others: *is_beside_others };
+        let found = FoundThings::Tree(look.at(root, options)?);
         let mut seen = self.seen();
         seen.scanned.push(ScanResult { root: root.to_owned(), options: options.clone(), found });
         Ok(seen)

@@ -374,6 +374,8 @@ fn a_visit_shows_what_a_scan_finds() {
         let found: Vec<_> =
             found.iter().map(|item| (shown(item.relative()), item.kind.clone(), item.stamp)).collect();
         assert_eq!((&before, &visited()), (&found, &found), "{include:?}");
+        let beside = Scanner::default().beside_others(true);
+        assert_eq!(beside.scan(tree.path(), &options).expect("scans").len(), found.len());
         assert!(before.is_sorted_by_key(|(path, ..)| path), "{before:?}");
     }
 }

@@ -24,6 +24,8 @@ use crate::types::stamp::Stamp;
 /// One thread scans a tree with fewer entries than this: starting others, and taking the processor from the thread
 /// that asks the registry meanwhile, costs more than they save.
 const MANY_ENTRIES: usize = 1000;
+/// The same where each processor has a tree of its own to look at: threads that wait for each other only change places.
+const MANY_ENTRIES_BESIDE_OTHERS: usize = 50_000;
 /// Levels of fewer directories than this are, too.
 const FEW_DIRECTORIES: usize = 8;
 /// Levels of more are not, however few entries were seen so far.
@@ -66,6 +68,8 @@ pub(super) struct TreeWalk<'a> {
     /// The room for the paths that are found.
     pub(super) room: PathRoom,
     pub(super) workers: &'a Workers,
+    /// Whether other trees are looked at meanwhile.
+    pub(super) is_beside_others: bool,
 }
 
 impl TreeWalk<'_> {
@@ -79,7 +83,11 @@ impl TreeWalk<'_> {
         let (mut directories, mut count) = (Vec::new(), 0);
         // Level by level instead of recursively: the stack stays small however deep the tree is.
         while !level.is_empty() {
-            let many = if count < MANY_ENTRIES { MANY_DIRECTORIES } else { FEW_DIRECTORIES };
+            let many = match self.is_beside_others {
+                true if count < MANY_ENTRIES_BESIDE_OTHERS => usize::MAX,
+                false if count < MANY_ENTRIES => MANY_DIRECTORIES,
+                _ => FEW_DIRECTORIES,
+            };
             let read = |directory| self.read(root, below, directory);
             let read: Vec<FoundDirectory> = if level.len() < many {
                 level.iter().map(read).collect::<Result<_, _>>()?
@@ -108,7 +116,8 @@ impl TreeWalk<'_> {
                 (size, DirectoryItem { name: name.range(), facts, is_included })
             }))
         };
-        let items = if names.entries.len() < MANY_NAMES {
+        let many = if self.is_beside_others { MANY_ENTRIES_BESIDE_OTHERS } else { MANY_NAMES };
+        let items = if names.entries.len() < many {
             // Of a tree of many directories, what a growing list has in reserve would be a third of all.
             let (mut items, mut path, mut size) = (Vec::with_capacity(names.entries.len()), Vec::new(), 0);
             for name in &names.entries {
