@@ -47,6 +47,10 @@ use crate::store::Store;
 use crate::types::digest::{ContentId, Key, KeyBuilder};
 use crate::types::reference::Repository;
 
+/// So many files are read before their identities are noted: those of all files of a large layer would take tens of megabytes
+/// twice.
+const IDENTIFIED: usize = 16 << 10;
+
 /// Knowledge of a layer's files before one of them is read.
 pub struct FileIds<'l> {
     /// By entry index.
@@ -169,33 +173,47 @@ impl<'a> Memos<'a> {
     ) -> Result<(Vec<Option<ContentId>>, FileMemo), layer::ContentError> {
         let FileIds { mut ids, unknown, mut counts } = self.file_ids(layer)?;
         if !unknown.is_empty() && (self.may_know() || asks_others()) {
-            let (interrupt, observer) = (&self.interrupt, self.observer.as_deref());
-            let found: Result<Vec<(usize, &Content, ContentId, ReadReason)>, layer::ContentError> = unknown
-                .into_par_iter()
-                .map(|(index, content, why)| {
-                    interrupt.check()?;
-                    let path = &layer.entries()[index].path;
-                    let see = |bytes: &[u8], id: &ContentId| {
-                        if let Some(observer) = observer {
-                            observer.see(path, bytes, id);
-                        }
-                    };
-                    Ok((index, content, layer::identify_and_see(content, interrupt, see)?, why))
-                })
-                .collect();
-            for (index, content, id, why) in found? {
-                counts.read_bytes += content.size;
-                if why == ReadReason::Restamped
-                    && let Some(before) = self.content_before(content)
-                {
-                    counts.restamped -= 1;
-                    *(if before == id { &mut counts.touched } else { &mut counts.changed }) += 1;
-                }
-                ids[index] = Some(id);
-                self.learn(content, id);
+            for some in unknown.chunks(IDENTIFIED) {
+                self.identify(layer, some, &mut ids, &mut counts)?;
             }
         }
         Ok((ids, counts))
+    }
+
+    /// Reads files that are not remembered, and remembers them.
+    fn identify(
+        &mut self,
+        layer: &LayerSpec,
+        unknown: &[(usize, &Content, ReadReason)],
+        ids: &mut [Option<ContentId>],
+        counts: &mut FileMemo,
+    ) -> Result<(), layer::ContentError> {
+        let (interrupt, observer) = (&self.interrupt, self.observer.as_deref());
+        let found: Result<Vec<ContentId>, layer::ContentError> = unknown
+            .par_iter()
+            .map(|(index, content, _)| {
+                interrupt.check()?;
+                let path = &layer.entries()[*index].path;
+                let see = |bytes: &[u8], id: &ContentId| {
+                    if let Some(observer) = observer {
+                        observer.see(path, bytes, id);
+                    }
+                };
+                layer::identify_and_see(content, interrupt, see)
+            })
+            .collect();
+        for ((index, content, why), id) in unknown.iter().zip(found?) {
+            counts.read_bytes += content.size;
+            if *why == ReadReason::Restamped
+                && let Some(before) = self.content_before(content)
+            {
+                counts.restamped -= 1;
+                *(if before == id { &mut counts.touched } else { &mut counts.changed }) += 1;
+            }
+            ids[*index] = Some(id);
+            self.learn(content, id);
+        }
+        Ok(())
     }
 
     fn files(&mut self) -> &mut FileContents {
