@@ -69,7 +69,7 @@ impl DirectoryItem {
 pub(super) struct FoundDirectory {
     /// The path of the directory, with a slash at its end if there is anything in it and it is not empty.
     pub(super) path: Box<[u8]>,
-    pub(super) names: Vec<u8>,
+    pub(super) names: Box<[u8]>,
     /// By name.
     pub(super) items: Vec<DirectoryItem>,
 }

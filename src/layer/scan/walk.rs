@@ -80,7 +80,7 @@ impl TreeWalk<'_> {
         let below = length(&start);
         let path = root.as_os_str().as_bytes().into();
         let mut level = vec![OpenDirectory { path, is_root: true, included: self.filter.all() }];
-        let (mut directories, mut count) = (Vec::new(), 0);
+        let (mut directories, mut count, mut names) = (Vec::new(), 0, DirectoryNames::default());
         // Level by level instead of recursively: the stack stays small however deep the tree is.
         while !level.is_empty() {
             let many = match self.is_beside_others {
@@ -88,12 +88,13 @@ impl TreeWalk<'_> {
                 false if count < MANY_ENTRIES => MANY_DIRECTORIES,
                 _ => FEW_DIRECTORIES,
             };
-            let read = |directory| self.read(root, below, directory);
+            let read = |names: &mut DirectoryNames, directory| self.read(root, below, names, directory);
             let read: Vec<FoundDirectory> = if level.len() < many {
-                level.iter().map(read).collect::<Result<_, _>>()?
+                level.iter().map(|directory| read(&mut names, directory)).collect::<Result<_, _>>()?
             } else {
-                let read = || level.par_iter().map(read).collect::<Result<_, _>>();
-                self.workers.pool()?.install(read)?
+                let read_all =
+                    || level.par_iter().map_init(DirectoryNames::default, read).collect::<Result<_, _>>();
+                self.workers.pool()?.install(read_all)?
             };
             level = read.iter().flat_map(OpenDirectory::below).collect();
             count += read.iter().map(|directory| directory.items.len()).sum::<usize>();
@@ -102,12 +103,19 @@ impl TreeWalk<'_> {
         Ok(FoundTree::new(below, directories))
     }
 
-    /// The things in a directory.
-    fn read(&self, root: &Path, below: u32, directory: &OpenDirectory) -> Result<FoundDirectory, ScanError> {
+    /// The things in a directory; `names` is where its names are read to.
+    fn read(
+        &self,
+        root: &Path,
+        below: u32,
+        names: &mut DirectoryNames,
+        directory: &OpenDirectory,
+    ) -> Result<FoundDirectory, ScanError> {
         let unreadable =
             |error: rustix::io::Errno| io_error("read the directory", directory.path())(error.into());
         let open = open(directory).map_err(unreadable)?;
-        let names = DirectoryNames::read(&open).map_err(unreadable)?;
+        names.read(&open).map_err(unreadable)?;
+        let names = &*names;
         let look = |path: &mut Vec<u8>, name: &DirectoryName| -> Result<_, ScanError> {
             join(path, &directory.path, names.get(name).to_bytes());
             let found = self.look(directory, open.as_fd(), (path, below), names.get(name), name.file_type)?;
@@ -141,9 +149,7 @@ impl TreeWalk<'_> {
         };
         let mut path = Vec::new();
         join(&mut path, &directory.path, b"");
-        let mut names = names.bytes;
-        names.shrink_to_fit();
-        Ok(FoundDirectory { path: path.into(), names, items })
+        Ok(FoundDirectory { path: path.into(), names: names.bytes.as_slice().into(), items })
     }
 
     /// The facts about what is at a path, and whether it is included; `None` for what is left out.
@@ -228,7 +234,8 @@ pub(super) fn file(path: &Path, xattrs: bool) -> Result<TreeItem, ScanError> {
     Ok(found)
 }
 
-/// The names in a directory, sorted, in one piece of memory.
+/// The names in a directory, sorted, in one piece of memory that those of the next one are read to.
+#[derive(Default)]
 struct DirectoryNames {
     bytes: Vec<u8>,
     entries: Vec<DirectoryName>,
@@ -250,10 +257,12 @@ impl DirectoryName {
 }
 
 impl DirectoryNames {
-    fn read(directory: &OwnedFd) -> Result<Self, rustix::io::Errno> {
+    fn read(&mut self, directory: &OwnedFd) -> Result<(), rustix::io::Errno> {
         let mut buffer = [const { MaybeUninit::uninit() }; NAMES];
         let mut names = RawDir::new(directory, &mut buffer);
-        let (mut bytes, mut entries) = (Vec::new(), Vec::new());
+        let Self { bytes, entries } = self;
+        bytes.clear();
+        entries.clear();
         while let Some(entry) = names.next() {
             let entry = entry?;
             if matches!(entry.file_name().to_bytes(), b"." | b"..") {
@@ -264,7 +273,7 @@ impl DirectoryNames {
             entries.push(DirectoryName { start, end: bytes.len(), file_type: entry.file_type() });
         }
         entries.sort_unstable_by(|a, b| bytes[a.start..a.end].cmp(&bytes[b.start..b.end]));
-        Ok(Self { bytes, entries })
+        Ok(())
     }
 
     fn get(&self, name: &DirectoryName) -> &CStr {
