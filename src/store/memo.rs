@@ -147,7 +147,12 @@ pub(super) fn lock(memos: &Path) -> Option<std::fs::File> {
 }
 
 fn lock_within(memos: &Path, tries: u32) -> Option<std::fs::File> {
-    let directory = std::fs::File::open(memos).ok()?;
+    // The first record is not written yet, and others may be about to write it, too.
+    let directory = std::fs::File::open(memos).or_else(|_| {
+        fs::create_dir_all(memos)?;
+        std::fs::File::open(memos)
+    });
+    let directory = directory.ok()?;
     for _ in 0..tries {
         match directory.try_lock() {
             Ok(()) => return Some(directory),
@@ -452,6 +457,14 @@ mod tests {
         assert!(lock_within(dir.path(), 20).is_none());
         drop(held);
         assert!(lock(dir.path()).is_some());
+    }
+
+    #[test]
+    fn the_first_record_is_locked_too() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let memos = dir.path().join("memo");
+        let _held = lock(&memos).expect("free");
+        assert!(lock_within(&memos, 20).is_none());
     }
 
     #[test]
