@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use super::format::{printable, printable_lines};
 use crate::types::error::{BoxedError, Explain, Kind, carried};
+use crate::types::policy::PolicyRefusal;
 use crate::types::secret::redact_message;
 
 /// How the process ends. The numbers are a promise to scripts.
@@ -90,6 +91,8 @@ pub struct CommandError {
     pub chain: Vec<String>,
     /// The hints, a sentence each, without a trailing period.
     pub hints: Vec<String>,
+    /// The refusal of a policy, as data.
+    pub refusal: Option<Box<PolicyRefusal>>,
     /// Which message of the chain is several lines, laid out by ourselves; every other is one line.
     laid_out: Option<usize>,
 }
@@ -98,7 +101,7 @@ impl CommandError {
     /// An error of the command line itself.
     #[must_use]
     pub fn new(status: ExitStatus, message: impl Into<String>) -> Self {
-        Self { status, chain: vec![message.into()], hints: Vec::new(), laid_out: None }
+        Self { status, chain: vec![message.into()], hints: Vec::new(), refusal: None, laid_out: None }
     }
 
     /// Flags that make no sense together, or an argument that is none: exit code 2.
@@ -110,7 +113,7 @@ impl CommandError {
     /// Wraps any error that does not know its own kind.
     #[must_use]
     pub fn from_error(status: ExitStatus, error: &(dyn Error + 'static)) -> Self {
-        Self { status, chain: chain(error), hints: Vec::new(), laid_out: None }
+        Self { status, chain: chain(error), hints: Vec::new(), refusal: None, laid_out: None }
     }
 
     /// Says what was being done; the error so far becomes the cause.
@@ -208,8 +211,18 @@ fn explained(error: &dyn Explain) -> CommandError {
         status: cause.map_or_else(|| error.kind(), Explain::kind).into(),
         chain: chain(error),
         hints: hint.into_iter().collect(),
+        refusal: refusal_behind(error),
         laid_out: error.is_laid_out().then_some(0),
     }
+}
+
+/// The refusal of a policy that an error is or carries.
+fn refusal_behind(error: &dyn Explain) -> Option<Box<PolicyRefusal>> {
+    let found = |error: &dyn Explain| {
+        let error: &(dyn Error + 'static) = error;
+        error.downcast_ref::<PolicyRefusal>().cloned()
+    };
+    found(error).or_else(|| found(carried(error)?)).map(Box::new)
 }
 
 #[cfg(test)]

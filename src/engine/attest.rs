@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::BuildError;
-use super::finished::{Attachment, Finished, ReferrerEntry};
+use super::finished::{Attachment, Finished, ReferrerEntry, SubjectStatement};
 use super::session::Session;
 use super::target::Target;
 use crate::attach::{
@@ -18,6 +18,7 @@ use crate::attest::{IN_TOTO, ImageStatement, KeyId, PREDICATE_TYPE, Signer};
 use crate::formats::json::decode;
 use crate::layer::LayerSpec;
 use crate::oci::attached::{AttachedDocument, AttachedManifest};
+use crate::oci::attestation::{AttestationManifest, ListedStatement, listed_in};
 use crate::oci::{Descriptor, Image, RawDocument};
 use crate::sbom::document::SpecVersion;
 use crate::sbom::stated::{stated_budget, stated_packages};
@@ -38,6 +39,25 @@ pub struct AttestRequest {
     pub provenance: Option<ProvenanceBuilder>,
     /// The signature of each image, of the index, and of what is stated about them.
     pub signature: Option<SignatureRequest>,
+    /// Where the list of packages and the statements go.
+    pub place: AttestPlace,
+}
+
+/// Where documents about an image go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttestPlace {
+    /// Beside the image: they refer to it, and its digest stays.
+    #[default]
+    Referrers,
+    /// Into the index, as BuildKit has it: the tag means an index, and another one with other documents.
+    Index,
+}
+
+impl AttestRequest {
+    /// Whether anything goes into the index.
+    pub(super) fn is_in_index(&self) -> bool {
+        self.place == AttestPlace::Index && (self.sbom.is_some() || self.provenance.is_some())
+    }
 }
 
 /// How a build signs.
@@ -70,7 +90,10 @@ impl SignatureRequest {
 /// All that decides which documents an image gets. The time of a signature does not: one that is there stays.
 impl Fingerprint for AttestRequest {
     fn add_to(&self, key: &mut KeyBuilder) {
-        let Self { sbom, provenance, signature } = self;
+        let Self { sbom, provenance, signature, place: _ } = self;
+        if self.is_in_index() {
+            key.field("place", "index");
+        }
         if let Some(ProvenanceBuilder { id, level, why }) = provenance {
             key.field("builder", id);
             key.field("level", level);
@@ -129,14 +152,82 @@ pub(super) struct Attestor<'a> {
 }
 
 impl Attestor<'_> {
-    /// Adds all documents to a finished image, `statements` about the whole among them; the contents of the documents, for
+    /// Adds all documents to a finished image, `statements` of the build among them; the contents of the documents, for
     /// a policy. `layers` has the blobs of its layers, and `planned` the files of ours.
     pub(super) fn add_to(
         &self,
         finished: &mut Finished,
         layers: &dyn Source,
         planned: &BTreeMap<Digest, &LayerSpec>,
-        statements: &[ImageStatement],
+        statements: &[SubjectStatement],
+    ) -> Result<Vec<JudgedDocument>, BoxedError> {
+        let made = match self.request.is_in_index() {
+            true => self.list_in_index(finished, layers, planned, statements)?,
+            false => self.add_beside(finished, layers, planned, statements)?,
+        };
+        if let Some(request) = self.request.signature.as_ref().filter(|request| request.has_bundles()) {
+            for subject in finished.subjects() {
+                let statement = ImageStatement::signature(&subject.digest);
+                let signature = self.signature(request, &subject, &statement)?;
+                finished.attachments.push(attachment(subject.digest, signature, Some(request.key())));
+            }
+        }
+        Ok(made)
+    }
+
+    /// Lists the documents in the index, one manifest for each image. Those that are signed refer to the image, too: no
+    /// signature has a place in an index.
+    fn list_in_index(
+        &self,
+        finished: &mut Finished,
+        layers: &dyn Source,
+        planned: &BTreeMap<Digest, &LayerSpec>,
+        statements: &[SubjectStatement],
+    ) -> Result<Vec<JudgedDocument>, BoxedError> {
+        let signs = self.request.signature.as_ref().filter(|request| request.has_bundles());
+        let (mut made, mut entries) = (Vec::new(), Vec::new());
+        for image in &finished.images {
+            let (subject, mut claims) = (image.raw().descriptor(), Vec::new());
+            let mut own: Vec<ImageStatement> = Vec::new();
+            if let Some(version) = self.request.sbom {
+                let ImageBillOfBuild { bytes, unknown, .. } = self.bill(image, layers, planned, version)?;
+                claims.push(sbom_claim(&bytes, &subject.digest));
+                own.push(sbom_statement(&subject.digest, version, &bytes)?);
+                finished.notes.extend(unknown);
+            }
+            let about = statements.iter().filter(|one| one.subject.digest == subject.digest);
+            own.extend(about.map(|one| one.statement.clone()));
+            claims.extend(self.request.provenance.as_ref().map(|_| DocumentClaim::Provenance));
+            let manifest = AttestationManifest::new(&subject.digest, own.iter().map(listed).collect())?;
+            let digest = manifest.document.digest();
+            let judged = claims.into_iter().map(|claim| JudgedDocument {
+                digest,
+                signers: BTreeSet::new(),
+                image: None,
+                claim,
+            });
+            made.extend(judged);
+            entries.push(manifest.entry);
+            let (document, blobs) = (manifest.document, manifest.blobs);
+            finished.attachments.push(Attachment { document, blobs, referrer: None });
+            for (request, statement) in
+                signs.iter().flat_map(|request| own.iter().map(move |it| (request, it)))
+            {
+                let signed = self.signature(request, &subject, statement)?;
+                finished.attachments.push(attachment(subject.digest, signed, Some(request.key())));
+            }
+        }
+        finished.root = listed_in(&finished.root, entries)?;
+        Ok(made)
+    }
+
+    /// Makes the documents that refer to the images and the root.
+    fn add_beside(
+        &self,
+        finished: &mut Finished,
+        layers: &dyn Source,
+        planned: &BTreeMap<Digest, &LayerSpec>,
+        statements: &[SubjectStatement],
     ) -> Result<Vec<JudgedDocument>, BoxedError> {
         let mut made = Vec::new();
         let signs = self.request.signature.as_ref().filter(|request| request.has_bundles());
@@ -154,23 +245,15 @@ impl Attestor<'_> {
                 }
             }
         }
-        let root = finished.root.descriptor();
-        for statement in statements {
+        for SubjectStatement { subject, statement } in statements {
             let (attached, key) = match signs {
-                Some(request) => (self.signature(request, &root, statement)?, Some(request.key())),
-                None => (unsigned(&root, statement)?, None),
+                Some(request) => (self.signature(request, subject, statement)?, Some(request.key())),
+                None => (unsigned(subject, statement)?, None),
             };
             if statement.predicate_type == PROVENANCE_PREDICATE {
                 made.push(judged(&attached, DocumentClaim::Provenance));
             }
-            finished.attachments.push(attachment(root.digest, attached, key));
-        }
-        if let Some(request) = self.request.signature.as_ref().filter(|request| request.has_bundles()) {
-            for subject in finished.subjects() {
-                let statement = ImageStatement::signature(&subject.digest);
-                let signature = self.signature(request, &subject, &statement)?;
-                finished.attachments.push(attachment(subject.digest, signature, Some(request.key())));
-            }
+            finished.attachments.push(attachment(subject.digest, attached, key));
         }
         Ok(made)
     }
@@ -296,6 +379,15 @@ fn unsigned(subject: &Descriptor, statement: &ImageStatement) -> Result<Attached
     let document = AttachedDocument::new(IN_TOTO, statement.to_bytes())
         .annotation(PREDICATE_TYPE, statement.predicate_type.clone());
     Ok(document.refer_to(subject)?)
+}
+
+/// A statement as a manifest in an index has it.
+fn listed(statement: &ImageStatement) -> ListedStatement {
+    ListedStatement {
+        media_type: IN_TOTO,
+        claim: (PREDICATE_TYPE, statement.predicate_type.clone()),
+        bytes: statement.to_bytes(),
+    }
 }
 
 fn attachment(subject: Digest, made: AttachedManifest, key: Option<KeyId>) -> Attachment {

@@ -48,7 +48,7 @@ pub(super) fn finish(
     }
     notes.dedup();
     let root = match (&images[..], &indexes[..]) {
-        ([image], [None]) => image.raw().clone(),
+        ([image], [None]) if !request.attest.is_in_index() => image.raw().clone(),
         _ => {
             let manifests = soci::entries(&images, &indexes);
             index_of(manifests, annotations(request, prepared.plan.images.first(), &facts)?)?

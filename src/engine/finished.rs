@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::attest::KeyId;
+use crate::attest::{ImageStatement, KeyId};
 use crate::oci::{Descriptor, Image, MediaType, RawDocument};
 use crate::transport::Blob;
 use crate::types::digest::Digest;
@@ -35,6 +35,12 @@ pub struct Attachment {
     pub blobs: Vec<Blob>,
     /// Where the root lists it or the image names it, nothing; else its entry in a list of what refers to an image.
     pub referrer: Option<ReferrerEntry>,
+}
+
+/// A statement, and the manifest or index that it is about.
+pub(super) struct SubjectStatement {
+    pub(super) subject: Descriptor,
+    pub(super) statement: ImageStatement,
 }
 
 /// An entry in the list of what refers to an image.

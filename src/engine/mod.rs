@@ -53,7 +53,7 @@ mod target;
 pub mod untrusted;
 mod users;
 
-pub use attest::{AttestRequest, SignatureRequest};
+pub use attest::{AttestPlace, AttestRequest, SignatureRequest};
 pub use base_table::BaseTable;
 pub use cache::CachePolicy;
 pub use error::BuildError;

@@ -3,22 +3,23 @@
 //! Both are a function of the inputs and the builder. No path of this machine is in them: a file is named as the build file
 //! has it, and one that was named by an argument by its last part.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::BuildError;
-use super::finished::Finished;
+use super::finished::{Finished, SubjectStatement};
 use super::prepared::PreparedBuild;
 use super::request::Request;
 use crate::attest::provenance::{
-    BuildFacts, BuiltImage, BuiltLayer, CommitFact, InputFact, PROVENANCE_PREDICATE, ProvenanceBuilder,
-    predicate,
+    BuildFacts, BuiltImage, BuiltLayer, CommitFact, InputDigest, InputFact, PROVENANCE_PREDICATE,
+    ProvenanceBuilder, layers_digest, predicate,
 };
 use crate::attest::{CHECKS_PREDICATE, ChecksRecord, ImageStatement, ResourceDescriptor};
 use crate::formats::json::JsonError;
 use crate::layer::{ContentSource, Entry, EntryKind};
-use crate::oci::Image;
+use crate::oci::{Descriptor, Image};
 use crate::plan::{Plan, PlannedImage, PlannedLayer};
 use crate::project::config::{DiskPath, Settings};
 use crate::runtime::input;
@@ -30,7 +31,7 @@ use crate::types::shown::shown_path;
 /// The name of the base among the inputs of layers.
 const BASE: &str = "base";
 
-/// The statements of a finished build about its root.
+/// The statements of a finished build: about its root, or about each image where they are listed in the index.
 ///
 /// # Errors
 /// When an input cannot be read again.
@@ -39,15 +40,24 @@ pub(super) fn statements(
     builder: &ProvenanceBuilder,
     prepared: &PreparedBuild<'_>,
     finished: &Finished,
-) -> Result<Vec<ImageStatement>, BoxedError> {
-    let subject = finished.root.digest();
-    let facts = facts(request, prepared, finished)?;
-    let built = predicate(&facts, builder).map_err(encoded)?;
+) -> Result<Vec<SubjectStatement>, BoxedError> {
     let checks = checks(request, &prepared.plan).to_raw().map_err(encoded)?;
-    Ok(vec![
-        ImageStatement::new(&subject, PROVENANCE_PREDICATE, built),
-        ImageStatement::new(&subject, CHECKS_PREDICATE, checks),
-    ])
+    let all: Vec<(&PlannedImage, &Image)> = prepared.plan.images.iter().zip(&finished.images).collect();
+    let subjects: Vec<(Descriptor, &[(&PlannedImage, &Image)])> = match request.attest.is_in_index() {
+        true => all.chunks(1).map(|one| (one[0].1.raw().descriptor(), one)).collect(),
+        false => vec![(finished.root.descriptor(), &all[..])],
+    };
+    let digests = InputDigests::default();
+    let mut statements = Vec::new();
+    for (subject, images) in subjects {
+        let facts = facts(request, prepared, images, &digests)?;
+        let built = predicate(&facts, builder).map_err(encoded)?;
+        for (kind, predicate) in [(PROVENANCE_PREDICATE, built), (CHECKS_PREDICATE, checks.clone())] {
+            let statement = ImageStatement::new(&subject.digest, kind, predicate);
+            statements.push(SubjectStatement { subject: subject.clone(), statement });
+        }
+    }
+    Ok(statements)
 }
 
 fn encoded(error: JsonError) -> BoxedError {
@@ -84,12 +94,14 @@ fn build_file(settings: &Settings) -> Option<(String, Digest)> {
 fn facts(
     request: &Request,
     prepared: &PreparedBuild<'_>,
-    finished: &Finished,
+    images: &[(&PlannedImage, &Image)],
+    digests: &InputDigests,
 ) -> Result<BuildFacts, BoxedError> {
     let settings = &request.settings;
     let plan = &prepared.plan;
     let inputs = named_inputs(request);
-    let images = plan.images.iter().zip(&finished.images);
+    let images: Vec<BuiltImage> =
+        images.iter().map(|(planned, image)| built(planned, image, &inputs)).collect();
     Ok(BuildFacts {
         image: request.name.to_string(),
         build_file: build_file(settings),
@@ -105,8 +117,8 @@ fn facts(
             let name = if base.is_in_registry { base.reference.clone() } else { "a base on disk".to_owned() };
             Some((name, base.digest))
         }),
-        images: images.map(|(planned, image)| built(planned, image, &inputs)).collect(),
-        inputs: inputs.iter().map(NamedInput::fact).collect::<Result<_, _>>()?,
+        inputs: inputs.iter().map(|input| input.fact(&images, digests)).collect::<Result<_, _>>()?,
+        images,
         format: plan.format,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
@@ -149,13 +161,14 @@ impl<'a> NamedInput<'a> {
         Self { path: path.path(), name, kind }
     }
 
-    fn fact(&self) -> Result<InputFact, BoxedError> {
+    fn fact(&self, images: &[BuiltImage], digests: &InputDigests) -> Result<InputFact, BoxedError> {
         let digest = match self.path.is_dir() {
-            true => None,
-            false => Some(
-                hashed(self.path)
-                    .map_err(|source| BuildError::Input { path: self.path.to_owned(), source })?,
-            ),
+            true => {
+                let layers = images.iter().flat_map(|image| &image.layers);
+                let own = layers.filter(|layer| layer.inputs.contains(&self.name));
+                layers_digest(own.map(|layer| layer.diff_id)).map(InputDigest::Layers)
+            }
+            false => Some(InputDigest::File(digests.of(self.path)?)),
         };
         Ok(InputFact { path: self.name.clone(), kind: self.kind.to_owned(), digest })
     }
@@ -167,6 +180,21 @@ fn named_inputs(request: &Request) -> Vec<NamedInput<'_>> {
     let files = request.settings.layers.iter().flat_map(|layer| &layer.files);
     let files = files.map(|files| NamedInput::new(&files.from.value, "files"));
     apps.chain(files).collect()
+}
+
+/// The digests of files that were read: each is read once, however many images it is in.
+#[derive(Default)]
+struct InputDigests(RefCell<BTreeMap<PathBuf, Digest>>);
+
+impl InputDigests {
+    fn of(&self, path: &Path) -> Result<Digest, BuildError> {
+        if let Some(known) = self.0.borrow().get(path) {
+            return Ok(*known);
+        }
+        let digest = hashed(path).map_err(|source| BuildError::Input { path: path.to_owned(), source })?;
+        self.0.borrow_mut().insert(path.to_owned(), digest);
+        Ok(digest)
+    }
 }
 
 fn hashed(path: &Path) -> io::Result<Digest> {

@@ -22,7 +22,7 @@ pub(super) fn apply(request: &Request, targets: &[Target]) -> bool {
 /// # Errors
 /// [`PolicyRefusal`] with all that is missing.
 pub(super) fn check_request(request: &Request) -> Result<(), BoxedError> {
-    let AttestRequest { sbom, signature, provenance } = &request.attest;
+    let AttestRequest { sbom, signature, provenance, place: _ } = &request.attest;
     let lacks = |evidence: &EvidenceKind| match evidence {
         EvidenceKind::Sbom => sbom.is_none(),
         // The record of the checks is attached with the provenance.

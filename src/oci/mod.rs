@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod attached;
+pub mod attestation;
 pub mod blob;
 mod config;
 mod derive;

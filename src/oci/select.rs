@@ -4,6 +4,7 @@
 //! from the machine that this runs on. Attestations, which hide in an index as manifests of their own, are
 //! never images.
 
+use super::attestation::REFERENCE_TYPE;
 use super::{Descriptor, Index, MAX_CHILDREN, MAX_DOCUMENT, MediaType, media_type};
 use crate::types::error::{Explain, Kind};
 use crate::types::platform::Platform;
@@ -14,9 +15,6 @@ pub const MAX_DEPTH: usize = 4;
 
 /// The indexes that an index contains may have at most so many bytes in all.
 const MAX_NESTED: u64 = 4 * MAX_DOCUMENT;
-
-/// BuildKit's mark on an entry that describes another entry.
-const ATTESTATION: &str = "vnd.docker.reference.type";
 
 /// One image that an index offers.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,7 +126,7 @@ fn collect<E: From<SelectError>>(
 #[must_use]
 pub fn is_attestation(entry: &Descriptor) -> bool {
     let unknown = |text: &str| text == "unknown";
-    entry.annotations.contains_key(ATTESTATION)
+    entry.annotations.contains_key(REFERENCE_TYPE)
         || entry.artifact_type.as_ref().is_some_and(|kind| *kind != MediaType::ImageConfig.to_string())
         || entry.platform.as_ref().is_some_and(|it| unknown(&it.os) && unknown(&it.architecture))
 }
@@ -233,7 +231,7 @@ mod tests {
     #[test]
     fn attestations_are_not_images() {
         let mut marked = entry("linux", "arm64", None);
-        marked.annotations.insert(ATTESTATION.to_owned(), "attestation-manifest".to_owned());
+        marked.annotations.insert(REFERENCE_TYPE.to_owned(), "attestation-manifest".to_owned());
         let found = flat(vec![entry("linux", "amd64", None), marked, entry("unknown", "unknown", None)]);
         assert_eq!(found.len(), 1);
         choose(&found, None).expect("one image");

@@ -9,7 +9,8 @@ use crate::attest::{
     ProofError, PublicKey, SignatureBundle,
 };
 use crate::oci::artifact::listed_type;
-use crate::oci::{Descriptor, ManifestOrIndex};
+use crate::oci::attestation::entries_about;
+use crate::oci::{Descriptor, Index, ManifestOrIndex};
 use crate::runtime::budget::Budget;
 use crate::sbom::stated::{SBOM_PREDICATES, SBOM_TYPES, StatedError, stated_budget, stated_packages};
 use crate::transport::Source;
@@ -38,6 +39,9 @@ pub(super) struct FoundDocument {
     kind: String,
     bytes: Vec<u8>,
 }
+
+/// Documents that were read, and why there may be more, if that is so.
+pub(super) type ReadDocuments = (Vec<FoundDocument>, Option<String>);
 
 /// A statement, and the keys that signed it.
 pub(super) struct SaidStatement {
@@ -69,7 +73,71 @@ impl<'a> AttachedReader<'a> {
     /// # Errors
     /// When the place cannot be asked.
     pub(super) fn read(&mut self, subject: &Digest, about: &[Digest]) -> Result<AttachedClaims, BoxedError> {
-        let (documents, too_much) = self.documents(subject)?;
+        let read = self.documents(subject)?;
+        self.claims_of(read, about)
+    }
+
+    /// The claims of the statements about `image` that an index lists. Who signed the index signed what it lists.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    pub(super) fn listed(
+        &mut self,
+        index: &Index,
+        image: &Digest,
+        signers: &BTreeSet<KeyName>,
+    ) -> Result<AttachedClaims, BoxedError> {
+        let read = self.listed_documents(index, image)?;
+        let mut claims = self.claims_of(read, &[*image])?;
+        if let AttachedClaims::Found(found) = &mut claims {
+            found.iter_mut().for_each(|document| document.signers.clone_from(signers));
+        }
+        Ok(claims)
+    }
+
+    /// The statements about `image` that an index lists and that may be needed; and why there may be more, if that is so.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    pub(super) fn listed_documents(
+        &mut self,
+        index: &Index,
+        image: &Digest,
+    ) -> Result<ReadDocuments, BoxedError> {
+        let mut found = Vec::new();
+        for entry in entries_about(index, image) {
+            let Ok(ManifestOrIndex::Manifest(manifest)) = self.source.document(entry)?.parse() else {
+                continue;
+            };
+            let is_needed = |layer: &&Descriptor| {
+                layer.media_type.to_string() == IN_TOTO
+                    && self.is_needed(layer.annotations.get(PREDICATE_TYPE))
+            };
+            let layers: Vec<&Descriptor> = manifest.layers.iter().filter(is_needed).collect();
+            if layers.len() > MOST_ENTRIES {
+                let why =
+                    format!("the index lists more than {MOST_ENTRIES} statements about {}", image.short());
+                return Ok((found, Some(why)));
+            }
+            for layer in layers {
+                match self.bytes(entry, layer)? {
+                    Ok(bytes) => {
+                        let kind = IN_TOTO.to_owned();
+                        found.push(FoundDocument { digest: entry.digest, kind, bytes });
+                    }
+                    Err(why) => return Ok((found, Some(why))),
+                }
+            }
+        }
+        Ok((found, None))
+    }
+
+    /// The claims of documents that were read.
+    fn claims_of(
+        &self,
+        (documents, too_much): ReadDocuments,
+        about: &[Digest],
+    ) -> Result<AttachedClaims, BoxedError> {
         if let Some(why) = too_much {
             return Ok(AttachedClaims::TooMuch(why));
         }
@@ -88,10 +156,7 @@ impl<'a> AttachedReader<'a> {
     ///
     /// # Errors
     /// When the place cannot be asked.
-    pub(super) fn documents(
-        &mut self,
-        subject: &Digest,
-    ) -> Result<(Vec<FoundDocument>, Option<String>), BoxedError> {
+    pub(super) fn documents(&mut self, subject: &Digest) -> Result<ReadDocuments, BoxedError> {
         let listed = self.source.referrers(subject)?.unwrap_or_default();
         let mut found = Vec::new();
         let listed: Vec<&Descriptor> = listed.iter().filter(|entry| self.may_be_needed(entry)).collect();
@@ -101,19 +166,31 @@ impl<'a> AttachedReader<'a> {
         }
         for entry in listed {
             let Some((kind, layer)) = self.layer(subject, entry)? else { continue };
-            if layer.size > MOST_BYTES {
-                let why = format!("the document {} has more than {} MiB", entry.digest, MOST_BYTES >> 20);
-                return Ok((found, Some(why)));
+            match self.bytes(entry, &layer)? {
+                Ok(bytes) => found.push(FoundDocument { digest: entry.digest, kind, bytes }),
+                Err(why) => return Ok((found, Some(why))),
             }
-            let mut bytes = Vec::new();
-            self.source
-                .blob(&layer)?
-                .take(MOST_BYTES + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|source| EvidenceError { name: self.source.name(), digest: layer.digest, source })?;
-            found.push(FoundDocument { digest: entry.digest, kind, bytes });
         }
         Ok((found, None))
+    }
+
+    /// The bytes of a document, or that they are too many.
+    fn bytes(&self, entry: &Descriptor, layer: &Descriptor) -> Result<Result<Vec<u8>, String>, BoxedError> {
+        if layer.size > MOST_BYTES {
+            return Ok(Err(format!("the document {} has more than {} MiB", entry.digest, MOST_BYTES >> 20)));
+        }
+        let mut bytes = Vec::new();
+        self.source
+            .blob(layer)?
+            .take(MOST_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|source| EvidenceError { name: self.source.name(), digest: layer.digest, source })?;
+        Ok(Ok(bytes))
+    }
+
+    /// Whether a claim of a type may be needed; of one that is not told, it may.
+    fn is_needed(&self, said: Option<&String>) -> bool {
+        said.is_none_or(|said| evidence_of(said).is_some_and(|evidence| self.needed.contains(&evidence)))
     }
 
     /// Whether what the list says of an entry leaves it open that it is needed. A list is a hint and no proof.
@@ -127,8 +204,7 @@ impl<'a> AttachedReader<'a> {
             BUNDLE => BUNDLE_PREDICATE,
             _ => return false,
         };
-        let said = entry.annotations.get(annotation);
-        said.is_none_or(|said| evidence_of(said).is_some_and(|evidence| self.needed.contains(&evidence)))
+        self.is_needed(entry.annotations.get(annotation))
     }
 
     /// The type of an entry and its one document, if its manifest is one that refers to `subject`.

@@ -7,7 +7,8 @@ use super::metered::MeteredSource;
 use super::signers::signers;
 use crate::attach::LegacyPlace;
 use crate::attest::PublicKey;
-use crate::oci::{ManifestOrIndex, RawDocument, media_type};
+use crate::oci::select::is_attestation;
+use crate::oci::{Descriptor, Index, ManifestOrIndex, RawDocument, media_type};
 use crate::transport::Source;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Kind};
@@ -53,8 +54,17 @@ pub fn evidence(
         true => Knowledge::Known(BTreeSet::new()),
         false => known(signers(source, legacy, &subject, &needs.keys).map(Knowledge::Known))?,
     };
-    let images = images(root);
-    let documents = known(documents(source, legacy, root, &images, needs))?;
+    let index = match root.parse() {
+        Ok(ManifestOrIndex::Index(index)) => Some(index),
+        _ => None,
+    };
+    let images = index.as_deref().map(images).unwrap_or_default();
+    let signed = match &signers {
+        Knowledge::Known(signed) => signed.clone(),
+        Knowledge::TooMuch(_) | Knowledge::Unknown(_) => BTreeSet::new(),
+    };
+    let places = EvidencePlaces { root: root.digest(), index: index.as_deref(), images: &images };
+    let documents = known(documents(source, legacy, &places, needs, &signed))?;
     Ok(JudgedImage { signers, images: images.into_iter().collect(), documents })
 }
 
@@ -66,29 +76,44 @@ fn known<T>(found: Result<Knowledge<T>, BoxedError>) -> Result<Knowledge<T>, Box
     }
 }
 
+/// The places of documents about an image or an index.
+struct EvidencePlaces<'a> {
+    root: Digest,
+    index: Option<&'a Index>,
+    images: &'a [Digest],
+}
+
 /// The documents that refer to an index and those that refer to its images: which of them count is for the rules to say.
 fn documents(
     source: &dyn Source,
     legacy: Option<&LegacyPlace>,
-    root: &RawDocument,
-    images: &[Digest],
+    places: &EvidencePlaces<'_>,
     needs: &EvidenceNeeds,
+    signed: &BTreeSet<KeyName>,
 ) -> Result<Knowledge<Vec<JudgedDocument>>, BoxedError> {
     if needs.documents.is_empty() {
         return Ok(Knowledge::Known(Vec::new()));
     }
     let mut reader = AttachedReader::new(source, &needs.documents, &needs.keys);
-    let mut found = match reader.read(&root.digest(), &[root.digest()])? {
+    let mut found = match reader.read(&places.root, &[places.root])? {
         AttachedClaims::Found(found) => found,
         AttachedClaims::TooMuch(why) => return Ok(Knowledge::TooMuch(why)),
     };
-    for image in images {
-        match reader.read(image, &[*image, root.digest()])? {
-            AttachedClaims::Found(of_image) => {
-                let of_it = |document| JudgedDocument { image: Some(*image), ..document };
-                found.extend(of_image.into_iter().map(of_it));
+    for image in places.images {
+        let of_image = reader.read(image, &[*image, places.root])?;
+        // And at BuildKit's place, in the index itself.
+        let listed = match places.index {
+            Some(index) => reader.listed(index, image, signed)?,
+            None => AttachedClaims::Found(Vec::new()),
+        };
+        for claims in [of_image, listed] {
+            match claims {
+                AttachedClaims::Found(of_image) => {
+                    let of_it = |document| JudgedDocument { image: Some(*image), ..document };
+                    found.extend(of_image.into_iter().map(of_it));
+                }
+                AttachedClaims::TooMuch(why) => return Ok(Knowledge::TooMuch(why)),
             }
-            AttachedClaims::TooMuch(why) => return Ok(Knowledge::TooMuch(why)),
         }
     }
     if !needs.keys.is_empty() {
@@ -103,12 +128,11 @@ fn documents(
 }
 
 /// The images of an index, without documents in it about others.
-fn images(root: &RawDocument) -> Vec<Digest> {
-    let Ok(ManifestOrIndex::Index(index)) = root.parse() else { return Vec::new() };
-    let is_image = |descriptor: &&crate::oci::Descriptor| {
-        media_type::document(&descriptor.media_type).is_some()
-            && descriptor.artifact_type.is_none()
-            && !descriptor.annotations.contains_key("vnd.docker.reference.type")
+fn images(index: &Index) -> Vec<Digest> {
+    let is_image = |entry: &&Descriptor| {
+        media_type::document(&entry.media_type).is_some()
+            && entry.artifact_type.is_none()
+            && !is_attestation(entry)
     };
-    index.manifests.iter().filter(is_image).map(|descriptor| descriptor.digest).collect()
+    index.manifests.iter().filter(is_image).map(|entry| entry.digest).collect()
 }

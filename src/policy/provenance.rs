@@ -10,9 +10,11 @@ use serde::Serialize;
 use super::attached::{AttachedReader, SaidStatement};
 use super::metered::{MeteredSource, TooMuchAttached};
 use super::signers::signers;
-use crate::attest::PublicKey;
-use crate::attest::provenance::{ClaimedLayer, PROVENANCE_PREDICATE, ProvenanceClaim};
-use crate::oci::Image;
+use crate::attest::provenance::{
+    ClaimedDirectory, ClaimedLayer, PROVENANCE_PREDICATE, ProvenanceClaim, layers_digest,
+};
+use crate::attest::{ProofError, PublicKey};
+use crate::oci::{Image, ManifestOrIndex};
 use crate::transport::Source;
 use crate::transport::load::{load_image, load_manifest, offers};
 use crate::types::digest::Digest;
@@ -105,7 +107,7 @@ pub fn provenances(
     keys: &BTreeMap<KeyName, PublicKey>,
     base: &BasePlace<'_>,
 ) -> Result<Vec<ProvenanceReport>, BoxedError> {
-    let root = source.root()?.digest();
+    let root = source.root()?;
     let needed = BTreeSet::from([EvidenceKind::Provenance]);
     let metered = MeteredSource::new(source);
     let mut reader = AttachedReader::new(&metered, &needed, keys);
@@ -113,44 +115,86 @@ pub fn provenances(
     for offer in offers(source)? {
         images.push(load_manifest(source, &offer.descriptor)?);
     }
-    let (documents, too_much) = reader.documents(&root)?;
-    if let Some(why) = too_much {
-        return Err(TooMuchAttached::Part(why).into());
+    let index = match root.parse() {
+        Ok(ManifestOrIndex::Index(index)) => Some(index),
+        _ => None,
+    };
+    // About the whole; of an index also about each image, beside it and in the index.
+    let root = root.digest();
+    let mut read = vec![(root, &images[..], reader.documents(&root)?)];
+    let mut listed = Vec::new();
+    for (index, image) in index.iter().flat_map(|index| images.iter().map(move |image| (index, image))) {
+        let (digest, images) = (image.digest(), std::slice::from_ref(image));
+        read.push((digest, images, reader.documents(&digest)?));
+        listed.push((digest, images, reader.listed_documents(index, &digest)?));
     }
+    // Who signed the index signed what it lists.
+    let signed = match keys.is_empty() || listed.iter().all(|(_, _, (documents, _))| documents.is_empty()) {
+        true => BTreeSet::new(),
+        false => signers(&metered, None, &root, keys)?,
+    };
+    let none = BTreeSet::new();
+    let read = read.into_iter().map(|one| (one, &none)).chain(listed.into_iter().map(|one| (one, &signed)));
     let mut reports = Vec::new();
-    for document in documents {
-        let SaidStatement { signers: mut signed_by, statement } = match reader.said(&document) {
-            Ok(None) => continue,
-            Ok(Some(said)) => said,
-            Err(why) => {
-                let mut report =
-                    ProvenanceReport { digest: document.digest, signed_by: Vec::new(), facts: Vec::new() };
-                report.say("statement", FactComparison::Contradicted, why.to_string());
-                reports.push(report);
-                continue;
-            }
-        };
-        if statement.predicate_type != PROVENANCE_PREDICATE {
-            continue;
+    for ((subject, images, (documents, too_much)), signed) in read {
+        if let Some(why) = too_much {
+            return Err(TooMuchAttached::Part(why).into());
         }
-        // A bundle says itself who signed it; any other document is signed as an image is.
-        if signed_by.is_empty() && !keys.is_empty() {
-            signed_by = signers(&metered, None, &document.digest, keys)?;
+        for document in documents {
+            let signed_by = |said: &BTreeSet<KeyName>| match said.is_empty() && signed.is_empty() {
+                // A bundle says itself who signed it; any other document is signed as an image is.
+                true if !keys.is_empty() => signers(&metered, None, &document.digest, keys),
+                _ => Ok(said.union(signed).cloned().collect()),
+            };
+            let said = reader.said(&document);
+            reports.extend(report(
+                &document.digest,
+                said,
+                &signed_by,
+                (&subject, images),
+                base,
+                !keys.is_empty(),
+            )?);
         }
-        let signed_by = signed_by.iter().map(ToString::to_string).collect();
-        let mut report = ProvenanceReport { digest: document.digest, signed_by, facts: Vec::new() };
-        match statement.is_about(&root) {
-            Ok(()) => report.say("subject", FactComparison::Derived, format!("it is about {root}")),
-            Err(error) => report.say("subject", FactComparison::Contradicted, error.to_string()),
-        }
-        match ProvenanceClaim::read(statement.predicate.value().text().as_bytes()) {
-            Ok(claim) => compare(&mut report, &claim, &images, base),
-            Err(error) => report.say("predicate", FactComparison::Contradicted, error.to_string()),
-        }
-        signature(&mut report, !keys.is_empty());
-        reports.push(report);
     }
     Ok(reports)
+}
+
+/// The keys that signed a document whose bundle, if it is in one, these signed.
+type SignedBy<'a> = dyn Fn(&BTreeSet<KeyName>) -> Result<BTreeSet<KeyName>, BoxedError> + 'a;
+
+/// The comparison of a provenance with the image or index that it must be about; `None` for any other statement.
+fn report(
+    digest: &Digest,
+    said: Result<Option<SaidStatement>, ProofError>,
+    signed_by: &SignedBy<'_>,
+    (subject, images): (&Digest, &[Image]),
+    base: &BasePlace<'_>,
+    has_keys: bool,
+) -> Result<Option<ProvenanceReport>, BoxedError> {
+    let mut report = ProvenanceReport { digest: *digest, signed_by: Vec::new(), facts: Vec::new() };
+    let SaidStatement { signers, statement } = match said {
+        Ok(None) => return Ok(None),
+        Ok(Some(said)) => said,
+        Err(why) => {
+            report.say("statement", FactComparison::Contradicted, why.to_string());
+            return Ok(Some(report));
+        }
+    };
+    if statement.predicate_type != PROVENANCE_PREDICATE {
+        return Ok(None);
+    }
+    report.signed_by = signed_by(&signers)?.iter().map(ToString::to_string).collect();
+    match statement.is_about(subject) {
+        Ok(()) => report.say("subject", FactComparison::Derived, format!("it is about {subject}")),
+        Err(error) => report.say("subject", FactComparison::Contradicted, error.to_string()),
+    }
+    match ProvenanceClaim::read(statement.predicate.value().text().as_bytes()) {
+        Ok(claim) => compare(&mut report, &claim, images, base),
+        Err(error) => report.say("predicate", FactComparison::Contradicted, error.to_string()),
+    }
+    signature(&mut report, has_keys);
+    Ok(Some(report))
 }
 
 fn signature(report: &mut ProvenanceReport, has_keys: bool) {
@@ -181,6 +225,7 @@ fn compare(report: &mut ProvenanceReport, claim: &ProvenanceClaim, images: &[Ima
             let message = format!("it lists layers of {}, which is not in the image", other.manifest);
             report.say("layers", FactComparison::Contradicted, message);
         }
+        directories(report, claim);
     } else {
         let message = "the type of the build is another program's: layers and base are not compared";
         report.say("layers", FactComparison::Unknown, message.to_owned());
@@ -227,6 +272,31 @@ fn layers(report: &mut ProvenanceReport, claim: &ProvenanceClaim, image: &Image)
     let short = image.digest().short();
     let same = format!("the {} layers that it lists of {short} are those of the image", own.len());
     report.compare("layers", claimed == own, same, format!("the layers that it lists of {short} are others"));
+}
+
+/// The digests of directories are those of the layers that the document lists, which are compared with the image.
+fn directories(report: &mut ProvenanceReport, claim: &ProvenanceClaim) {
+    if claim.directories.is_empty() {
+        return;
+    }
+    let mut by_input: BTreeMap<&str, BTreeSet<Digest>> = BTreeMap::new();
+    for layer in &claim.layers {
+        for input in &layer.inputs {
+            by_input.entry(input).or_default().insert(layer.diff_id);
+        }
+    }
+    let is_other = |directory: &&ClaimedDirectory| {
+        let layers = by_input.get(&*directory.name).into_iter().flatten().copied();
+        layers_digest(layers) != Some(directory.layers)
+    };
+    let other = claim.directories.iter().find(is_other);
+    let named = other.map(|directory| directory.name.clone()).unwrap_or_default();
+    let same = match &claim.directories[..] {
+        [one] => format!("the digest of the directory `{}` is that of its layers", one.name),
+        all => format!("the digests of {} directories are those of their layers", all.len()),
+    };
+    let differs = format!("the digest of the directory `{named}` is not that of its layers");
+    report.compare("directories", other.is_none(), same, differs);
 }
 
 fn bases(report: &mut ProvenanceReport, claim: &ProvenanceClaim, image: &Image, place: &BasePlace<'_>) {

@@ -97,76 +97,89 @@ impl Civil {
             era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year - 719_468;
         days * 86_400 + self.hour * 3600 + self.minute * 60 + self.second
     }
+
+    /// Whether there is such a day, and such a time on it.
+    const fn is_on_calendar(self) -> bool {
+        let Self { year, month, day, hour, minute, second } = self;
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = match month {
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            1..=12 => 31,
+            _ => return false,
+        };
+        1 <= day && day <= days && hour < 24 && minute < 60 && second < 60
+    }
 }
 
-/// Whether Go, strict since 1.20, reads `text` as a time: RFC 3339 with capital letters, years 0000 to 9999.
+/// A time that was written as RFC 3339 has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenTime {
+    /// Whole seconds after 1970-01-01T00:00:00Z; negative before.
+    pub seconds: i64,
+    /// The first three digits of its fraction.
+    pub milliseconds: u64,
+}
+
+impl WrittenTime {
+    /// Reads what Go, strict since 1.20, reads as a time: RFC 3339 with capital letters, years 0000 to 9999.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let number = |at: usize, digits: usize| -> Option<i64> {
+            let part = bytes.get(at..at + digits)?;
+            part.iter().try_fold(0, |sum, byte| Some(sum * 10 + i64::from(char::from(*byte).to_digit(10)?)))
+        };
+        let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
+        if !(is(4, b'-') && is(7, b'-') && is(10, b'T') && is(13, b':') && is(16, b':')) {
+            return None;
+        }
+        let civil = Civil {
+            year: number(0, 4)?,
+            month: number(5, 2)?,
+            day: number(8, 2)?,
+            hour: number(11, 2)?,
+            minute: number(14, 2)?,
+            second: number(17, 2)?,
+        };
+        if !civil.is_on_calendar() {
+            return None;
+        }
+        let fraction = if is(19, b'.') { digits(bytes.get(20..)?)? } else { &[] };
+        let zone = if fraction.is_empty() { 19 } else { 20 + fraction.len() };
+        let offset = match bytes.get(zone)? {
+            b'Z' if bytes.len() == zone + 1 => 0,
+            sign @ (b'+' | b'-') if bytes.len() == zone + 6 && is(zone + 3, b':') => {
+                let hours = number(zone + 1, 2).filter(|hours| *hours < 24)?;
+                let minutes = number(zone + 4, 2).filter(|minutes| *minutes < 60)?;
+                let offset = (hours * 60 + minutes) * 60;
+                if *sign == b'-' { -offset } else { offset }
+            }
+            _ => return None,
+        };
+        let thousandths = fraction.iter().chain(b"000").take(3);
+        let milliseconds = thousandths.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        Some(Self { seconds: civil.seconds() - offset, milliseconds })
+    }
+}
+
+/// The digits at the beginning, of which there is at least one.
+fn digits(bytes: &[u8]) -> Option<&[u8]> {
+    let count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    bytes.get(..count).filter(|digits| !digits.is_empty())
+}
+
+/// Whether Go reads `text` as a time, as [`WrittenTime::read`] does.
 #[must_use]
 pub fn is_rfc3339(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let number = |at: usize, digits: usize| -> Option<u32> {
-        let part = bytes.get(at..at + digits)?;
-        part.iter().try_fold(0, |sum, byte| Some(sum * 10 + char::from(*byte).to_digit(10)?))
-    };
-    let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
-    let parts = || {
-        let separated = is(4, b'-') && is(7, b'-') && is(10, b'T') && is(13, b':') && is(16, b':');
-        let parts =
-            [number(0, 4)?, number(5, 2)?, number(8, 2)?, number(11, 2)?, number(14, 2)?, number(17, 2)?];
-        separated.then_some(parts)
-    };
-    let Some([year, month, day, hour, minute, second]) = parts() else { return false };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return false,
-    };
-    let mut zone = 19;
-    if is(zone, b'.') {
-        zone += 1;
-        let digits = bytes[zone..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if digits == 0 {
-            return false;
-        }
-        zone += digits;
-    }
-    let offset = match bytes.get(zone) {
-        Some(b'Z') => bytes.len() == zone + 1,
-        Some(b'+' | b'-') => {
-            let of = |at, limit| number(at, 2).is_some_and(|number| number < limit);
-            bytes.len() == zone + 6 && is(zone + 3, b':') && of(zone + 1, 24) && of(zone + 4, 60)
-        }
-        _ => false,
-    };
-    (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60 && offset
+    WrittenTime::read(text).is_some()
 }
 
 /// The seconds of a time of RFC 3339 since 1970; `None` for any other text, and for a time before.
 #[must_use]
 pub fn seconds_of_rfc3339(text: &str) -> Option<u64> {
-    if !is_rfc3339(text) {
-        return None;
-    }
-    let number = |at: usize, digits: usize| text.get(at..at + digits)?.parse::<i64>().ok();
-    let civil = Civil {
-        year: number(0, 4)?,
-        month: number(5, 2)?,
-        day: number(8, 2)?,
-        hour: number(11, 2)?,
-        minute: number(14, 2)?,
-        second: number(17, 2)?,
-    };
-    let zone = text.len().checked_sub(6).and_then(|at| text.get(at..));
-    let offset = match zone.filter(|zone| zone.starts_with(['+', '-'])) {
-        Some(zone) => {
-            let minutes = zone.get(1..3)?.parse::<i64>().ok()? * 60 + zone.get(4..6)?.parse::<i64>().ok()?;
-            if zone.starts_with('-') { -minutes } else { minutes }
-        }
-        None => 0,
-    };
-    u64::try_from(civil.seconds() - offset * 60).ok()
+    u64::try_from(WrittenTime::read(text)?.seconds).ok()
 }
 
 #[cfg(test)]
@@ -256,6 +269,16 @@ mod tests {
         );
         assert_eq!(rfc3339(LAST_SECOND + 1), Err(TooLate(LAST_SECOND + 1)));
         assert_eq!(rfc3339(u64::MAX).map_err(|late| late.hint()), Err(None));
+    }
+
+    #[test]
+    fn a_fraction_and_a_zone_count() {
+        let read = |text| WrittenTime::read(text).map(|time| (time.seconds, time.milliseconds));
+        assert_eq!(read("1970-01-01T00:00:01.5Z"), Some((1, 500)));
+        assert_eq!(read("1970-01-01T01:00:01.0079+01:00"), Some((1, 7)));
+        assert_eq!(read("1969-12-31T23:30:01-00:30"), Some((1, 0)));
+        assert_eq!(read("1969-12-31T23:59:59Z"), Some((-1, 0)));
+        assert_eq!(seconds_of_rfc3339("1969-12-31T23:59:59Z"), None);
     }
 
     #[test]

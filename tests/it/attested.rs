@@ -6,69 +6,32 @@ use std::process::Stdio;
 use pack_test_registry::{Action, Fake, Fault, Kind, Reply};
 use serde_json::Value;
 
-use crate::support::{Outcome, Project, files_below, outcome, settle, sha256, text, tree_on};
+use crate::shop::{PASSWORD, Shop};
+use crate::support::{Project, files_below, outcome, settle, sha256, text};
 
-const PASSWORD: &str = "correct-horse-7Zq";
 const SIGNED: &str = "build --push --sbom --sign --key pack.key";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
 
-/// A project with packages, a registry of this process, and a key `pack.key`.
-struct Shop {
-    fake: Fake,
-    project: Project,
-    image: String,
+/// A project with packages, and a key.
+fn shop() -> Shop {
+    with("")
 }
 
-impl Shop {
-    fn new() -> Self {
-        Self::with("")
-    }
+fn with(settings: &str) -> Shop {
+    let shop = Shop::new(settings);
+    shop.project
+        .write("files/node_modules/left/package.json", r#"{"name":"left","version":"1.0.0"}"#)
+        .write("files/site/six-1.0.dist-info/METADATA", "Name: six\nVersion: 1.0\n\n");
+    settle(&shop.project.path("files"));
+    shop.with_key()
+}
 
-    fn with(settings: &str) -> Self {
-        let fake = Fake::start().unwrap();
-        let name = format!("{}/shop/app", fake.address());
-        let project = Project::with(&(tree_on("scratch").replace("localhost/tree", &name) + settings));
-        project
-            .write("files/node_modules/left/package.json", r#"{"name":"left","version":"1.0.0"}"#)
-            .write("files/site/six-1.0.dist-info/METADATA", "Name: six\nVersion: 1.0\n\n");
-        settle(&project.path("files"));
-        project.pack("key generate").env("COSIGN_PASSWORD", PASSWORD).ok();
-        Self { image: format!("{name}:1"), fake, project }
-    }
-
-    /// Without the referrers API.
-    fn without_api(self) -> Self {
-        self.fake.fault(Fault::always("GET", Kind::Referrers, Action::Answer(Reply::new(404))));
-        self
-    }
-
-    fn pack(&self, arguments: &str) -> Outcome {
-        let arguments = arguments.replace("IMAGE", &self.image);
-        let said = self.project.pack(&arguments).env("COSIGN_PASSWORD", PASSWORD).run();
-        let all = format!("{}{}", said.stdout, said.stderr);
-        assert!(!all.contains(PASSWORD) && !all.contains("PRIVATE KEY"), "{all}");
-        said
-    }
-
-    fn ok(&self, arguments: &str) -> Outcome {
-        self.pack(arguments).has_code(0)
-    }
-
-    /// The documents that refer to the image, by type and digest.
-    fn referrers(&self, image: &str) -> Vec<(String, String)> {
-        let json = self.ok(&format!("referrers {image} --json")).json();
-        let listed = json["referrers"].as_array().unwrap();
-        let mut all: Vec<_> =
-            listed.iter().map(|it| (text(&it["artifactType"]), text(&it["digest"]))).collect();
-        all.sort();
-        all
-    }
-
-    /// The requests since the last time, as `METHOD PATH`.
-    fn asked(&self) -> Vec<String> {
-        self.fake.take_log().iter().map(|logged| format!("{} {}", logged.method, logged.target)).collect()
-    }
+/// The same without the referrers API.
+fn without_api() -> Shop {
+    let shop = shop();
+    shop.fake.fault(Fault::always("GET", Kind::Referrers, Action::Answer(Reply::new(404))));
+    shop
 }
 
 fn types(referrers: &[(String, String)]) -> Vec<&str> {
@@ -77,7 +40,7 @@ fn types(referrers: &[(String, String)]) -> Vec<&str> {
 
 #[test]
 fn documents_are_attached_between_the_manifest_and_the_tag() {
-    let shop = Shop::new();
+    let shop = shop();
     let plain = shop.ok("build -o oci:plain --json").json();
     let built = shop.ok(&format!("{SIGNED} --json")).json();
     assert_eq!(built["digest"], plain["digest"], "no digest moves");
@@ -119,7 +82,7 @@ fn documents_are_attached_between_the_manifest_and_the_tag() {
 #[test]
 fn an_unchanged_image_costs_two_requests_and_gets_nothing_twice() {
     for has_api in [true, false] {
-        let shop = if has_api { Shop::new() } else { Shop::new().without_api() };
+        let shop = if has_api { shop() } else { without_api() };
         let digest = text(&shop.ok(&format!("{SIGNED} --json")).json()["digest"]);
         let first = shop.referrers("IMAGE");
         shop.asked();
@@ -150,7 +113,7 @@ fn an_unchanged_image_costs_two_requests_and_gets_nothing_twice() {
 
 #[test]
 fn an_image_that_is_there_gets_what_it_lacks() {
-    let shop = Shop::new();
+    let shop = shop();
     let digest = text(&shop.ok("build --push --json").json()["digest"]);
     assert_eq!(types(&shop.referrers("IMAGE")), [""; 0]);
     shop.ok("build --push --sbom=spdx");
@@ -174,7 +137,7 @@ fn an_image_that_is_there_gets_what_it_lacks() {
 
 #[test]
 fn each_image_of_an_index_is_signed_and_listed() {
-    let shop = Shop::new();
+    let shop = shop();
     let command = format!("{SIGNED} --platform linux/amd64,linux/arm64");
     let built = shop.ok(&format!("{command} --json")).json();
     let name = shop.image.trim_end_matches(":1");
@@ -198,7 +161,7 @@ fn each_image_of_an_index_is_signed_and_listed() {
 
 #[test]
 fn a_layout_and_the_store_have_them_too() {
-    let shop = Shop::new();
+    let shop = shop();
     for (output, image) in
         [("-o oci:out", "oci:out:1"), ("-o oci-archive:out.tar", "oci-archive:out.tar"), ("", "store:IMAGE")]
     {
@@ -223,7 +186,7 @@ fn a_layout_and_the_store_have_them_too() {
 
 #[test]
 fn the_older_form_lies_under_its_tag_before_the_image_has_its_own() {
-    let shop = Shop::new();
+    let shop = shop();
     let command = "build --push --sign --key pack.key --signature-format both";
     let digest = text(&shop.ok(&format!("{command} --json")).json()["digest"]);
     let tag = format!("{}.sig", digest.replace(':', "-"));
@@ -242,7 +205,7 @@ fn the_older_form_lies_under_its_tag_before_the_image_has_its_own() {
 
 #[test]
 fn what_cannot_sign_is_refused_before_anything_is_sent() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.project.write("wrong.txt", "no-such-word\n");
     let refused = |code: i32, flags: &str, says: &str| {
         let said = shop.project.pack(&format!("build --push {flags}")).run().has_code(code);
@@ -270,7 +233,7 @@ fn what_cannot_sign_is_refused_before_anything_is_sent() {
 
 #[test]
 fn the_build_file_says_what_is_attached() {
-    let shop = Shop::with("[attest]\nsbom = true\nsign = true\nkey = \"pack.key\"\n");
+    let shop = with("[attest]\nsbom = true\nsign = true\nkey = \"pack.key\"\n");
     shop.ok("build --push");
     assert_eq!(types(&shop.referrers("IMAGE")), [CYCLONEDX, BUNDLE, BUNDLE]);
     shop.ok("build --push --tag 2 --sbom=spdx --set attest.sign=false");
@@ -283,7 +246,7 @@ fn the_build_file_says_what_is_attached() {
     let untrusted = "build --untrusted --sbom";
     shop.pack(untrusted).has_code(4).hints().says(&["`sign` signs the image", "`pack.key` is a private key"]);
     let wrong = |settings: &str, says: &str| {
-        let shop = Shop::with(&format!("[attest]\n{settings}\n"));
+        let shop = with(&format!("[attest]\n{settings}\n"));
         shop.pack("build").has_code(1).says(&[says]);
     };
     wrong("sing = true", "unknown key");
@@ -333,7 +296,7 @@ fn the_members_of_a_workspace_are_signed_with_one_password() {
 /// No file but the key itself has the password or the key, and no request, result or record.
 #[test]
 fn a_build_that_signs_tells_no_secret() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.project.write("password.txt", format!("{PASSWORD}\n"));
     let everything = "build -vv --push --sbom --sign --key pack.key --password-file password.txt --json --explain \
                       --metadata-file meta.json --image-refs refs.txt --timings=timings.json";
@@ -357,7 +320,7 @@ fn a_build_that_signs_tells_no_secret() {
 /// The memos of a store can be damaged or lie: a signature that the key did not make is never attached.
 #[test]
 fn a_poisoned_memory_of_signatures_is_not_believed() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.ok(SIGNED);
     let first = shop.referrers("IMAGE");
     for path in shop.project.memos("signature") {
@@ -374,7 +337,7 @@ fn a_poisoned_memory_of_signatures_is_not_believed() {
 
 #[test]
 fn a_signature_costs_three_requests_and_one_that_is_there_two() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.ok("build --push");
     shop.ok("sign IMAGE --key pack.key");
     shop.project.append("files/site/six-1.0.dist-info/METADATA", "changed\n");
@@ -401,7 +364,7 @@ fn a_signature_costs_three_requests_and_one_that_is_there_two() {
 
 #[test]
 fn an_image_is_shown_with_its_documents() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.ok(SIGNED);
     let shown = shop.ok("inspect IMAGE").stdout;
     let lines: Vec<&str> = shown.lines().skip_while(|line| *line != "attached").collect();
@@ -431,7 +394,7 @@ fn an_image_is_shown_with_its_documents() {
 
 #[test]
 fn a_copy_takes_signatures_along_and_a_rebase_says_which_it_leaves() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.project.build("-o oci:base:1 --name localhost/base");
     shop.project.write("other/b.txt", "b");
     let settings = std::fs::read_to_string(shop.project.path("build.toml")).unwrap();
@@ -470,10 +433,34 @@ fn a_copy_takes_signatures_along_and_a_rebase_says_which_it_leaves() {
     rebased.says(&["the signatures ", "hold for that one alone", "1 document that", "pack sign"]);
 }
 
+/// Documents refer to a digest: those of an image that stays are still its own, and those of all others are named.
+#[test]
+fn a_rebase_names_the_documents_of_each_image_that_changes() {
+    let shop = shop();
+    let platforms = "--platform linux/amd64,linux/arm64";
+    shop.ok(&format!("build -o oci:base:1 --name localhost/base {platforms}"));
+    shop.project.write("other/b.txt", "b");
+    let settings = std::fs::read_to_string(shop.project.path("build.toml")).unwrap();
+    let own = settings.replace("\"scratch\"", "\"oci:base:1\"").replace("\"files\"", "\"other\"");
+    shop.project.write("build.toml", own.replace("/srv", "/opt"));
+    shop.ok(&format!("{SIGNED} {platforms}"));
+    let same = shop.ok("rebase IMAGE --old-base oci:base:1 --base oci:base:1 -t same");
+    assert!(!same.stderr.contains("alone"), "{same:?}");
+    assert_eq!(shop.fake.tag("shop/app", "same"), shop.fake.tag("shop/app", "1"));
+    shop.project.append("files/site/six-1.0.dist-info/METADATA", "changed\n");
+    shop.project.write("newer.toml", &settings);
+    shop.ok(&format!("build -f newer.toml -o oci:newer:1 --name localhost/base {platforms}"));
+    let rebased = shop.ok("rebase IMAGE --old-base oci:base:1 --base oci:newer:1 -t 2");
+    // At the index a signature; at each image a list, the same signed, and a signature.
+    rebased.says(&["the signatures ", "hold for that one alone", "2 documents that"]);
+    let two = shop.image.replace(":1", ":2");
+    assert_eq!(types(&shop.referrers(&two)), [""; 0], "nothing is carried to the new image");
+}
+
 /// Anyone who can write to the repository can list anything beside an image that is not signed yet.
 #[test]
 fn bundles_that_lie_neither_stop_a_build_nor_count_as_its_signature() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.ok("build --push");
     // A bundle of another key, one of ours about another image, and text that is none.
     shop.project.write("empty.txt", "\n");

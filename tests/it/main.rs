@@ -57,6 +57,7 @@ mod reproducible;
 mod sbom;
 mod secrets;
 mod shards;
+mod shop;
 mod signing;
 mod sites;
 mod soci;

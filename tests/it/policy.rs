@@ -1,51 +1,10 @@
 //! Policies as users see them: rules in build.toml or in a file of their own, refusals with all reasons, exit code 4.
 
-use pack_test_registry::Fake;
+use crate::shop::Shop;
+use crate::support::{Outcome, Project, text};
 
-use crate::support::{Outcome, Project, text, tree_on};
-
-/// A project that is pushed to a registry of this process.
-struct Shop {
-    fake: Fake,
-    project: Project,
-    name: String,
-}
-
-impl Shop {
-    fn new(rules: &str) -> Self {
-        let fake = Fake::start().unwrap();
-        let name = format!("{}/shop/app", fake.address());
-        let project =
-            Project::with(&format!("{}\n{rules}", tree_on("scratch").replace("localhost/tree", &name)));
-        project.write("files/a.txt", "a\n");
-        project.write("empty.txt", "\n");
-        for key in ["ci", "other"] {
-            project.pack(&format!("key generate --output {key} --password-file empty.txt")).ok();
-        }
-        Self { fake, project, name }
-    }
-
-    fn pack(&self, arguments: &str) -> Outcome {
-        let arguments = arguments.replace("IMAGE", &format!("{}:1", self.name)).replace("NAME", &self.name);
-        self.project.pack(&arguments).run()
-    }
-
-    fn ok(&self, arguments: &str) -> Outcome {
-        self.pack(arguments).has_code(0)
-    }
-
-    fn refused(&self, arguments: &str) -> Outcome {
-        self.pack(arguments).has_code(4).says(&["error: the policy refuses `"])
-    }
-
-    fn attach_sbom(&self, package: &str, licence: &str) -> String {
-        let text = format!(
-            r#"{{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{{"type":"library","name":"x","purl":"{package}","licenses":[{{"license":{{"id":"{licence}"}}}}]}}]}}"#
-        );
-        self.project.write("sbom.json", &text);
-        let said = self.ok("attach IMAGE sbom.json --type application/vnd.cyclonedx+json");
-        said.stdout.trim().to_owned()
-    }
+fn shop(rules: &str) -> Shop {
+    Shop::new(rules).with_open_keys(&["ci"])
 }
 
 const RELEASE: &str = "[policy.release]\nrequire = [\"sbom\"]\nsigned-by = [\"ci.pub\"]\n\
@@ -53,7 +12,7 @@ const RELEASE: &str = "[policy.release]\nrequire = [\"sbom\"]\nsigned-by = [\"ci
 
 #[test]
 fn a_release_needs_what_its_policy_asks_for() {
-    let shop = Shop::new(RELEASE);
+    let shop = shop(RELEASE);
     shop.ok("build --push");
     shop.refused("promote IMAGE --to prod").says(&[
         "for 2 reasons:",
@@ -80,7 +39,7 @@ fn a_release_needs_what_its_policy_asks_for() {
 
 #[test]
 fn a_rollback_and_a_rendering_need_it_too() {
-    let shop = Shop::new("");
+    let shop = shop("");
     shop.ok("build --push");
     shop.ok("promote IMAGE --to prod");
     shop.project.write("files/a.txt", "b\n");
@@ -101,7 +60,7 @@ fn a_rollback_and_a_rendering_need_it_too() {
 
 #[test]
 fn gates_of_evidence_are_judged_like_a_policy() {
-    let shop = Shop::new("[environment.prod]\nrequire = [\"sbom\"]\n");
+    let shop = shop("[environment.prod]\nrequire = [\"sbom\"]\n");
     shop.ok("build --push");
     shop.refused("promote IMAGE --to prod --require checks --require release:dev").says(&[
         "for 3 reasons:",
@@ -132,7 +91,7 @@ fn reasons_against_packages_are_bounded_and_counted() {
 
 #[test]
 fn verify_judges_an_image_by_a_file() {
-    let shop = Shop::new(RELEASE);
+    let shop = shop(RELEASE);
     shop.ok("build --push");
     let refused = shop.refused("verify IMAGE --policy build.toml --json");
     let json = refused.json();
@@ -157,7 +116,7 @@ fn verify_judges_an_image_by_a_file() {
 
 #[test]
 fn a_policy_that_is_wrong_is_refused_where_it_is_written() {
-    let shop = Shop::new("");
+    let shop = shop("");
     shop.ok("build --push");
     for (rules, says) in [
         ("[policy.push]\nrequire = [\"signature\"]\n", "a signature proves something only by a key"),
@@ -177,7 +136,7 @@ fn a_policy_that_is_wrong_is_refused_where_it_is_written() {
 /// OpenVEX documents are attached, listed and copied as any document is.
 #[test]
 fn openvex_documents_are_attached() {
-    let shop = Shop::new("");
+    let shop = shop("");
     shop.ok("build --push");
     let vex = r#"{"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://example.com/vex/1","author":"shop","timestamp":"2026-01-01T00:00:00Z","version":1,"statements":[{"vulnerability":{"name":"CVE-2014-0160"},"products":[{"@id":"pkg:oci/app"}],"status":"not_affected","justification":"component_not_present"}]}"#;
     shop.project.write("vex.json", vex);
@@ -186,4 +145,130 @@ fn openvex_documents_are_attached() {
     assert_eq!(text(&listed["referrers"][0]["artifactType"]), "application/vnd.openvex+json");
     shop.ok("attach IMAGE vex.json --type openvex").says(&["it was there"]);
     shop.ok("promote IMAGE --to prod --require referrer:application/vnd.openvex+json");
+}
+
+/// The reasons of a refusal as data: the image, and the rule and the word of each.
+fn refused_as_data(said: &Outcome) -> (String, Vec<(String, String)>) {
+    let json = said.json();
+    assert_eq!(json["policy"]["passes"], false, "{json:#}");
+    let reasons = json["policy"]["reasons"].as_array().unwrap();
+    for reason in reasons {
+        assert!(!text(&reason["message"]).is_empty() && !text(&reason["hint"]).is_empty(), "{json:#}");
+    }
+    let pairs = reasons.iter().map(|reason| (text(&reason["rule"]), text(&reason["reason"])));
+    let image = json.get("image").unwrap_or(&json["place"]);
+    (text(image), pairs.collect())
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(rule, word)| ((*rule).to_owned(), (*word).to_owned())).collect()
+}
+
+#[test]
+fn a_refusal_is_data_where_the_result_is() {
+    let shop = shop(
+        "[policy.base]\nnames = [\"example.com/**\"]\n[policy.push]\nrequire = [\"sbom\", \"checks\"]\n\
+         [environment.prod]\nrequire = [\"release:dev\"]\n",
+    );
+    // Before the build: what it was not asked for; then the base, before anything is built.
+    let (image, reasons) = refused_as_data(&shop.refused("build --push --json"));
+    assert_eq!((image, reasons), (shop.name.clone(), pairs(&[("require", "missing"); 2])));
+    for command in ["build --push --sbom --provenance --json", "plan --json"] {
+        let (image, reasons) = refused_as_data(&shop.refused(command));
+        assert_eq!((image, reasons), (shop.name.clone(), pairs(&[("base.names", "base-name")])), "{command}");
+    }
+    // In words alone, stdout stays empty.
+    assert_eq!(shop.refused("plan").stdout, "");
+    shop.project.write("build.toml", {
+        let text = std::fs::read_to_string(shop.project.path("build.toml")).unwrap();
+        text.replace("names = [\"example.com/**\"]\n", "").replace("[policy.push]", "[policy.release]")
+    });
+    shop.ok("build --push");
+    let (_, reasons) = refused_as_data(&shop.refused("promote IMAGE --to prod --json"));
+    let expected = [("release:dev", "gate"), ("require", "missing"), ("require", "missing")];
+    assert_eq!(reasons, pairs(&expected));
+    shop.project.write("loose.toml", "[policy.release]\ndeny = [\"pkg:npm/bad\"]\n");
+    shop.attach_sbom("pkg:npm/bad@1", "MIT");
+    shop.ok("build --push --provenance");
+    shop.ok("promote IMAGE --to dev");
+    shop.project.write("files/a.txt", "b\n");
+    shop.ok("build --push --tag 2 --provenance --sbom");
+    shop.ok("promote NAME:2 --to dev");
+    let (image, reasons) = refused_as_data(&shop.refused("rollback dev --policy loose.toml --json"));
+    assert_eq!(reasons, pairs(&[("deny", "package")]));
+    assert!(image.starts_with(&shop.name), "{image}");
+    let (_, reasons) = refused_as_data(&shop.refused("verify IMAGE --policy loose.toml --json"));
+    assert_eq!(reasons, pairs(&[("deny", "package")]), "the same shape");
+}
+
+#[test]
+fn a_member_that_is_refused_says_so_as_data() {
+    let project = Project::new();
+    project.write(
+        "build.toml",
+        "[workspace]\nmembers = [\"s/*\"]\n[workspace.image]\nname = \"localhost/shop\"\nbase = \"scratch\"\n\
+         [policy.base]\nnames = [\"example.com/**\"]\n",
+    );
+    project.write("s/a/build.toml", "[app]\npath = \"files\"\nkind = \"tree\"\nroot = \"/srv\"\n");
+    project.write("s/a/files/a.txt", "a");
+    for command in ["build --workspace --json", "plan --workspace --json"] {
+        let json = project.pack(command).run().has_code(4).json();
+        let policy = &json["members"][0]["policy"];
+        assert_eq!(text(&policy["reasons"][0]["rule"]), "base.names", "{command}: {json:#}");
+    }
+}
+
+#[test]
+fn a_new_base_of_a_rebase_is_judged() {
+    let shop = Shop::on_base("").with_open_keys(&["ci"]);
+    let base = format!("{}/base/tree", shop.fake.address());
+    shop.ok("build --push");
+    let settings = std::fs::read_to_string(shop.project.path("build.toml")).unwrap();
+    shop.project.write("files/base.txt", "newer\n").write("newer.toml", {
+        settings.replace(&format!("{base}:1"), "scratch").replace(&shop.name, &base)
+    });
+    shop.ok("build -f newer.toml --push --tag 2");
+    let rebase = format!("rebase IMAGE --base {base}:2 -t 2");
+    // A file that the user names.
+    shop.project
+        .write("rules.toml", "[policy.base]\nnames = [\"example.com/**\"]\nsigned-by = [\"ci.pub\"]\n");
+    let said = shop.refused(&format!("{rebase} --policy rules.toml --json"));
+    let (image, reasons) = refused_as_data(&said);
+    let both = pairs(&[("base.names", "base-name"), ("base.signed-by", "base-signature")]);
+    assert_eq!((image, reasons), (shop.image.clone(), both));
+    assert_eq!(shop.fake.tag("shop/app", "2"), None, "nothing is written");
+    // The build file of the image, and of no other one.
+    let own = format!("{settings}\n[policy.base]\nsigned-by = [\"ci.pub\"]\n");
+    shop.project.write("build.toml", &own);
+    shop.refused(&rebase).says(&["the base is not signed by `"]);
+    shop.project.write("build.toml", own.replace(&shop.name, "localhost/other"));
+    shop.ok(&format!("{rebase}-other"));
+    shop.project.write("build.toml", &own);
+    shop.ok(&format!("sign {base}:2 --key ci.key --password-file empty.txt"));
+    shop.ok(&rebase);
+    assert!(shop.fake.tag("shop/app", "2").is_some());
+    // A base that is too old, and one that cannot be asked for.
+    shop.project.write("rules.toml", "[policy.base]\nmax-age = \"1d\"\n");
+    shop.refused(&format!("{rebase}-old --policy rules.toml")).says(&["`max-age` is 1d"]);
+    shop.pack(&format!("rebase IMAGE --base {base}:9 -t 9 --policy rules.toml")).has_code(3);
+}
+
+#[test]
+fn a_copy_is_judged_by_the_file_that_is_named() {
+    let shop = shop(RELEASE);
+    shop.ok("build --push");
+    let copy = format!("{}/mirror/app:1", shop.fake.address());
+    // A copy is no release: the policy of the build file does not count by itself.
+    shop.ok(&format!("copy IMAGE {copy}"));
+    shop.project.write("rules.toml", RELEASE);
+    let second = copy.replace("mirror", "second");
+    let said = shop.refused(&format!("copy IMAGE {second} --policy rules.toml --json"));
+    let (_, reasons) = refused_as_data(&said);
+    assert_eq!(reasons, pairs(&[("signed-by", "signature"), ("require", "missing")]));
+    assert_eq!(shop.fake.tag("second/app", "1"), None, "nothing is written");
+    let document = shop.attach_sbom("pkg:npm/good@1", "MIT");
+    for name in [&document, &shop.image] {
+        shop.ok(&format!("sign {name} --key ci.key --password-file empty.txt"));
+    }
+    shop.ok(&format!("copy IMAGE {second} --policy rules.toml"));
 }

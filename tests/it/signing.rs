@@ -1,54 +1,22 @@
 //! Keys, signatures and attached documents as users see them: files, words, exit codes, and nothing that tells a secret.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use pack_test_registry::Fake;
+use crate::shop::{PASSWORD, Shop};
+use crate::support::{files_below, outcome, text};
 
-use crate::support::{Outcome, Project, files_below, text, tree_on};
-
-const PASSWORD: &str = "correct-horse-7Zq";
-
-/// A project that is pushed to a registry of this process, with a key `pack.key`.
-struct Shop {
-    fake: Fake,
-    project: Project,
-    image: String,
-}
-
-impl Shop {
-    fn new() -> Self {
-        let fake = Fake::start().unwrap();
-        let name = format!("{}/shop/app", fake.address());
-        let project = Project::with(&tree_on("scratch").replace("localhost/tree", &name));
-        project.write("files/a.txt", "a\n");
-        project.pack("build --push").ok();
-        project.pack("key generate").env("COSIGN_PASSWORD", PASSWORD).ok();
-        Self { image: format!("{name}:1"), fake, project }
-    }
-
-    fn pack(&self, arguments: &str) -> Outcome {
-        let arguments = arguments.replace("IMAGE", &self.image);
-        let said = self.project.pack(&arguments).env("COSIGN_PASSWORD", PASSWORD).run();
-        let all = format!("{}{}", said.stdout, said.stderr);
-        assert!(!all.contains(PASSWORD) && !all.contains("PRIVATE KEY"), "{all}");
-        said
-    }
-
-    fn ok(&self, arguments: &str) -> Outcome {
-        self.pack(arguments).has_code(0)
-    }
-
-    fn fails(&self, code: i32, arguments: &str) -> Outcome {
-        let said = self.pack(arguments).has_code(code);
-        assert!(said.stderr.contains("error: ") && said.stdout.is_empty(), "{said:?}");
-        said
-    }
+/// An image in its registry, and a key.
+fn shop() -> Shop {
+    let shop = Shop::new("").with_key();
+    shop.ok("build --push");
+    shop
 }
 
 #[test]
 fn an_image_is_signed_and_verified_by_its_key_alone() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.fails(4, "verify IMAGE --key pack.pub").says(&["has no signature by the key"]);
     let signed = shop.ok("sign IMAGE --key pack.key").says(&["signed "]);
     assert!(signed.stdout.contains("@sha256:"), "{signed:?}");
@@ -79,7 +47,7 @@ fn an_image_is_signed_and_verified_by_its_key_alone() {
 
 #[test]
 fn a_signature_in_a_layout_is_found_there() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.ok("build -o oci:layout");
     let image = "oci:layout:1";
     shop.fails(4, &format!("verify {image} --key pack.pub"));
@@ -91,7 +59,7 @@ fn a_signature_in_a_layout_is_found_there() {
 
 #[test]
 fn a_key_is_private_and_is_not_replaced() {
-    let shop = Shop::new();
+    let shop = shop();
     let mode = std::fs::metadata(shop.project.path("pack.key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     shop.fails(1, "key generate").says(&["is there already", "--output PREFIX"]);
@@ -108,7 +76,7 @@ fn a_key_is_private_and_is_not_replaced() {
 
 #[test]
 fn what_is_no_key_or_password_is_refused_with_a_word() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.project.write("wrong.txt", "no-such-word\n");
     let wrong = shop.project.pack(&format!("sign {} --key pack.key --password-file wrong.txt", shop.image));
     let said = wrong.fails(1);
@@ -130,10 +98,52 @@ fn what_is_no_key_or_password_is_refused_with_a_word() {
     file.ok();
 }
 
+#[test]
+fn several_keys_sign_each_with_its_own_password() {
+    let shop = shop();
+    shop.project.write("own.txt", format!("{PASSWORD}\n")).write("two.txt", "another-word\n");
+    shop.ok("key generate --output two --password-file two.txt");
+    let sign = |arguments: &str| shop.project.pack(&format!("sign {} {arguments}", shop.image));
+    let keys = "--key pack.key --key two.key";
+    // In the order of the keys, and in no other.
+    let files = "--password-file own.txt --password-file two.txt";
+    sign(&format!("--key two.key --key pack.key {files}")).fails(1).says(&["`two.key` cannot be used"]);
+    let signed = sign(&format!("{keys} {files} --json")).ok().json();
+    assert_eq!(signed.as_array().map(Vec::len), Some(2), "{signed:#}");
+    shop.ok("verify IMAGE --key pack.pub --key two.pub");
+    let said = sign(&format!("{keys} {files}")).ok();
+    assert_eq!((said.stdout.lines().count(), said.stderr.matches("already").count()), (1, 2), "{said:?}");
+    // The variable is one password: the other key needs its own.
+    let one = sign(keys).env("COSIGN_PASSWORD", PASSWORD).fails(1);
+    one.says(&[
+        "`two.key` cannot be used",
+        "the password is wrong",
+        "hint: ",
+        "`--password-file FILE` for each",
+    ]);
+    // One password of both.
+    shop.project.pack("key generate --output three --password-file own.txt").ok();
+    sign("--key pack.key --key three.key --password-file own.txt").ok();
+    shop.ok("sign IMAGE --key pack.key --key three.key").says(&["already"]);
+    let third = sign(&format!("{keys} --key three.key {files}")).fails(2);
+    third.says(&["there are 2 `--password-file`, and 3 keys", "one for all keys, or one for each"]);
+    sign(&format!("{keys} --sign-with true")).fails(2).says(&["a program that has one key"]);
+    // A line each.
+    let lines = |text: &str| {
+        let mut command = sign(&format!("{keys} --password-stdin")).command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        outcome("sign", &child.wait_with_output().unwrap())
+    };
+    lines(&format!("{PASSWORD}\nanother-word\n")).has_code(0);
+    lines("a\nb\nc\n").has_code(2).says(&["standard input has 3 passwords, and there are 2 keys"]);
+}
+
 /// No file but the key itself has the password or the key, and no argument of a process has it.
 #[test]
 fn no_output_or_file_tells_the_key_or_its_password() {
-    let shop = Shop::new();
+    let shop = shop();
     for command in
         ["sign -vv IMAGE --key pack.key --json", "sign -vv IMAGE --key pack.key --signature-format both"]
     {
@@ -153,7 +163,7 @@ fn no_output_or_file_tells_the_key_or_its_password() {
 
 #[test]
 fn a_program_signs_where_the_key_is_elsewhere() {
-    let shop = Shop::new();
+    let shop = shop();
     let openssl = |arguments: &[&str]| {
         let done = Command::new("openssl").args(arguments).current_dir(shop.project.root()).output();
         done.is_ok_and(|done| done.status.success())
@@ -177,7 +187,7 @@ fn a_program_signs_where_the_key_is_elsewhere() {
 
 #[test]
 fn a_document_is_attached_and_listed() {
-    let shop = Shop::new();
+    let shop = shop();
     shop.project.write("vex.json", "{}");
     let attach = "attach IMAGE vex.json --type application/vnd.openvex+json --annotation by=ci";
     let first = shop.ok(attach).says(&["attached"]).stdout;

@@ -5,7 +5,7 @@ use crate::attest::resource::ResourceDescriptor;
 use crate::formats::json::{FromJson, JsonError, JsonValue, Object, Raw, decode};
 use crate::types::digest::Digest;
 
-use super::document::{BASE, BUILD_TYPE};
+use super::document::{BASE, BUILD_TYPE, LAYERS_DIGEST};
 
 /// The base that a provenance names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,17 @@ pub struct ClaimedLayer {
     pub is_of_base: bool,
     /// The manifest of the base below it.
     pub base: Option<Digest>,
+    /// The names of the inputs that it is said to be made of.
+    pub inputs: Vec<String>,
+}
+
+/// A directory that a provenance names, with the digest of its layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedDirectory {
+    /// Its name among the inputs.
+    pub name: String,
+    /// The digest.
+    pub layers: Digest,
 }
 
 /// The claims of a provenance; its author may be anyone.
@@ -48,6 +59,8 @@ pub struct ProvenanceClaim {
     pub base: Option<ClaimedBase>,
     /// The files that it names with a digest.
     pub inputs: usize,
+    /// The directories that it names with a digest.
+    pub directories: Vec<ClaimedDirectory>,
     /// The layers.
     pub layers: Vec<ClaimedLayer>,
 }
@@ -99,6 +112,7 @@ impl FromJson for ProvenanceClaim {
         });
         Ok(Self {
             inputs: inputs.count(),
+            directories: definition.dependencies.iter().filter_map(directory).collect(),
             commit: source.and_then(|source| source.digest.get("gitCommit").cloned()),
             is_dirty: source.is_some_and(|source| source.annotations.contains_key("uncommittedChanges")),
             base,
@@ -116,16 +130,22 @@ fn word(raw: &Raw) -> Option<String> {
 
 fn layer(resource: &ResourceDescriptor) -> Option<ClaimedLayer> {
     let digest = |name: &str| word(resource.annotations.get(name)?)?.parse::<Digest>().ok();
-    let inputs = resource.annotations.get("inputs");
+    let inputs = resource.annotations.get("inputs").into_iter().flat_map(|inputs| inputs.value().items());
+    let inputs: Vec<String> =
+        inputs.filter_map(|input| input.as_str().map(std::borrow::Cow::into_owned)).collect();
     Some(ClaimedLayer {
         manifest: digest("manifest")?,
         digest: resource.its_sha256()?,
         diff_id: digest("diffId")?,
-        is_of_base: inputs.is_some_and(|inputs| {
-            inputs.value().items().any(|input| input.as_str().as_deref() == Some(BASE))
-        }),
+        is_of_base: inputs.iter().any(|input| input == BASE),
         base: digest("baseManifest"),
+        inputs,
     })
+}
+
+fn directory(resource: &ResourceDescriptor) -> Option<ClaimedDirectory> {
+    let layers = format!("sha256:{}", resource.digest.get(LAYERS_DIGEST)?).parse().ok()?;
+    Some(ClaimedDirectory { name: resource.name.clone()?, layers })
 }
 
 struct DefinitionJson {

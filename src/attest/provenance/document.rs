@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::facts::{BuildFacts, BuiltImage, BuiltLayer, CommitFact, InputFact, ProvenanceBuilder};
+use super::facts::{
+    BuildFacts, BuiltImage, BuiltLayer, CommitFact, InputDigest, InputFact, ProvenanceBuilder,
+};
 use crate::attest::resource::ResourceDescriptor;
 use crate::formats::json::{JsonError, Raw};
 use crate::types::digest::Digest;
@@ -15,6 +17,9 @@ pub const PROVENANCE_PREDICATE: &str = "https://slsa.dev/provenance/v1";
 
 /// The type of the build, which docs/provenance.md describes.
 pub const BUILD_TYPE: &str = "urn:pack:build:v1";
+
+/// The name of [`super::layers_digest`] among the digests of a directory.
+pub(super) const LAYERS_DIGEST: &str = "packLayers";
 
 /// The parts of the predicate that say when and in which run something was built.
 const OMITTED: [&str; 3] =
@@ -116,7 +121,8 @@ fn dependencies(facts: &BuildFacts) -> Result<Vec<ResourceDescriptor>, JsonError
         let mut input = ResourceDescriptor::at(format!("file:{}", escaped(path))).annotation("kind", kind)?;
         input.name = Some(path.clone());
         all.push(match digest {
-            Some(digest) => input.sha256(digest),
+            Some(InputDigest::File(digest)) => input.sha256(digest),
+            Some(InputDigest::Layers(digest)) => input.digest(LAYERS_DIGEST, digest.hex()),
             None => input,
         });
     }

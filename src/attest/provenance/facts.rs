@@ -1,6 +1,6 @@
 //! The facts about a build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::digest::Digest;
 
@@ -33,8 +33,26 @@ pub struct InputFact {
     pub path: String,
     /// Its kind, in words.
     pub kind: String,
-    /// Its SHA-256; absent for a directory, whose content the layers tell.
-    pub digest: Option<Digest>,
+    /// Its digest; absent for a directory of which no file is in a layer.
+    pub digest: Option<InputDigest>,
+}
+
+/// The digest of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputDigest {
+    /// The SHA-256 of a file.
+    File(Digest),
+    /// [`layers_digest`] of a directory.
+    Layers(Digest),
+}
+
+/// The digest of a directory by the layers that its files are in: the SHA-256 over their diffIDs, each once, sorted, in a line
+/// each. `None` where no file of it is in a layer.
+#[must_use]
+pub fn layers_digest(diff_ids: impl IntoIterator<Item = Digest>) -> Option<Digest> {
+    let lines: BTreeSet<String> = diff_ids.into_iter().map(|diff_id| format!("{diff_id}\n")).collect();
+    let text: String = lines.into_iter().collect();
+    (!text.is_empty()).then(|| Digest::of(text.as_bytes()))
 }
 
 /// A layer.

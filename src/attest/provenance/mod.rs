@@ -10,8 +10,10 @@ mod facts;
 #[cfg(test)]
 mod tests;
 
-pub use claim::{ClaimedLayer, ProvenanceClaim};
+pub use claim::{ClaimedDirectory, ClaimedLayer, ProvenanceClaim};
 #[cfg(test)]
 use document::BUILD_TYPE;
 pub use document::{PROVENANCE_PREDICATE, predicate};
-pub use facts::{BuildFacts, BuiltImage, BuiltLayer, CommitFact, InputFact, ProvenanceBuilder};
+pub use facts::{
+    BuildFacts, BuiltImage, BuiltLayer, CommitFact, InputDigest, InputFact, ProvenanceBuilder, layers_digest,
+};

@@ -23,18 +23,25 @@ fn facts() -> BuildFacts {
             is_dirty: false,
         }),
         base: Some(("tomcat:10".to_owned(), Digest::of(b"base"))),
-        inputs: vec![InputFact {
-            path: "target/app.war".to_owned(),
-            kind: "web archive".to_owned(),
-            digest: Some(Digest::of(b"war")),
-        }],
+        inputs: vec![
+            InputFact {
+                path: "target/app.war".to_owned(),
+                kind: "web archive".to_owned(),
+                digest: Some(InputDigest::File(Digest::of(b"war"))),
+            },
+            InputFact {
+                path: "conf".to_owned(),
+                kind: "files".to_owned(),
+                digest: layers_digest([Digest::of(b"upper unpacked")]).map(InputDigest::Layers),
+            },
+        ],
         images: vec![BuiltImage {
             platform: "linux/amd64".to_owned(),
             manifest: Digest::of(b"manifest"),
             base: Some(Digest::of(b"base of amd64")),
             layers: vec![
                 layer(None, "lower", &["base"]),
-                layer(Some("app-classes"), "upper", &["target/app.war"]),
+                layer(Some("app-classes"), "upper", &["target/app.war", "conf"]),
             ],
         }],
         format: 1,
@@ -67,7 +74,7 @@ fn a_provenance_says_what_slsa_asks_for() {
     );
     assert_eq!(definition["internalParameters"]["slsaBuildLevel"], 1);
     let dependencies = definition["resolvedDependencies"].as_array().expect("a list");
-    assert_eq!(dependencies.len(), 3);
+    assert_eq!(dependencies.len(), 4);
     assert_eq!(
         dependencies[0]["uri"],
         "git+https://git.example.com/shop/app@0123456789abcdef0123456789abcdef01234567"
@@ -84,6 +91,17 @@ fn a_provenance_says_what_slsa_asks_for() {
     let all = dependencies.iter().chain(byproducts);
     assert!(all.clone().all(|it| it["uri"].is_string() || it["digest"].is_object()), "{json}");
     assert_eq!(byproducts.len(), 2);
+}
+
+/// Other programs compute it: in lines, sorted, each once.
+#[test]
+fn the_digest_of_a_directory_is_that_of_its_layers() {
+    let [one, two] = [b"one", b"two"].map(|of| Digest::of(of));
+    let mut lines = [format!("{one}\n"), format!("{two}\n")];
+    lines.sort();
+    let expected = Some(Digest::of(lines.concat().as_bytes()));
+    assert_eq!(layers_digest([two, one, two]), expected);
+    assert_eq!(layers_digest([]), None);
 }
 
 #[test]
@@ -107,6 +125,9 @@ fn a_provenance_is_read_as_it_was_written() {
     assert_eq!(claim.level, Some(1));
     assert_eq!(claim.commit.as_deref(), Some("0123456789abcdef0123456789abcdef01234567"));
     assert_eq!(claim.inputs, 1);
+    let layers = layers_digest([claim.layers[1].diff_id]).expect("a digest");
+    assert_eq!(claim.directories, [ClaimedDirectory { name: "conf".to_owned(), layers }]);
+    assert_eq!(claim.layers[1].inputs, ["target/app.war", "conf"]);
     let base = claim.base.expect("a base");
     assert_eq!((base.reference.as_deref(), base.digest), (Some("tomcat:10"), Digest::of(b"base")));
     assert_eq!(claim.layers.len(), 2);

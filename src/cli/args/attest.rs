@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::password::PasswordArgs;
 use super::sbom::SbomFormat;
@@ -31,6 +31,13 @@ pub struct AttestArgs {
     #[arg(long)]
     pub provenance: bool,
 
+    /// Where the list of packages and the provenance go [default: referrers]
+    ///
+    /// `index`: BuildKit's form, for readers that know no other, such as Docker Scout. The tag then means an index, even of one
+    /// image, whose digest moves with its documents; the images' own digests do not move. Such readers want `--sbom=spdx`.
+    #[arg(long, value_name = "PLACE", value_enum)]
+    pub attest: Option<AttestPlaceArg>,
+
     /// Sign each image, and the index of several, with the key of `--key`
     ///
     /// The password is asked for before the build begins. An image that the key has signed gets no second signature.
@@ -54,4 +61,13 @@ pub struct AttestArgs {
     /// The password.
     #[command(flatten)]
     pub password: PasswordArgs,
+}
+
+/// Where documents about an image go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AttestPlaceArg {
+    /// Beside the image, to which they refer
+    Referrers,
+    /// Into the index, as BuildKit has it
+    Index,
 }

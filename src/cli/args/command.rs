@@ -71,6 +71,23 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether the command prints its result as JSON, and can be refused by a policy. `pack verify` prints a refusal as a
+    /// part of its report.
+    #[must_use]
+    pub const fn tells_refusals_as_json(&self) -> bool {
+        match self {
+            Self::Build(args) => args.format.json,
+            Self::Plan(args) => args.format.json,
+            Self::Update(args) => args.format.json,
+            Self::Promote(args) => args.release.format.json,
+            Self::Rollback(args) => args.release.format.json,
+            Self::Render(args) => args.format.json,
+            Self::Rebase(args) => args.format.json,
+            Self::Copy(args) => args.format.json,
+            _ => false,
+        }
+    }
+
     /// How registries are to be reached; `None` for commands that reach none.
     #[must_use]
     pub const fn registries(&self) -> Option<&RegistryArgs> {

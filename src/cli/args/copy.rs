@@ -1,8 +1,9 @@
 //! `pack copy`.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::format::OutputFormat;
 use super::places::COPY_HELP;
@@ -42,6 +43,13 @@ pub struct CopyArgs {
     /// Also copy signatures, SBOMs and other documents that refer to the image
     #[arg(long)]
     pub referrers: bool,
+
+    /// Refuse an image that `[policy.base]` and `[policy.release]` of this file do not allow
+    ///
+    /// Judged at the source, as `pack verify --policy` does, before anything is written. A copy is no release: the policy of
+    /// build.toml counts only if it is named here. Exit code 4 with all reasons.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
 
     /// The rule about tags that are taken.
     #[command(flatten)]

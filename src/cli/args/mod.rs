@@ -52,7 +52,7 @@ mod verify;
 mod workspace;
 
 pub use attach::{AttachArgs, ReferrersArgs};
-pub use attest::AttestArgs;
+pub use attest::{AttestArgs, AttestPlaceArg};
 pub use build::BuildArgs;
 pub use cache::{CacheCommand, PruneArgs};
 pub use check::{CheckArgs, CheckFormat};

@@ -8,10 +8,12 @@ use clap::{Args, ValueHint};
 #[derive(Clone, Debug, Default, Args)]
 pub struct PasswordArgs {
     /// Read the password of the private key from this file [default: COSIGN_PASSWORD, else the terminal asks]
+    ///
+    /// Of several keys, one file is the password of all; else there is one for each, in the order of the keys.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "password_stdin")]
-    pub password_file: Option<PathBuf>,
+    pub password_file: Vec<PathBuf>,
 
-    /// Read the password of the private key from standard input
+    /// Read the password of the private key from standard input; of several keys, a line each
     #[arg(long)]
     pub password_stdin: bool,
 }

@@ -1,8 +1,9 @@
 //! `pack rebase`.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::format::OutputFormat;
 use super::policy::PolicyArgs;
@@ -15,7 +16,14 @@ use crate::types::reference::Tag;
 const HELP: &str = "\
 Examples:
   pack rebase localhost:5000/shop/app:1.0 --base tomcat:10.1.30 -t 1.0-patched
-  pack rebase oci:images:1.0 --old-base debian:12.5 --base debian:12.6 -t 1.1";
+  pack rebase oci:images:1.0 --old-base debian:12.5 --base debian:12.6 -t 1.1
+  pack rebase localhost:5000/shop/app:1.0 --base tomcat:10.1.30 -t 1.1 \\
+      --policy rules.toml
+Exit codes:
+  0    The image is on the new base, since now or before
+  1    The image is not on the old base, or a file is not valid
+  3    A registry or the network failed
+  4    A policy refuses the new base, or the image would not run on it";
 
 /// Put an image's own layers on another base, without a build
 ///
@@ -52,6 +60,13 @@ pub struct RebaseArgs {
     /// Read the layers of both bases and of the image, where nothing else tells what they have
     #[arg(long)]
     pub read_bases: bool,
+
+    /// Also refuse a new base that `[policy.base]` of this file does not allow
+    ///
+    /// These rules are added to those of build.toml, which hold for its own image. The file is written as build.toml is; a
+    /// build.toml can be named, too. Exit code 4 with all reasons.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
 
     /// The policy about findings.
     #[command(flatten)]

@@ -20,6 +20,9 @@ Examples:
   pack sign localhost:5000/shop/app:1.0 --key kms.pub \\
       --sign-with \"kms-sign --key release\"
       The program gets the bytes to sign on standard input
+  pack sign localhost:5000/shop/app:1.0 --key ci.key --key release.key \\
+      --password-file ci.txt --password-file release.txt
+      Two keys, each with the password of its own file
   pack verify localhost:5000/shop/app:1.0 --key pack.pub
 Exit codes:
   0    The image is signed by the key, since now or before
@@ -37,9 +40,9 @@ pub struct SignArgs {
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<String>,
 
-    /// The private key; with `--sign-with`, the public key
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub key: PathBuf,
+    /// The private key; with `--sign-with`, the public key; may be repeated, and each signs
+    #[arg(long = "key", value_name = "FILE", value_hint = ValueHint::FilePath, required = true)]
+    pub keys: Vec<PathBuf>,
 
     /// Let this program sign, which has the key elsewhere
     ///

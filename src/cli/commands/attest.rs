@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::args::{AttestArgs, SbomFormat};
+use super::super::args::{AttestArgs, AttestPlaceArg, SbomFormat};
 use super::super::builder::provenance_builder;
 use super::super::error::CommandError;
 use super::super::invocation::Invocation;
+use super::super::password::Passwords;
 use super::sign::{created, format_of, signer};
 use crate::attach::SignatureFormat;
 use crate::attest::Signer;
-use crate::engine::{AttestRequest, SignatureRequest};
-use crate::project::config::{SbomSetting, Settings};
+use crate::engine::{AttestPlace, AttestRequest, SignatureRequest};
+use crate::project::config::{AttestPlaceSetting, SbomSetting, Settings};
 use crate::sbom::DocumentFormat;
 use crate::types::location::Location;
 
@@ -44,11 +45,17 @@ impl<'a> Attestations<'a> {
     ) -> Result<AttestRequest, CommandError> {
         let written = settings.attest.provenance.as_ref().is_some_and(|provenance| provenance.value);
         let builder = || provenance_builder(&self.invocation.environment);
+        let place = self.place(settings);
         let request = AttestRequest {
             sbom: self.sbom(settings),
             provenance: (self.args.provenance || written).then(builder),
             signature: self.signature(settings, outputs)?,
+            place,
         };
+        if self.args.attest.is_some() && request.sbom.is_none() && request.provenance.is_none() {
+            return Err(CommandError::usage("`--attest` is about the list of packages and the provenance")
+                .hint("add `--sbom` or `--provenance`, or write it into `[attest]`"));
+        }
         if request.sbom.is_some() || request.provenance.is_some() || request.signature.is_some() {
             for output in outputs {
                 if matches!(Location::output(output)?, Location::Docker) {
@@ -59,6 +66,15 @@ impl<'a> Attestations<'a> {
             }
         }
         Ok(request)
+    }
+
+    fn place(&self, settings: &Settings) -> AttestPlace {
+        match (self.args.attest, settings.attest.place.as_ref().map(|place| place.value)) {
+            (Some(AttestPlaceArg::Index), _) | (None, Some(AttestPlaceSetting::Index)) => AttestPlace::Index,
+            (Some(AttestPlaceArg::Referrers), _) | (None, Some(AttestPlaceSetting::Referrers) | None) => {
+                AttestPlace::Referrers
+            }
+        }
     }
 
     fn sbom(&self, settings: &Settings) -> Option<crate::sbom::document::SpecVersion> {
@@ -77,14 +93,13 @@ impl<'a> Attestations<'a> {
         settings: &Settings,
         outputs: &[String],
     ) -> Result<Option<SignatureRequest>, CommandError> {
-        let AttestArgs { sign, key, sign_with, signature_format, password, sbom: _, provenance: _ } =
-            self.args;
+        let AttestArgs { sign, key, sign_with, signature_format, password, .. } = self.args;
         if !*sign && !settings.attest.sign.as_ref().is_some_and(|sign| sign.value) {
             let flags = [
                 ("--key", key.is_some()),
                 ("--sign-with", sign_with.is_some()),
                 ("--signature-format", signature_format.is_some()),
-                ("--password-file", password.password_file.is_some()),
+                ("--password-file", !password.password_file.is_empty()),
                 ("--password-stdin", password.password_stdin),
             ];
             return match flags.iter().find(|(_, is_given)| *is_given) {
@@ -114,7 +129,8 @@ impl<'a> Attestations<'a> {
         if let Some(signer) = self.signers.get(&path) {
             return Ok(Arc::clone(signer));
         }
-        let signer = signer(self.invocation, &path, self.args.sign_with.as_deref(), &self.args.password)?;
+        let passwords = Passwords::of(&self.args.password, 1)?;
+        let signer = signer(self.invocation, &path, self.args.sign_with.as_deref(), &passwords, 0)?;
         let signer: Arc<dyn Signer> = signer.into();
         self.signers.insert(path, Arc::clone(&signer));
         Ok(signer)
@@ -124,6 +140,6 @@ impl<'a> Attestations<'a> {
 /// The files of keys and passwords that flags name: they may not go into an image.
 pub(super) fn secret_files(args: &AttestArgs) -> Vec<(&'static str, &Path)> {
     let key = args.key.as_deref().map(|file| ("--key", file));
-    let password = args.password.password_file.as_deref().map(|file| ("--password-file", file));
+    let password = args.password.password_file.iter().map(|file| ("--password-file", &**file));
     key.into_iter().chain(password).collect()
 }

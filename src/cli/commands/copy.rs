@@ -2,10 +2,10 @@
 
 use super::super::args::{CopyArgs, TagArgs};
 use super::super::error::CommandError;
-use super::super::invocation::Invocation;
+use super::super::invocation::{Invocation, Opened};
 use super::super::view;
 use super::place::{self, WritableImage};
-use super::{delivery, events};
+use super::{delivery, events, judgement};
 use crate::release::copy;
 
 /// Copies an image.
@@ -15,7 +15,12 @@ use crate::release::copy;
 pub(super) fn run(invocation: &Invocation, args: &CopyArgs) -> Result<(), CommandError> {
     let client = invocation.client()?;
     let _lease = invocation.store().ok().map(|store| store.lease());
-    let source = invocation.published(&args.from, &client)?.source;
+    let Opened { source, location } = invocation.published(&args.from, &client)?;
+    if let Some(file) = &args.policy {
+        let verdict = judgement::judge(invocation, &*source, file)
+            .map_err(|error| invocation.or_in_store(error, &args.from))?;
+        verdict.accept(&location.to_string())?;
+    }
     let mut target = place::target(invocation, &client, (&args.from, &*source), &args.to)?;
     let is_announced = delivery::announce(invocation, &client, &mut target)?;
     let options = copy::CopyOptions {

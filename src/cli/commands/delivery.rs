@@ -421,6 +421,20 @@ pub(super) fn announce(
     Ok(true)
 }
 
+/// The policies that hold for an image in `repository`: those of the build file at hand, if the image is its own, and that
+/// of `file`.
+///
+/// # Errors
+/// When a file of them cannot be read or is not valid.
+pub(super) fn policies(
+    invocation: &Invocation,
+    repository: Option<&Repository>,
+    file: Option<&Path>,
+) -> Result<PolicySet, CommandError> {
+    let Some(repository) = repository else { return policy::of(invocation, None, file) };
+    DeliveryProject::read(invocation, None, None)?.policies(invocation, repository, file)
+}
+
 /// The image of a release, and the reference that it has.
 pub(super) type ReleasedImage = (Arc<dyn Source>, Reference);
 

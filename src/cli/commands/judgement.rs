@@ -16,10 +16,12 @@ use crate::oci::Image;
 use crate::policy::{ComparedFact, PolicySet, ProvenanceReport, age_of, judged_base, provenances, signers};
 use crate::registry::RegistryError;
 use crate::release::gate;
+use crate::release::rebase::NamedBase;
 use crate::transport::load::{load_image, offers};
 use crate::transport::{Source, registry};
 use crate::types::digest::Digest;
-use crate::types::error::BoxedError;
+use crate::types::error::{BoxedError, Kind};
+use crate::types::platform::Platform;
 use crate::types::policy::{
     BaseDoubt, ImagePolicy, JudgedBase, KeyName, Knowledge, PolicyReason, PolicyRefusal,
 };
@@ -95,6 +97,45 @@ fn bases(
         }
     }
     Ok(reasons)
+}
+
+/// The reasons against a base that an image with these platforms is to be put on.
+///
+/// # Errors
+/// When the base cannot be asked for.
+pub(super) fn new_base(
+    invocation: &Invocation,
+    policies: &PolicySet,
+    base: &NamedBase,
+    platforms: &[Option<Platform>],
+) -> Result<Vec<PolicyReason>, CommandError> {
+    let now = invocation.environment.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let root = base.source.root()?.digest();
+    let (mut digests, mut created) = (BTreeSet::from([root]), Vec::new());
+    for platform in platforms {
+        let loaded = match load_image(&*base.source, platform.as_ref()) {
+            Ok(loaded) => loaded,
+            // One that the base lacks is refused when the image is put on it.
+            Err(error) if error.kind() == Kind::Input => continue,
+            Err(error) => return Err(error.into()),
+        };
+        digests.insert(loaded.image.digest());
+        created.push(loaded.image.config().created.clone());
+    }
+    let keys = policies.base_keys();
+    let signed = match keys.is_empty() {
+        true => BTreeSet::new(),
+        false => {
+            let legacy = match base.source.origin() {
+                Some(_) => legacy(&invocation.client()?, &*base.source),
+                None => None,
+            };
+            signers(&*base.source, legacy.as_ref(), &root, &keys)?
+        }
+    };
+    let name = base.name.clone().unwrap_or_else(|| base.source.name());
+    let age = age_of(created.iter().map(Option::as_deref));
+    Ok(policies.judge_base(&judged_base(&name, digests, age, Knowledge::Known(signed)), now))
 }
 
 /// The facts about the base that an image names, or why there are none.

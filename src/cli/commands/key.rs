@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::args::{GenerateArgs, KeyCommand, PublicArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
-use super::super::password;
+use super::super::password::{self, Passwords};
 use crate::attest::{KeyError, PrivateKey, PublicKey};
 use crate::runtime::atomic;
 use crate::types::shown::shown_path;
@@ -36,7 +36,7 @@ fn generate(invocation: &Invocation, args: &GenerateArgs) -> Result<(), CommandE
         }
     }
     let question = format!("A password for {}: ", shown_path(&private));
-    let password = password::password(invocation, &args.password, &question, true)?;
+    let password = Passwords::of(&args.password, 1)?.new_one(invocation, &question)?;
     let key = PrivateKey::generate()?;
     let sealed = key.seal(&password)?;
     write(invocation, &private, sealed.as_bytes(), 0o600)?;
@@ -85,7 +85,9 @@ fn public(invocation: &Invocation, args: &PublicArgs) -> Result<(), CommandError
     let text = password::read(invocation, &args.key)?;
     let key: PublicKey = match PublicKey::from_pem(&text) {
         Err(KeyError::Private | KeyError::Label(_)) => {
-            password::private_key(invocation, &args.key, &args.password)?.public().clone()
+            password::private_key(invocation, &args.key, &Passwords::of(&args.password, 1)?, 0)?
+                .public()
+                .clone()
         }
         Err(error) => {
             let context = format!("`{}` cannot be used", shown_path(&args.key));

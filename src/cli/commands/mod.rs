@@ -89,5 +89,8 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         }
         Command::Man(args) => man::run(invocation, args),
     };
-    done.map(|()| ExitStatus::Done)
+    match done {
+        Ok(()) => Ok(ExitStatus::Done),
+        Err(error) => Err(refusal::as_data(invocation, &cli.command, error)),
+    }
 }

@@ -1,5 +1,6 @@
 //! `pack rebase`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::args::RebaseArgs;
@@ -9,20 +10,21 @@ use super::super::invocation::{Invocation, Opened};
 use super::super::view;
 use super::place::{self, WritableImage};
 use super::unnamed::UnnamedImage;
-use super::{delivery, events};
+use super::{delivery, events, judgement};
 use crate::attach::{list, older_tag};
 use crate::attest::BUNDLE;
 use crate::bases::SharedIndexes;
 use crate::engine::cache::SharedLayers;
 use crate::oci::{BASE_DIGEST, BASE_NAME, Descriptor, Image, RawDocument, media_type};
 use crate::registry::Client;
-use crate::release::rebase::{self, NamedBase, RebaseRequest};
+use crate::release::rebase::{self, NamedBase, RebaseReport, RebaseRequest};
 use crate::transport::load::{load_image, load_manifest, offers};
 use crate::transport::{BlobStream, Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
 use crate::types::location::Location;
 use crate::types::platform::Platform;
+use crate::types::policy::PolicyRefusal;
 use crate::types::reference::Reference;
 
 /// Puts an image on another base.
@@ -36,6 +38,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
     let WritableImage { source, mut target } = place::place(invocation, &client, &args.image)?;
     let is_announced = delivery::announce(invocation, &client, &mut target)?;
     let new = named(invocation, &client, &args.base)?;
+    judge_base(invocation, args, &source, &new)?;
     let old = match &args.old_base {
         Some(name) => named(invocation, &client, name)?,
         None => own_base(invocation, &client, args, &source)
@@ -69,7 +72,7 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
     view::findings::findings(&invocation.printer, &report.findings, view::findings::ToldNotes::All);
     invocation.printer.message(view::copy::rebased(&report));
     if !report.current {
-        tell_left_behind(invocation, &*old_image);
+        tell_left_behind(invocation, &*old_image, &report);
     }
     if args.format.json {
         invocation.printer.json(&report);
@@ -82,19 +85,46 @@ pub(super) fn run(invocation: &Invocation, args: &RebaseArgs) -> Result<(), Comm
     Ok(())
 }
 
-/// Says which documents are about the old image alone. The rebase is done: what cannot be told is not.
-fn tell_left_behind(invocation: &Invocation, image: &dyn Source) {
-    let Ok(root) = image.root() else { return };
+/// Judges the new base by the policies that hold: those of the build file of the image, and that of a file.
+///
+/// # Errors
+/// The refusal, before anything is read of a layer.
+fn judge_base(
+    invocation: &Invocation,
+    args: &RebaseArgs,
+    image: &Arc<dyn Source>,
+    new: &NamedBase,
+) -> Result<(), CommandError> {
+    let policies = delivery::policies(invocation, image.origin().as_ref(), args.policy.as_deref())?;
+    if !policies.is_about_bases() {
+        return Ok(());
+    }
+    let images = match &args.platform {
+        Some(platform) => vec![Some(platform.clone())],
+        None => offers(&**image)?.into_iter().map(|offer| offer.platform).collect(),
+    };
+    let reasons = judgement::new_base(invocation, &policies, new, &images)?;
+    Ok(PolicyRefusal::unless_empty(&*args.image, reasons)?)
+}
+
+/// Says which documents are about old images alone: a digest that did not change keeps all of them. The rebase is done:
+/// what cannot be told is not.
+fn tell_left_behind(invocation: &Invocation, image: &dyn Source, report: &RebaseReport) {
+    let images = report.images.iter().map(|image| (image.previous, image.digest));
+    let changed = images.chain([(report.previous, report.digest)]).filter(|(old, new)| old != new);
+    let changed: BTreeSet<Digest> = changed.map(|(old, _)| old).collect();
     let mut signatures = Vec::new();
     let mut others = 0_u64;
-    for referrer in list(image, &root.digest()).map(|tree| tree.referrers).unwrap_or_default() {
-        match referrer.artifact_type.as_deref() {
-            Some(BUNDLE) => signatures.push(referrer.digest.short()),
-            _ => others += 1,
+    for old in &changed {
+        for referrer in list(image, old).map(|tree| tree.referrers).unwrap_or_default() {
+            match referrer.artifact_type.as_deref() {
+                Some(BUNDLE) => signatures.push(referrer.digest.short()),
+                _ => others += 1,
+            }
         }
-    }
-    if let Ok(Some(older)) = image.under_tag(&older_tag(&root.digest())) {
-        signatures.push(older.digest().short());
+        if let Ok(Some(older)) = image.under_tag(&older_tag(old)) {
+            signatures.push(older.digest().short());
+        }
     }
     if !signatures.is_empty() {
         let (all, which) =

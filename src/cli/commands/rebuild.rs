@@ -18,6 +18,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::{Invocation, Opened};
 use super::super::view::rebuild::{RebuildRow, RebuildView};
 use crate::inspect::diff::{DiffOptions, LocatedDifference, locate};
+use crate::oci::attestation::digest_without;
 use crate::runtime::events::Stage;
 use crate::transport::layout::OciLayout;
 use crate::transport::{Source, registry};
@@ -240,7 +241,8 @@ impl Rebuild<'_> {
     }
 
     fn against(&self, opened: &Opened, plain: &ChildImage) -> Result<RebuildRow, CommandError> {
-        let digest = opened.source.root()?.digest();
+        // Statements in the index are about the image, and are not made again.
+        let digest = digest_without(&opened.source.root()?);
         let same = digest == plain.result.digest;
         let difference = if same { None } else { self.difference(plain, &*opened.source)? };
         let name = opened.location.to_string();

@@ -1,7 +1,10 @@
-//! The error about a tag that is taken, with the first difference where one revision gave two images.
+//! Refusals: of a policy, as data; of a tag that is taken, with the first difference where one revision gave two images.
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
+use super::super::args::Command;
 use super::super::error::CommandError;
 use super::super::invocation::Invocation;
 use crate::engine::{RefusedImage, Session};
@@ -12,7 +15,23 @@ use crate::transport::taken_tag::TakenTag;
 use crate::transport::{Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
+use crate::types::policy::PolicyRefusal;
 use crate::types::reference::Repository;
+
+/// Prints the refusal of a policy where the result would be JSON, in the form of `pack verify --policy --json`.
+pub(super) fn as_data(invocation: &Invocation, command: &Command, error: CommandError) -> CommandError {
+    if let Some(refusal) = error.refusal.as_ref().filter(|_| command.tells_refusals_as_json()) {
+        invocation.printer.json(&RefusedView { image: refusal.subject(), policy: refusal });
+    }
+    error
+}
+
+/// An image that a policy refuses.
+#[derive(Serialize)]
+struct RefusedView<'a> {
+    image: &'a str,
+    policy: &'a PolicyRefusal,
+}
 
 /// Layers of so many bytes may be fetched to find the first difference.
 const MOST_FETCHED: u64 = 64 << 20;

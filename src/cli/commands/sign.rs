@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::super::args::{PasswordArgs, SignArgs, SignatureFormatArg};
+use super::super::args::{SignArgs, SignatureFormatArg};
 use super::super::error::CommandError;
 use super::super::format;
 use super::super::invocation::{Invocation, Opened};
-use super::super::password;
+use super::super::password::{self, Passwords};
 use super::place::{self, WritableImage};
 use crate::attach::{
     ExternalSigner, LegacyPlace, ProvedSignature, SignOptions, SignReport, SignatureFormat, prove, sign,
@@ -23,7 +23,7 @@ use crate::types::time::rfc3339;
 /// # Errors
 /// Whatever stopped it; images before it are signed.
 pub(super) fn run(invocation: &Invocation, args: &SignArgs) -> Result<(), CommandError> {
-    let signer = signer(invocation, &args.key, args.sign_with.as_deref(), &args.password)?;
+    let signers = signers(invocation, args)?;
     let client = invocation.client()?;
     let store = invocation.store().ok();
     let _lease = store.as_ref().map(Store::lease);
@@ -31,22 +31,26 @@ pub(super) fn run(invocation: &Invocation, args: &SignArgs) -> Result<(), Comman
     let mut reports = Vec::new();
     for image in &args.images {
         let WritableImage { source, target } = place::place(invocation, &client, image)?;
-        let options = SignOptions {
-            signer: &*signer,
-            format: format_of(args.signature_format),
-            legacy: legacy(&client, &*source),
-            recursive: args.recursive,
-            created: created.clone(),
-            store: store.clone(),
-            interrupt: invocation.interrupt.clone(),
-        };
-        let report = sign(&*source, &*target.destination, &options)
-            .map_err(|error| invocation.or_in_store(error.into(), image))?;
-        invocation.printer.message(told(&report, &source.name()));
-        if !args.format.json {
-            invocation.printer.result(format!("{}{}", target.prefix, report.digest));
+        let mut signed = None;
+        for signer in &signers {
+            let options = SignOptions {
+                signer: &**signer,
+                format: format_of(args.signature_format),
+                legacy: legacy(&client, &*source),
+                recursive: args.recursive,
+                created: created.clone(),
+                store: store.clone(),
+                interrupt: invocation.interrupt.clone(),
+            };
+            let report = sign(&*source, &*target.destination, &options)
+                .map_err(|error| invocation.or_in_store(error.into(), image))?;
+            invocation.printer.message(told(&report, &source.name()));
+            signed = Some(report.digest);
+            reports.push(report);
         }
-        reports.push(report);
+        if let Some(digest) = signed.filter(|_| !args.format.json) {
+            invocation.printer.result(format!("{}{digest}", target.prefix));
+        }
     }
     if args.format.json {
         invocation.printer.json(&reports);
@@ -64,6 +68,19 @@ fn told(report: &SignReport, name: &str) -> String {
     }
 }
 
+/// The signers of all keys, opened before anything is signed.
+fn signers(invocation: &Invocation, args: &SignArgs) -> Result<Vec<Box<dyn Signer>>, CommandError> {
+    if args.sign_with.is_some() && args.keys.len() > 1 {
+        return Err(CommandError::usage(
+            "`--sign-with` is a program that has one key, and several are named",
+        )
+        .hint("run `pack sign` once for each key"));
+    }
+    let passwords = Passwords::of(&args.password, args.keys.len())?;
+    let keys = args.keys.iter().enumerate();
+    keys.map(|(number, key)| signer(invocation, key, args.sign_with.as_deref(), &passwords, number)).collect()
+}
+
 /// The signer: the key in a file, or a program that has it.
 ///
 /// # Errors
@@ -72,10 +89,11 @@ pub(super) fn signer(
     invocation: &Invocation,
     key: &Path,
     sign_with: Option<&str>,
-    password: &PasswordArgs,
+    passwords: &Passwords<'_>,
+    number: usize,
 ) -> Result<Box<dyn Signer>, CommandError> {
     let Some(command) = sign_with else {
-        return Ok(Box::new(password::private_key(invocation, key, password)?));
+        return Ok(Box::new(password::private_key(invocation, key, passwords, number)?));
     };
     let public = password::public_key(invocation, key)?;
     ExternalSigner::new(command, public, invocation.interrupt.clone())

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::history::to_second;
 use super::{BaseView, LayerOrigin, compression, steps};
 use crate::cli::format::{Column, Screen, Table, bytes, count, duration, printable, seconds};
+use crate::oci::attestation::{REFERENCE_DIGEST, REFERENCE_TYPE};
 use crate::oci::{Descriptor, Healthcheck, Image, Index, PlatformFields, RawDocument, RunConfig};
 use crate::types::digest::Digest;
 use crate::types::platform::Platform;
@@ -224,10 +225,13 @@ impl IndexView {
             Table::new([Column::left("PLATFORM"), Column::left("DIGEST"), Column::flexible("TYPE")]);
         for child in &self.manifests {
             let platform = child.platform.as_ref().map(ToString::to_string);
-            let kind = child
-                .artifact_type
-                .clone()
-                .or_else(|| child.annotations.get("vnd.docker.reference.type").cloned());
+            let described = || {
+                let kind = child.annotations.get(REFERENCE_TYPE)?;
+                let subject =
+                    child.annotations.get(REFERENCE_DIGEST).and_then(|it| it.parse::<Digest>().ok());
+                Some(subject.map_or_else(|| kind.clone(), |subject| format!("{kind} of {}", subject.short())))
+            };
+            let kind = child.artifact_type.clone().or_else(described);
             table.row([
                 platform.unwrap_or_else(|| "none".to_owned()),
                 child.digest.to_string(),
@@ -452,8 +456,12 @@ mod tests {
         let mut attestation = Descriptor::of(MediaType::ImageManifest, b"attestation");
         attestation.platform =
             Some(PlatformFields::from(&Platform::new("unknown", "unknown", None).expect("p")));
-        attestation.annotations =
-            [("vnd.docker.reference.type".to_owned(), "attestation-manifest".to_owned())].into();
+        let subject = fixture::image("1.0").digest().to_string();
+        attestation.annotations = [
+            ("vnd.docker.reference.type".to_owned(), "attestation-manifest".to_owned()),
+            ("vnd.docker.reference.digest".to_owned(), subject),
+        ]
+        .into();
         let written = Index {
             schema_version: 2,
             media_type: Some(MediaType::ImageIndex),
@@ -468,14 +476,14 @@ mod tests {
         let view = index("shop/bookstore:1.0", &document, &parsed);
         insta::assert_snapshot!(view.text(None), @r"
         Name:         shop/bookstore:1.0
-        Digest:       sha256:f19d7679f4ed3b9b75a864b336fe12cb733fe5fe9ffb89ec4fc5aaedcb47102a
+        Digest:       sha256:23ddc47b3a3d52056b965be8c5832548f20b3f9e1d05b223f36739968e68f8d5
         Media type:   application/vnd.oci.image.index.v1+json
 
         Manifests:
           PLATFORM     DIGEST                                                                   TYPE
           linux/amd64  sha256:06cbfb71c438c4ea87bed8e5b3bb77fcae1e04e669949356158d780512a391ad
           linux/arm64  sha256:06cbfb71c438c4ea87bed8e5b3bb77fcae1e04e669949356158d780512a391ad
-          none         sha256:813a89a296973e35545cfa74fe3efd172a7d19443c97c625d699e9737229b0a2  attestation-manifest
+          none         sha256:813a89a296973e35545cfa74fe3efd172a7d19443c97c625d699e9737229b0a2  attestation-manifest of 06cbfb71c438
         ");
     }
 

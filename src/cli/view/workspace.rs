@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::format::{Column, Screen, Table, bytes, duration, number};
 use super::super::summary::{LayerState, Summary};
 use crate::project::results::MemberEnd;
+use crate::types::policy::PolicyRefusal;
 
 /// How many members a table shows.
 const MOST_ROWS: usize = 50;
@@ -30,6 +31,9 @@ pub struct MemberView {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The reasons, where a policy refused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Box<PolicyRefusal>>,
 }
 
 /// All members of a run.
@@ -156,7 +160,15 @@ mod tests {
             elapsed: Duration::from_millis(200),
         });
         let error = (end == MemberEnd::Failed).then(|| "no artifact".to_owned());
-        MemberView { member: name.to_owned(), path: format!("services/{name}"), end, why: None, image, error }
+        MemberView {
+            member: name.to_owned(),
+            path: format!("services/{name}"),
+            end,
+            why: None,
+            image,
+            error,
+            policy: None,
+        }
     }
 
     fn run() -> RunView {

@@ -2,10 +2,10 @@
 
 use super::template::Facts;
 use super::value::{
-    AccountName, AccountNumber, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
-    CompressionSetting, Count, DiskPath, EnvName, EnvValue, Format, ImagePath, ImagePattern, KindName,
-    Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
-    SbomSetting, SiblingSetting, Signal, StartSetting, User,
+    AccountName, AccountNumber, Arguments, AttestPlaceSetting, BaseSetting, Buckets, ByteSize,
+    CapabilityText, CompressionSetting, Count, DiskPath, EnvName, EnvValue, Format, ImagePath, ImagePattern,
+    KindName, Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period,
+    Ports, SbomSetting, SiblingSetting, Signal, StartSetting, User,
 };
 use crate::project::git::GitFacts;
 use crate::types::delivery::{DeliveryKind, EventForm};
@@ -14,6 +14,7 @@ use crate::types::fingerprint::{Fingerprint, fingerprint_as_text, fingerprint_fi
 use crate::types::webhook_url::WebhookUrl;
 
 fingerprint_as_text!(
+    AttestPlaceSetting,
     DeliveryKind,
     EventForm,
     ImagePattern,

@@ -28,9 +28,9 @@ pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{
-    AccountName, Arguments, BaseSetting, Buckets, CompressionSetting, Count, DiskPath, EnvName, ImagePath,
-    ImagePattern, KindName, Layout, MemberPattern, Mode, Mtime, Owner, OwnerPart, Pattern, Percent, Period,
-    SbomSetting, SiblingSetting, StartSetting, exposed_ports, url_as_source,
+    AccountName, Arguments, AttestPlaceSetting, BaseSetting, Buckets, CompressionSetting, Count, DiskPath,
+    EnvName, ImagePath, ImagePattern, KindName, Layout, MemberPattern, Mode, Mtime, Owner, OwnerPart,
+    Pattern, Percent, Period, SbomSetting, SiblingSetting, StartSetting, exposed_ports, url_as_source,
 };
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use super::node::{TomlNode, TomlValue};
 use super::source::Spanned;
 use super::template::{Facts, Template};
 use super::value::{
-    AccountName, AccountNumber, Age, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
-    CompressionSetting, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern, Justification,
-    KindName, Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period,
-    Ports, SbomSetting, SiblingSetting, Signal, StartSetting, User,
+    AccountName, AccountNumber, Age, Arguments, AttestPlaceSetting, BaseSetting, Buckets, ByteSize,
+    CapabilityText, CompressionSetting, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern,
+    Justification, KindName, Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern,
+    Percent, Period, Ports, SbomSetting, SiblingSetting, Signal, StartSetting, User,
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
@@ -261,6 +261,8 @@ settings_table! {
         "sbom" => sbom: Option<Spanned<SbomSetting>>,
         /// Whether the provenance and the record of checks are attached.
         "provenance" => provenance: Option<Spanned<bool>>,
+        /// Where the list of packages and the provenance go.
+        "place" => place: Option<Spanned<AttestPlaceSetting>>,
         /// Whether the image is signed.
         "sign" => sign: Option<Spanned<bool>>,
         /// The private key that signs.

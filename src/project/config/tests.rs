@@ -713,6 +713,7 @@ fn set_reaches_every_key() {
         ("attest.sbom", "spdx"),
         ("attest.sbom", "true"),
         ("attest.provenance", "true"),
+        ("attest.place", "index"),
         ("attest.sign", "true"),
         ("attest.key", "pack.key"),
         ("cache.repository", "shop/cache"),

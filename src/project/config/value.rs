@@ -36,7 +36,7 @@ pub use policy::Age;
 pub use ports::{Ports, exposed_ports};
 pub use process::{Arguments, EnvName, EnvTable, EnvValue, Signal, User};
 pub use times::{Mtime, Period};
-pub use words::{Format, KindName, Layout, SiblingSetting, StartSetting};
+pub use words::{AttestPlaceSetting, Format, KindName, Layout, SiblingSetting, StartSetting};
 
 #[cfg(test)]
 mod tests {

@@ -92,6 +92,9 @@ pub struct MemberRecord {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The reasons, where a policy refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_value")]
+    pub policy: Option<Box<RawValue>>,
     /// The exit code of its failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::digest::Digest;
 use super::facts::{JudgedBase, KeyName, Knowledge};
 use super::pattern::{MatchSteps, NamePattern};
-use super::reason::PolicyReason;
+use super::reason::{PolicyFact, PolicyReason};
 use super::signers::unsigned;
 
 /// The bases that may be used. A list that is empty allows all.
@@ -43,14 +43,14 @@ impl BasePolicy {
         }
         reasons.extend(self.max_age.and_then(|most| too_old(&base.created, most, now)));
         let signers =
-            unsigned(&self.signed_by, &base.signers, "the signer of the base", PolicyReason::BaseSignature);
+            unsigned(&self.signed_by, &base.signers, PolicyFact::BaseSigner, PolicyReason::BaseSignature);
         reasons.extend(signers);
         reasons
     }
 }
 
 fn too_old(created: &Knowledge<u64>, most: Duration, now: u64) -> Option<PolicyReason> {
-    let unknown = |why: String| Some(PolicyReason::Unknown("the age of the base", why));
+    let unknown = |why: String| Some(PolicyReason::Unknown(PolicyFact::BaseAge, why));
     match created {
         // Clocks differ a little; a base from next week has a wrong date, and would be young for ever.
         Knowledge::Known(created) if *created > now.saturating_add(DAY) => {

@@ -1,15 +1,16 @@
 //! The rules about images that are pushed or released.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::digest::Digest;
 use super::facts::{
     DocumentClaim, EvidenceKind, JudgedDocument, JudgedImage, KeyName, Knowledge, PackageFact,
 };
-use super::licence::LicencePolicy;
-use super::pattern::{ComparedPackage, MatchSteps, PackagePattern};
-use super::reason::{PolicyReason, told};
+use super::licence::{LicencePolicy, LicenceRules};
+use super::pattern::{MatchSteps, PackagePattern};
+use super::reason::{PolicyFact, PolicyReason, told};
 use super::signers::unsigned;
+use super::table::PackageTable;
 
 /// So many reasons about packages are told one by one.
 const MOST_REASONS: usize = 1_000;
@@ -61,7 +62,7 @@ impl ImagePolicy {
     #[must_use]
     pub fn judge(&self, image: &JudgedImage) -> Vec<PolicyReason> {
         let mut reasons = Vec::new();
-        let signer = "the signer of the image";
+        let signer = PolicyFact::Signer;
         // The reason about keys says more.
         if self.require.contains(&EvidenceKind::Signature) && self.signed_by.is_empty() {
             match &image.signers {
@@ -89,7 +90,7 @@ impl ImagePolicy {
                 }
             }
             Knowledge::Unknown(why) => {
-                reasons.push(PolicyReason::Unknown("the documents of the image", why.clone()));
+                reasons.push(PolicyReason::Unknown(PolicyFact::Documents, why.clone()));
             }
         }
         reasons
@@ -140,9 +141,10 @@ impl ImagePolicy {
     }
 
     /// The packages of all documents that count: what any of them lists is in the image.
-    fn judge_packages(&self, documents: &[JudgedDocument], reasons: &mut Vec<PolicyReason>) {
+    fn judge_packages<'a>(&'a self, documents: &'a [JudgedDocument], reasons: &mut Vec<PolicyReason>) {
         let steps = MatchSteps::default();
-        let rules = PackageRules::new(&self.deny);
+        let rules = PackageTable::new(&self.deny);
+        let mut licences = LicenceRules::new(&self.licences);
         let mut seen: BTreeSet<(&str, &[String])> = BTreeSet::new();
         let (before, mut more) = (reasons.len(), 0);
         for document in self.trusted(EvidenceKind::Sbom, documents) {
@@ -154,14 +156,12 @@ impl ImagePolicy {
                             break;
                         }
                         let shown = package.purl.as_ref().unwrap_or(&package.name);
-                        if !seen.insert((shown, &package.licences)) {
-                            continue;
-                        }
-                        for reason in self.judge_package(package, &rules, &steps) {
-                            match reasons.len() - before < MOST_REASONS {
+                        if seen.insert((shown, &package.licences)) {
+                            let mut tell = |reason| match reasons.len() - before < MOST_REASONS {
                                 true => reasons.push(reason),
                                 false => more += 1,
-                            }
+                            };
+                            judge_package(package, &rules, &mut licences, &steps, &mut tell);
                         }
                     }
                 }
@@ -177,45 +177,23 @@ impl ImagePolicy {
         reasons.extend((more > 0).then_some(PolicyReason::More(more)));
         if steps.are_used() {
             let why = "the patterns and the packages are so many that comparing them would take too long";
-            reasons.push(PolicyReason::Unknown("the packages that are denied", why.to_owned()));
+            reasons.push(PolicyReason::Unknown(PolicyFact::Packages, why.to_owned()));
         }
     }
-
-    /// The reasons against a package.
-    fn judge_package<'a>(
-        &'a self,
-        package: &'a PackageFact,
-        rules: &PackageRules<'_>,
-        steps: &'a MatchSteps,
-    ) -> impl Iterator<Item = PolicyReason> + 'a {
-        let shown = package.purl.as_ref().unwrap_or(&package.name);
-        let denied = package.purl.as_ref().and_then(|purl| rules.denying(purl, steps));
-        let denied = denied
-            .map(|pattern| PolicyReason::Package { package: told(shown), pattern: pattern.to_string() });
-        denied.into_iter().chain(self.licences.judge(shown, &package.licences, steps))
-    }
 }
 
-/// The patterns of packages that are denied: those that are a name are found at once, however many there are.
-struct PackageRules<'a> {
-    names: BTreeMap<&'a str, &'a PackagePattern>,
-    others: Vec<&'a PackagePattern>,
-}
-
-impl<'a> PackageRules<'a> {
-    fn new(patterns: &'a [PackagePattern]) -> Self {
-        let (names, others): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.is_literal());
-        let names = names.into_iter().map(|pattern| (pattern.compared(), pattern)).collect();
-        Self { names, others }
+fn judge_package<'a>(
+    package: &'a PackageFact,
+    rules: &PackageTable<'_>,
+    licences: &mut LicenceRules<'a>,
+    steps: &MatchSteps,
+    tell: &mut dyn FnMut(PolicyReason),
+) {
+    let shown = package.purl.as_ref().unwrap_or(&package.name);
+    if let Some(pattern) = package.purl.as_ref().and_then(|purl| rules.find(purl, steps)) {
+        tell(PolicyReason::Package { package: told(shown), pattern: pattern.to_owned() });
     }
-
-    fn denying(&self, purl: &str, steps: &MatchSteps) -> Option<&'a PackagePattern> {
-        let package = ComparedPackage::of(purl)?;
-        let named =
-            self.names.get(&*package.plain).or_else(|| self.names.get(&*package.unversioned)).copied();
-        let others = self.others.iter().copied().take_while(|_| !steps.are_used());
-        named.or_else(|| others.into_iter().find(|pattern| pattern.matches(&package, steps)))
-    }
+    licences.judge(shown, &package.licences, steps, tell);
 }
 
 #[cfg(test)]
@@ -389,6 +367,20 @@ mod tests {
         assert_eq!(words(&policy, &image), ["package"]);
     }
 
+    /// The same with versions that are patterns, and with licences.
+    #[test]
+    fn many_patterns_are_compared_at_once() {
+        let deny = (0..100_000).map(|n| format!("pkg:npm/bad-{n}@1.*").parse().expect("a pattern")).collect();
+        let allow = (0..100_000).map(|n| format!("LicenseRef-{n}-*").parse().expect("a pattern")).collect();
+        let licences = LicencePolicy { allow, deny: Vec::new() };
+        let policy = ImagePolicy { deny, licences, ..ImagePolicy::default() };
+        let licence = ["LicenseRef-7-a"];
+        let packages = (0..10_000).map(|n| package(&format!("pkg:npm/good-{n}@1.0"), &licence));
+        let bad = [package("pkg:npm/bad-99999@1.2", &licence), package("pkg:npm/bad-7@2.0", &["MIT"])];
+        let image = image(vec![document(DocumentClaim::Sbom(packages.chain(bad).collect()), &[])]);
+        assert_eq!(words(&policy, &image), ["package", "licence"]);
+    }
+
     #[test]
     fn reasons_are_told_up_to_a_bound_and_the_rest_are_counted() {
         let licences = LicencePolicy { allow: vec!["MIT".parse().expect("a pattern")], deny: Vec::new() };
@@ -417,7 +409,7 @@ mod tests {
     #[test]
     fn a_comparison_that_takes_too_long_is_no_pass() {
         let pattern = format!("pkg:npm/{}", "*a?".repeat(160));
-        let deny = (0..2_000).map(|_| pattern.parse().expect("a pattern")).collect();
+        let deny = (0..2_000).map(|n| format!("{pattern}{n}").parse().expect("a pattern")).collect();
         let policy = ImagePolicy { deny, ..ImagePolicy::default() };
         let packages =
             (0..1_000).map(|n| package(&format!("pkg:npm/{}{n}@1", "a".repeat(300)), &[])).collect();

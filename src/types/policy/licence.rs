@@ -1,9 +1,12 @@
 //! The rules about licences.
 
+use std::collections::BTreeMap;
+
 use spdx::{Expression, ParseMode};
 
 use super::pattern::{LicencePattern, MatchSteps};
 use super::reason::{PolicyReason, told};
+use super::table::LicenceTable;
 
 /// A longer text is no expression of SPDX.
 const LONGEST_EXPRESSION: usize = 4096;
@@ -17,28 +20,62 @@ pub struct LicencePolicy {
     pub deny: Vec<LicencePattern>,
 }
 
-impl LicencePolicy {
-    /// The reasons against a package with these licences, all of which count.
-    pub(super) fn judge<'a>(
-        &'a self,
-        package: &'a str,
-        licences: &'a [String],
-        steps: &'a MatchSteps,
-    ) -> impl Iterator<Item = PolicyReason> + 'a {
-        let is_unstated = licences.is_empty() && !self.allow.is_empty();
-        let unstated = is_unstated.then(|| PolicyReason::NoLicence(told(package)));
-        let judged = licences.iter().filter_map(move |licence| self.judge_one(package, licence, steps));
-        unstated.into_iter().chain(judged)
+/// The rules about licences, for many packages: most of them state the licence of another one.
+pub(super) struct LicenceRules<'a> {
+    allow: LicenceTable<'a>,
+    deny: LicenceTable<'a>,
+    judged: BTreeMap<&'a str, LicenceVerdict>,
+}
+
+/// The judgement of a licence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LicenceVerdict {
+    passes: bool,
+    /// The pattern that denies a part of it.
+    denied_by: Option<String>,
+}
+
+impl<'a> LicenceRules<'a> {
+    pub(super) fn new(policy: &'a LicencePolicy) -> Self {
+        let LicencePolicy { allow, deny } = policy;
+        Self { allow: LicenceTable::new(allow), deny: LicenceTable::new(deny), judged: BTreeMap::new() }
     }
 
-    /// The reason against a licence. Of `A OR B`, one that passes is enough.
-    fn judge_one(&self, package: &str, licence: &str, steps: &MatchSteps) -> Option<PolicyReason> {
+    /// The reasons against a package with these licences, all of which count.
+    pub(super) fn judge(
+        &mut self,
+        package: &str,
+        licences: &'a [String],
+        steps: &MatchSteps,
+        tell: &mut dyn FnMut(PolicyReason),
+    ) {
+        if licences.is_empty() && !self.allow.is_empty() {
+            tell(PolicyReason::NoLicence(told(package)));
+        }
+        for licence in licences {
+            let verdict = match self.judged.get(&**licence) {
+                Some(known) => known.clone(),
+                None => {
+                    let verdict = self.judge_one(licence, steps);
+                    self.judged.insert(licence, verdict.clone());
+                    verdict
+                }
+            };
+            if !verdict.passes {
+                let (package, licence) = (told(package), told(licence));
+                tell(PolicyReason::Licence { package, licence, pattern: verdict.denied_by });
+            }
+        }
+    }
+
+    /// The judgement of a licence. Of `A OR B`, one that passes is enough.
+    fn judge_one(&self, licence: &str, steps: &MatchSteps) -> LicenceVerdict {
         let mut denied_by = None;
         let mut passes = |names: &[String]| {
-            let is_any = |pattern: &LicencePattern| names.iter().any(|name| pattern.matches(name, steps));
-            let denied = self.deny.iter().find(|pattern| is_any(pattern));
-            denied_by = denied_by.take().or_else(|| denied.map(ToString::to_string));
-            denied.is_none() && (self.allow.is_empty() || self.allow.iter().any(is_any))
+            let denied = names.iter().find_map(|name| self.deny.find(name, steps));
+            denied_by = denied_by.take().or_else(|| denied.map(str::to_owned));
+            let is_allowed = || names.iter().any(|name| self.allow.find(name, steps).is_some());
+            denied.is_none() && (self.allow.is_empty() || is_allowed())
         };
         let expression = (licence.len() <= LONGEST_EXPRESSION)
             .then(|| Expression::parse_mode(licence, ParseMode::LAX).ok())
@@ -50,11 +87,7 @@ impl LicencePolicy {
             }),
             None => passes(&[licence.to_owned()]),
         };
-        (!is_passed).then(|| PolicyReason::Licence {
-            package: told(package),
-            licence: told(licence),
-            pattern: denied_by,
-        })
+        LicenceVerdict { passes: is_passed, denied_by }
     }
 }
 
@@ -68,8 +101,10 @@ mod tests {
 
     fn words(policy: &LicencePolicy, licences: &[&str]) -> Vec<&'static str> {
         let licences: Vec<String> = licences.iter().map(|licence| (*licence).to_owned()).collect();
-        let steps = MatchSteps::default();
-        policy.judge("pkg:npm/a@1", &licences, &steps).map(|reason| reason.word()).collect()
+        let mut words = Vec::new();
+        let tell = &mut |reason: PolicyReason| words.push(reason.word());
+        LicenceRules::new(policy).judge("pkg:npm/a@1", &licences, &MatchSteps::default(), tell);
+        words
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why a policy refuses.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -77,7 +78,46 @@ pub enum PolicyReason {
     /// The base of the image is not known.
     UnknownBase(BaseDoubt),
     /// A fact that must be known and is not: which, and why.
-    Unknown(&'static str, String),
+    Unknown(PolicyFact, String),
+}
+
+/// A fact that a rule needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyFact {
+    /// The age of the base.
+    BaseAge,
+    /// The keys that signed the base.
+    BaseSigner,
+    /// The keys that signed the image.
+    Signer,
+    /// The documents that are attached to the image.
+    Documents,
+    /// The packages of it that are denied.
+    Packages,
+}
+
+impl PolicyFact {
+    /// Its name in a sentence.
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::BaseAge => "the age of the base",
+            Self::BaseSigner => "the signer of the base",
+            Self::Signer => "the signer of the image",
+            Self::Documents => "the documents of the image",
+            Self::Packages => "the packages that are denied",
+        }
+    }
+
+    /// The rule that needs it.
+    const fn rule(self) -> &'static str {
+        match self {
+            Self::BaseAge => "base.max-age",
+            Self::BaseSigner => "base.signed-by",
+            Self::Signer => "signed-by",
+            Self::Documents => "require",
+            Self::Packages => "deny",
+        }
+    }
 }
 
 /// Why the base of an image is not known.
@@ -158,6 +198,29 @@ impl PolicyReason {
         }
     }
 
+    /// The rule that is broken: its key in `[policy]`, where `[policy.push]` and `[policy.release]` have the same keys; of a
+    /// gate, the gate.
+    #[must_use]
+    pub fn rule(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::BaseName(_) => "base.names",
+            Self::BaseDigest(_) => "base.digests",
+            Self::BaseAge { .. } => "base.max-age",
+            Self::BaseSignature(_) => "base.signed-by",
+            Self::Signature(_) | Self::BuildSignature(_) | Self::Unsigned(..) | Self::BuildUnsigned(..) => {
+                "signed-by"
+            }
+            Self::UnknownBase(_) => "base",
+            Self::Missing(_) | Self::Unreadable(..) | Self::FailedChecks | Self::TooMuch(_) => "require",
+            Self::More(_) => "packages",
+            Self::Package { .. } => "deny",
+            Self::Licence { pattern: Some(_), .. } => "licences.deny",
+            Self::Licence { pattern: None, .. } | Self::NoLicence(_) => "licences.allow",
+            Self::Gate { gate, .. } => return Cow::Owned(gate.to_string()),
+            Self::Unknown(fact, _) => fact.rule(),
+        })
+    }
+
     /// The next thing to do, in a sentence without a period.
     #[must_use]
     pub fn advice(&self) -> String {
@@ -206,10 +269,11 @@ impl PolicyReason {
     }
 }
 
-/// For programs: the stable word, the sentence, and what to do.
+/// For programs: the rule, the stable word, the sentence, and what to do.
 impl Serialize for PolicyReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut reason = serializer.serialize_struct("PolicyReason", 3)?;
+        let mut reason = serializer.serialize_struct("PolicyReason", 4)?;
+        reason.serialize_field("rule", &self.rule())?;
         reason.serialize_field("reason", self.word())?;
         reason.serialize_field("message", &self.to_string())?;
         reason.serialize_field("hint", &self.advice())?;
@@ -295,7 +359,7 @@ impl fmt::Display for PolicyReason {
             Self::More(number) => write!(f, "there are {number} more reasons against packages"),
             Self::TooMuch(why) => write!(f, "not all that is attached was read: {}", Foreign::new(why)),
             Self::UnknownBase(doubt) => write!(f, "the base of the image cannot be known: {doubt}"),
-            Self::Unknown(what, why) => write!(f, "{what} cannot be known: {}", Foreign::new(why)),
+            Self::Unknown(fact, why) => write!(f, "{} cannot be known: {}", fact.noun(), Foreign::new(why)),
         }
     }
 }
@@ -304,7 +368,7 @@ impl fmt::Display for PolicyReason {
 const SHOWN: usize = 20;
 
 /// All the reasons why a policy refuses an image.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the policy refuses `{}`{}", Foreign::new(subject), sentences(reasons))]
 pub struct PolicyRefusal {
     subject: String,
@@ -318,6 +382,22 @@ impl PolicyRefusal {
     /// The refusal, if there is any.
     pub fn unless_empty(subject: impl Into<String>, reasons: Vec<PolicyReason>) -> Result<(), Self> {
         if reasons.is_empty() { Ok(()) } else { Err(Self { subject: subject.into(), reasons }) }
+    }
+
+    /// The image that is refused.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
+/// For programs, as a judgement of `pack verify`: that it does not pass, and all the reasons.
+impl Serialize for PolicyRefusal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut refusal = serializer.serialize_struct("PolicyRefusal", 2)?;
+        refusal.serialize_field("passes", &false)?;
+        refusal.serialize_field("reasons", &self.reasons)?;
+        refusal.end()
     }
 }
 
@@ -402,9 +482,20 @@ mod tests {
     }
 
     #[test]
-    fn programs_read_a_word_a_sentence_and_a_hint() {
-        let json = serde_json::to_value(PolicyReason::FailedChecks).expect("JSON");
-        assert_eq!(json["reason"], "checks");
+    fn programs_read_a_rule_a_word_a_sentence_and_a_hint() {
+        let gate = PolicyReason::Gate { gate: "release:test".parse().expect("a gate"), why: String::new() };
+        let unknown = PolicyReason::Unknown(PolicyFact::BaseAge, "no date".to_owned());
+        let json =
+            serde_json::to_value(refusal(vec![PolicyReason::FailedChecks, gate, unknown])).expect("JSON");
+        let reasons = json["reasons"].as_array().expect("a list");
+        let rules: Vec<_> = reasons.iter().map(|reason| (&reason["rule"], &reason["reason"])).collect();
+        let expected = [("require", "checks"), ("release:test", "gate"), ("base.max-age", "unknown")];
+        assert_eq!(rules.len(), expected.len());
+        for ((rule, word), expected) in rules.into_iter().zip(expected) {
+            assert_eq!((rule.as_str(), word.as_str()), (Some(expected.0), Some(expected.1)));
+        }
+        assert_eq!(json["passes"], false);
+        let json = &reasons[0];
         assert!(json["message"].is_string() && json["hint"].is_string(), "{json}");
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::facts::{KeyName, Knowledge};
-use super::reason::PolicyReason;
+use super::reason::{PolicyFact, PolicyReason};
 
 /// The reason if none of the keys signed; none where no key is asked for.
 pub(super) fn unsigned(
     keys: &[KeyName],
     signers: &Knowledge<BTreeSet<KeyName>>,
-    what: &'static str,
+    fact: PolicyFact,
     reason: impl Fn(Vec<KeyName>) -> PolicyReason,
 ) -> Option<PolicyReason> {
     if keys.is_empty() {
@@ -19,6 +19,6 @@ pub(super) fn unsigned(
         Knowledge::Known(signers) if keys.iter().any(|key| signers.contains(key)) => None,
         Knowledge::Known(_) => Some(reason(keys.to_vec())),
         Knowledge::TooMuch(why) => Some(PolicyReason::TooMuch(why.clone())),
-        Knowledge::Unknown(why) => Some(PolicyReason::Unknown(what, why.clone())),
+        Knowledge::Unknown(why) => Some(PolicyReason::Unknown(fact, why.clone())),
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::types::time::{Civil, LAST_SECOND};
+use crate::types::time::{Civil, LAST_SECOND, WrittenTime};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, up to the end of the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,23 +40,11 @@ impl FromStr for ReleaseTime {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        let number = |from: usize, to: usize| -> Option<i64> {
-            let digits = text.get(from..to)?;
-            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
-        };
         let read = || {
-            let civil = Civil {
-                year: number(0, 4)?,
-                month: number(5, 7)?,
-                day: number(8, 10)?,
-                hour: number(11, 13)?,
-                minute: number(14, 16)?,
-                second: number(17, 19)?,
-            };
-            let seconds = u64::try_from(civil.seconds()).ok()?;
-            let milliseconds = u64::try_from(number(20, 23)?).ok()?;
+            let WrittenTime { seconds, milliseconds } = WrittenTime::read(text)?;
+            let seconds = u64::try_from(seconds).ok()?;
             let time = Self::from_milliseconds(seconds.checked_mul(1000)? + milliseconds);
-            // A day or a sign that is not there would be written in another way.
+            // More digits or another zone would be written in another way.
             (time.to_string() == text).then_some(time)
         };
         read().ok_or("expected a time such as `2026-01-31T12:00:00.000Z`")

@@ -97,6 +97,7 @@ impl ChildBuild {
         command.arg("--cache-dir").arg(&self.store);
         // Documents beside the image are not compared, and there is no terminal for a password.
         command.args(["--set", "attest.sign=false", "--set", "attest.sbom=false"]);
+        command.args(["--set", "attest.place=referrers"]);
         if let Some(jobs) = self.jobs {
             command.arg("--jobs").arg(jobs.to_string());
         }

@@ -128,6 +128,7 @@ fn build_args(flags: &[OsString]) -> Result<BuildArgs, CommandError> {
         || !files.ci.is_empty()
         || args.timings.is_some()
         || args.attest.sbom.is_some()
+        || args.attest.attest.is_some()
         || args.attest.sign
         || args.attest.key.is_some()
         || args.cache_to;

@@ -49,8 +49,12 @@ pub(in super::super) fn plan(invocation: &Invocation, args: &PlanArgs) -> Result
             plan::show(invocation, args, session, &request, bases, json)
         });
         if let Err(error) = planned {
-            documents
-                .push(json!({ "member": name, "path": place, "why": why, "error": error.chain.join(": ") }));
+            let mut document =
+                json!({ "member": name, "path": place, "why": why, "error": error.chain.join(": ") });
+            if let Some(refusal) = &error.refusal {
+                document["policy"] = json!(refusal);
+            }
+            documents.push(document);
             failed.add(invocation, &name, error);
         }
         if !args.format.json {

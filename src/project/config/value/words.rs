@@ -106,6 +106,16 @@ macro_rules! words {
 }
 
 words! {
+    /// Where documents about an image go.
+    AttestPlaceSetting: "place for documents" {
+        /// Beside the image: they refer to it.
+        Referrers = "referrers",
+        /// Into the index.
+        Index = "index",
+    }
+}
+
+words! {
     /// Whether an archive is taken apart into layers by rate of change, or shipped as one file.
     Layout: "layout" {
         /// Libraries beside a thin jar.
