@@ -24,5 +24,5 @@ pub use image::ImagePolicy;
 pub use licence::LicencePolicy;
 pub use package::PackageName;
 pub use pattern::{LicencePattern, NamePattern, PackagePattern, PatternError};
-pub use reason::{BaseDoubt, PolicyFact, PolicyReason, PolicyRefusal, TOO_MUCH_ADVICE};
+pub use reason::{BaseDoubt, PolicyReason, PolicyRefusal, TOO_MUCH_ADVICE};
 pub use rules::Policy;
