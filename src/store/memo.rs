@@ -210,7 +210,7 @@ impl<'a> MemoDraft<'a> {
         }
     }
 
-    /// Adds bytes to the value. What goes wrong is told at the end.
+    /// Adds bytes to the value. An error is told at the end.
     fn add(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         if !self.is_sound() {

@@ -73,7 +73,7 @@ fn a_signed_build_signs_what_it_states() {
 
 #[test]
 fn with_a_key_only_signed_provenances_count() {
-    let shop = Shop::new("");
+    let shop = Shop::new("").with_open_keys(&["ci", "other"]);
     shop.ok("build --push --provenance");
     shop.ok("sign IMAGE --key ci.key --password-file empty.txt");
     shop.ok("verify IMAGE --provenance");

@@ -13,7 +13,7 @@ use super::found::{FoundKind, TreeItem};
 use super::options::{LeftOut, ScanOptions};
 use super::remarks::{self, Remarks};
 use super::room::PathRoom;
-use super::tree::FoundTree;
+use super::tree::ScannedTree;
 use super::walk::{self, TreeWalk};
 use crate::runtime::workers::Workers;
 
@@ -26,14 +26,14 @@ use crate::runtime::workers::Workers;
 pub fn scan(root: &Path, options: &ScanOptions, workers: &Workers) -> Result<Vec<TreeItem>, ScanError> {
     let (left_out, room) = (LeftOut::default(), PathRoom::default());
     let seen =
-        Look { left_out: &left_out, room: &room, workers, is_beside_others: false }.at(root, options)?;
+        TreeLook { left_out: &left_out, room: &room, workers, is_beside_others: false }.at(root, options)?;
     seen.into_items(root, options, workers).map(|(found, _)| found)
 }
 
 /// A tree that was looked at.
 #[derive(Debug)]
 pub(super) struct SeenTree {
-    pub(super) tree: FoundTree,
+    pub(super) tree: ScannedTree,
     filter: Filter,
     /// Below the root.
     left_out: BTreeSet<Vec<u8>>,
@@ -42,7 +42,7 @@ pub(super) struct SeenTree {
 }
 
 /// Looks at trees.
-pub(super) struct Look<'a> {
+pub(super) struct TreeLook<'a> {
     pub(super) left_out: &'a LeftOut,
     pub(super) room: &'a PathRoom,
     pub(super) workers: &'a Workers,
@@ -50,7 +50,7 @@ pub(super) struct Look<'a> {
     pub(super) is_beside_others: bool,
 }
 
-impl Look<'_> {
+impl TreeLook<'_> {
     /// Looks at everything below `root` but what is left out.
     pub(super) fn at(&self, root: &Path, options: &ScanOptions) -> Result<SeenTree, ScanError> {
         let Self { left_out, room, workers, is_beside_others } = *self;
@@ -121,7 +121,7 @@ fn mark_links(found: &mut [TreeItem]) {
 }
 
 /// An absolute target means a path in the image; one that begins with the tree's own place means this machine.
-fn check_absolute_links(root: &Path, tree: &FoundTree) -> Result<(), ScanError> {
+fn check_absolute_links(root: &Path, tree: &ScannedTree) -> Result<(), ScanError> {
     let mut absolute = Vec::new();
     tree.visit(|path, facts| {
         if let FoundKind::Symlink(target) = &facts.kind

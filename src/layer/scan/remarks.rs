@@ -13,7 +13,7 @@ use super::filter::{Filter, few_globs, literally};
 use super::found::{FoundKind, TreeItem};
 use super::options::{IGNORE_FILE, ScanOptions};
 use super::room::PathRoom;
-use super::tree::FoundTree;
+use super::tree::ScannedTree;
 use super::walk::TreeWalk;
 use crate::runtime::workers::Workers;
 use crate::types::shown::{shown, shown_path};
@@ -185,7 +185,7 @@ pub(super) fn literal_includes(
         workers,
         is_beside_others: false,
     };
-    let found = walk.tree(root).map(FoundTree::into_items).unwrap_or_default();
+    let found = walk.tree(root).map(ScannedTree::into_items).unwrap_or_default();
     let unmatched = walk.filter.unmatched(literal.len(), found.iter().map(TreeItem::relative));
     let is_matched = |(at, _): &(usize, String)| !unmatched.contains(at);
     literal.into_iter().enumerate().filter(is_matched).map(|(_, text)| text).collect()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::ScanError;
 use super::found::TreeItem;
-use super::look::{Look, SeenTree, look_at_file};
+use super::look::{SeenTree, TreeLook, look_at_file};
 use super::options::{LeftOut, ScanOptions};
 use super::readings::Readings;
 use super::remarks::{Remarks, all_left_out};
@@ -43,7 +43,7 @@ struct ScanResult {
 
 #[derive(Debug)]
 enum FoundThings {
-    /// Nobody has asked for things with paths yet.
+    /// Before things with paths are wanted.
     Tree(SeenTree),
     Items(Arc<Vec<TreeItem>>),
 }
@@ -134,7 +134,7 @@ impl Scanner {
         }
         drop(seen);
         let Self { left_out, room: [room, _], workers, is_beside_others, .. } = self;
-        let look = Look { left_out, room, workers, is_beside_others: *is_beside_others };
+        let look = TreeLook { left_out, room, workers, is_beside_others: *is_beside_others };
         let found = FoundThings::Tree(look.at(root, options)?);
         let mut seen = self.seen();
         seen.scanned.push(ScanResult { root: root.to_owned(), options: options.clone(), found });

@@ -89,7 +89,7 @@ struct ItemRun {
 
 /// All that was found below a root.
 #[derive(Debug, Default)]
-pub(super) struct FoundTree {
+pub(super) struct ScannedTree {
     /// Where the part below the root begins in paths.
     below: u32,
     /// First the root; then those of each level in the order in which their names come.
@@ -98,7 +98,7 @@ pub(super) struct FoundTree {
     runs: Vec<ItemRun>,
 }
 
-impl FoundTree {
+impl ScannedTree {
     /// A tree of `directories`, in the order that the field has.
     pub(super) fn new(below: u32, directories: Vec<FoundDirectory>) -> Self {
         let runs = in_order(&directories);

@@ -17,7 +17,7 @@ use super::error::{ScanError, io_error};
 use super::filter::Filter;
 use super::found::{FoundKind, TreeItem, is_whiteout};
 use super::room::PathRoom;
-use super::tree::{DirectoryItem, FoundDirectory, FoundTree, ItemFacts};
+use super::tree::{DirectoryItem, FoundDirectory, ItemFacts, ScannedTree};
 use crate::runtime::workers::Workers;
 use crate::types::stamp::Stamp;
 
@@ -74,7 +74,7 @@ pub(super) struct TreeWalk<'a> {
 
 impl TreeWalk<'_> {
     /// Everything below `root`.
-    pub(super) fn tree(&self, root: &Path) -> Result<FoundTree, ScanError> {
+    pub(super) fn tree(&self, root: &Path) -> Result<ScannedTree, ScanError> {
         let mut start = Vec::new();
         join(&mut start, root.as_os_str().as_bytes(), b"");
         let below = length(&start);
@@ -100,7 +100,7 @@ impl TreeWalk<'_> {
             count += read.iter().map(|directory| directory.items.len()).sum::<usize>();
             directories.extend(read);
         }
-        Ok(FoundTree::new(below, directories))
+        Ok(ScannedTree::new(below, directories))
     }
 
     /// The things in a directory; `names` is where its names are read to.
