@@ -73,7 +73,7 @@ pub fn prove_each(
     let mut search = ProofSearch::new(subject, keys.to_vec());
     let failure = search.run(source, legacy)?;
     let has_any = search.proved.iter().any(Option::is_some);
-    match failure.filter(|error| !search.is_done() && !(has_any && error.kind() == Kind::Policy)) {
+    match failure.filter(|error| !(search.is_done() || has_any && error.kind() == Kind::Policy)) {
         Some(failure) => Err(failure),
         None => Ok(search.proved.iter().map(Option::is_some).collect()),
     }
@@ -138,7 +138,7 @@ impl<'a> ProofSearch<'a> {
         for (key, proved) in self.keys.iter().zip(&mut self.proved).filter(|(_, proved)| proved.is_none()) {
             match proves(key) {
                 Ok(()) => {
-                    *proved = Some(ProvedSignature { subject: *self.subject, key: key.id(), form, digest })
+                    *proved = Some(ProvedSignature { subject: *self.subject, key: key.id(), form, digest });
                 }
                 Err(reason) if self.why.len() < MOST_REASONS => {
                     self.why.push(format!("{}: {reason}", digest.short()));

@@ -306,8 +306,8 @@ fn edges_of_maven_lead_to_artifacts_of_the_image_alone() {
         let pom = format!("<project><dependencies>{needs}</dependencies></project>");
         let path = |file: &str| format!("META-INF/maven/g/{name}/{file}").into_bytes();
         zip(&[
-            Item::stored(&path("pom.properties"), properties.as_bytes()),
-            Item::stored(&path("pom.xml"), pom.as_bytes()),
+            Item::stored(path("pom.properties"), properties.as_bytes()),
+            Item::stored(path("pom.xml"), pom.as_bytes()),
         ])
     };
     let found = inventory(&[layer(&[

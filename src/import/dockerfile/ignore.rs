@@ -59,9 +59,9 @@ impl IgnoreRules {
 
     /// Whether a path is left out, by rules that are not about packages.
     pub(super) fn leave_out(&self, path: &str) -> bool {
-        let of_files =
+        let mut of_files =
             self.0.iter().filter(|rule| !rule.is_about_packages() && rule.parts.len() <= MOST_PARTS);
-        of_files.filter(|rule| rule.rests(path).0).last().is_some_and(|rule| !rule.takes_back)
+        of_files.rfind(|rule| rule.rests(path).0).is_some_and(|rule| !rule.takes_back)
     }
 
     /// The rules as patterns below a directory.

@@ -143,7 +143,7 @@ impl PluginImport<'_> {
             }
             "auth" | "credHelper" => self.login(node),
             name => {
-                self.say(node.left(format!("`from.{}` is no setting that is known here", shortened(name))))
+                self.say(node.left(format!("`from.{}` is no setting that is known here", shortened(name))));
             }
         }
     }
@@ -288,7 +288,7 @@ impl PluginImport<'_> {
             (Some(paths), _) => match &paths.value {
                 SettingValue::Nodes(items) => items.iter().take(MOST).for_each(|item| self.directory(item)),
                 SettingValue::Text(text) => {
-                    text.split(',').for_each(|path| self.copied(node, path.trim(), "/", &[], &[]))
+                    text.split(',').for_each(|path| self.copied(node, path.trim(), "/", &[], &[]));
                 }
                 SettingValue::Computed(_) => self.say(paths.unknown("extraDirectories.paths")),
             },

@@ -59,7 +59,7 @@ pub(super) fn read(text: &str) -> Result<XmlElement, ImportError> {
             }
             Event::Text(text) => open.last_mut().into_iter().for_each(|element| element.text.push_str(&text)),
             Event::CData(text) => {
-                open.last_mut().into_iter().for_each(|element| element.text.push_str(&text))
+                open.last_mut().into_iter().for_each(|element| element.text.push_str(&text));
             }
             Event::GeneralRef(reference) => {
                 let name: &str = &reference;

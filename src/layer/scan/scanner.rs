@@ -44,7 +44,7 @@ struct ScanResult {
 #[derive(Debug)]
 enum FoundThings {
     /// Before things with paths are wanted.
-    Tree(SeenTree),
+    Tree(Box<SeenTree>),
     Items(Arc<Vec<TreeItem>>),
 }
 
@@ -135,7 +135,7 @@ impl Scanner {
         drop(seen);
         let Self { left_out, room: [room, _], workers, is_beside_others, .. } = self;
         let look = TreeLook { left_out, room, workers, is_beside_others: *is_beside_others };
-        let found = FoundThings::Tree(look.at(root, options)?);
+        let found = FoundThings::Tree(Box::new(look.at(root, options)?));
         let mut seen = self.seen();
         seen.scanned.push(ScanResult { root: root.to_owned(), options: options.clone(), found });
         Ok(seen)

@@ -111,7 +111,7 @@ impl JarReader<'_, '_> {
         match jar.digest {
             OpenJarDigest::Known(digest) => own.digest = Some(digest),
             OpenJarDigest::Ticket(ticket) => {
-                self.pending.push(PendingDigest { package: self.found.len(), ticket })
+                self.pending.push(PendingDigest { package: self.found.len(), ticket });
             }
         }
         self.add(own)?;

@@ -90,8 +90,8 @@ fn npm_installs(made: &Path, at: &Path) {
     }
     let version = env!("CARGO_PKG_VERSION");
     let main = package(made, &format!("pack-oci-{version}.tgz"));
-    let names = fs::read_dir(made).unwrap().map(|file| file.unwrap().path());
-    let platform = names.filter(|file| file.to_string_lossy().contains("pack-oci-linux-")).next().unwrap();
+    let mut names = fs::read_dir(made).unwrap().map(|file| file.unwrap().path());
+    let platform = names.find(|file| file.to_string_lossy().contains("pack-oci-linux-")).unwrap();
     let place = at.join("npm");
     fs::create_dir(&place).unwrap();
     let mut npm = line("npm install --silent --no-audit --no-fund --omit=optional --prefix");

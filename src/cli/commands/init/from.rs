@@ -115,7 +115,7 @@ fn write_builds(
     }
     OutputFile::open(invocation, target)?.write(invocation, root.as_bytes())?;
     for target in &targets {
-        invocation.printer.result(&target.strip_prefix(cwd).unwrap_or(target).display().to_string());
+        invocation.printer.result(target.strip_prefix(cwd).unwrap_or(target).display().to_string());
     }
     invocation.printer.result(BUILD_FILE);
     Ok(())

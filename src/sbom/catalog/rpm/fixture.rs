@@ -27,7 +27,7 @@ pub fn header(tags: &[(u32, RpmValue<'_>)]) -> Vec<u8> {
         match value {
             RpmValue::Text(text) => data.extend([text.as_bytes(), &[0]].concat()),
             RpmValue::Texts(texts) => {
-                texts.iter().for_each(|text| data.extend([text.as_bytes(), &[0]].concat()))
+                texts.iter().for_each(|text| data.extend([text.as_bytes(), &[0]].concat()));
             }
             RpmValue::Numbers(numbers) => numbers.iter().for_each(|number| data.extend(number.to_be_bytes())),
         }
