@@ -1,7 +1,7 @@
 //! Keys in files, and their passwords: from a file, standard input, `COSIGN_PASSWORD` or the terminal, never from an argument.
 
 use std::cell::OnceCell;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -146,8 +146,8 @@ impl<'a> Passwords<'a> {
     ) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
         let files = &self.args.password_file;
         if let Some(path) = files.get(number).or_else(|| files.first()) {
-            let text =
-                input::read(&invocation.absolute(path), MAX_PASSWORD).map_err(|error| failed(&error))?;
+            let text = input::read(&invocation.absolute(path), MAX_PASSWORD)
+                .map_err(|error| not_read(path, &error))?;
             return Ok(Some(without_line_end(text)));
         }
         if self.args.password_stdin {
@@ -180,6 +180,16 @@ impl<'a> Passwords<'a> {
                 .hint("write one for all keys, or one line for each, in their order"));
         }
         Ok(self.lines.get_or_init(|| lines))
+    }
+}
+
+/// Of a file. A shell gives the output of a command as a pipe with a name.
+fn not_read(path: &Path, error: &std::io::Error) -> CommandError {
+    let failed = CommandError::from_error(ExitStatus::Input, error)
+        .context(format!("the password in `{}` cannot be read", shown_path(path)));
+    match error.kind() {
+        ErrorKind::InvalidInput => failed.hint("`--password-stdin` reads what a command prints"),
+        _ => failed,
     }
 }
 

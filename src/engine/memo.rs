@@ -19,6 +19,7 @@
 mod contents;
 mod files;
 mod history;
+mod learned;
 mod writer;
 
 use std::collections::BTreeMap;

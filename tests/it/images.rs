@@ -186,7 +186,7 @@ fn a_rebased_image_is_the_one_that_a_build_gives() {
     let wrong = "rebase oci:app-one:patched --base oci:bases/one --old-base oci:bases/one -t wrong";
     project.pack(wrong).fails(1).hints().says(&["does not begin with the layers"]);
     let plain = project.pack("rebase oci:bases/one --base oci:bases/two -t x").fails(1);
-    plain.hints().says(&["does not say what its base is"]);
+    plain.hints().says(&["does not say what its base is", "an image on `scratch` has none: build it again"]);
 }
 
 #[test]

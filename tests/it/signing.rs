@@ -96,6 +96,10 @@ fn what_is_no_key_or_password_is_refused_with_a_word() {
     let file = shop.project.pack(&format!("sign {} --key pack.key --password-file p", shop.image));
     shop.project.write("p", format!("{PASSWORD}\n"));
     file.ok();
+    // As a shell names the output of a command.
+    assert!(std::process::Command::new("mkfifo").arg(shop.project.path("pipe")).status().unwrap().success());
+    shop.fails(1, "sign IMAGE --key pack.key --password-file pipe")
+        .says(&["named pipe", "`--password-stdin` reads"]);
 }
 
 #[test]

@@ -27,6 +27,9 @@ use crate::types::platform::Platform;
 use crate::types::policy::PolicyRefusal;
 use crate::types::reference::Reference;
 
+/// The way out where the base of an image is not known.
+const OLD_BASE: &str = "name the base that it was built on with `--old-base`";
+
 /// Puts an image on another base.
 ///
 /// # Errors
@@ -186,9 +189,7 @@ fn own_base(
     };
     let (name, digest) =
         (says(BASE_NAME), says(BASE_DIGEST).and_then(|digest| digest.parse::<Digest>().ok()));
-    let unknown = |why: String| {
-        CommandError::new(ExitStatus::Input, why).hint("name the base that it was built on with `--old-base`")
-    };
+    let unknown = |why: String| CommandError::new(ExitStatus::Input, why).hint(OLD_BASE);
     // The store has documents of bases; reading their layers takes their place as well.
     if let Some(digest) = digest.filter(|_| !args.read_bases || name.is_none())
         && let Some(stored) = in_store(invocation, digest, &image, image.platform().as_ref())
@@ -200,7 +201,14 @@ fn own_base(
             || "does not say what its base is".to_owned(),
             |digest| format!("says that its base is {digest}, and nothing says where that is"),
         );
-        return Err(unknown(format!("`{}` {what}", args.image)));
+        let error = CommandError::new(ExitStatus::Input, format!("`{}` {what}", args.image));
+        return Err(match digest {
+            Some(_) => error.hint(OLD_BASE),
+            // As an image that was built on none does.
+            None => error.hint(format!(
+                "{OLD_BASE}; an image on `scratch` has none: build it again with the new base"
+            )),
+        });
     };
     let Ok(reference) = name.parse::<Reference>() else {
         return Err(unknown(format!("`{}` says that its base is `{name}`, which is no name", args.image)));

@@ -4,12 +4,8 @@
 //! Paths lie in one piece of memory and not in one each, and what is found again is marked and not copied: of ten
 //! thousand files that is most of what a rebuild would have to ask memory for.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,11 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::layer::Stamp;
-use crate::types::digest::ContentId;
-
-/// The facts about a file: no content if it was too young to trust its stamp.
-pub(super) type StampedContent = (Stamp, Option<ContentId>);
+use super::learned::{LearnedContents, StampedContent};
 
 /// The contents of files, by path; as a record, a map in the order of the paths.
 #[derive(Clone, Default)]
@@ -33,40 +25,10 @@ pub(super) struct FileContents {
     /// Which of them this build saw as they were.
     seen: Vec<bool>,
     /// The facts that this build learned.
-    learned: BTreeMap<LearnedPath, StampedContent>,
+    learned: LearnedContents,
     /// Behind the record that was asked for last.
     next: usize,
 }
-
-/// A path that the entry of a layer has too, in the order of its bytes.
-#[derive(Clone)]
-struct LearnedPath(Arc<Path>);
-
-impl Borrow<[u8]> for LearnedPath {
-    fn borrow(&self) -> &[u8] {
-        self.0.as_os_str().as_bytes()
-    }
-}
-
-impl Ord for LearnedPath {
-    fn cmp(&self, other: &Self) -> Ordering {
-        Borrow::<[u8]>::borrow(self).cmp(other.borrow())
-    }
-}
-
-impl PartialOrd for LearnedPath {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for LearnedPath {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for LearnedPath {}
 
 #[derive(Clone)]
 struct FileRecord {
@@ -135,7 +97,7 @@ impl FileContents {
 
     /// This build found out what a file holds.
     pub(super) fn learn(&mut self, path: &Arc<Path>, seen: StampedContent) {
-        self.learned.insert(LearnedPath(Arc::clone(path)), seen);
+        self.learned.insert(Arc::clone(path), seen);
     }
 
     /// Whether what the next build is to know is another record than this build began with.
@@ -146,10 +108,10 @@ impl FileContents {
     /// The files that this build saw, by path.
     fn current(&self) -> impl Iterator<Item = (&[u8], &StampedContent)> {
         let is_kept =
-            |(record, seen): &(&FileRecord, &bool)| **seen && !self.learned.contains_key(self.path(record));
+            |(record, seen): &(&FileRecord, &bool)| **seen && self.learned.get(self.path(record)).is_none();
         let kept = self.before.iter().zip(&self.seen).filter(is_kept);
         let mut kept = kept.map(|(record, _)| (self.path(record), &record.seen)).peekable();
-        let mut learned = self.learned.iter().map(|(path, seen)| (path.borrow(), seen)).peekable();
+        let mut learned = self.learned.iter().peekable();
         std::iter::from_fn(move || match (kept.peek(), learned.peek()) {
             (Some((old, _)), Some((new, _))) if old < new => kept.next(),
             (Some(_), None) => kept.next(),
@@ -230,9 +192,14 @@ impl Visitor<'_> for AppendedRange<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::ffi::OsStrExt as _;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::layer::Stamp;
+    use crate::types::digest::ContentId;
 
     fn seen(number: i64) -> StampedContent {
         let stamp = Stamp { size: 1, mtime_ns: number, ctime_ns: number, inode: 1, device: 1 };
@@ -253,7 +220,7 @@ mod tests {
         fn what_one_build_saw_the_next_one_knows(
             before: BTreeMap<Vec<u8>, i64>,
             asked in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..40),
-            learned: BTreeMap<Vec<u8>, i64>,
+            learned: Vec<(Vec<u8>, i64)>,
         ) {
             let before: BTreeMap<Vec<u8>, StampedContent> = before.into_iter().map(|(path, n)| (path, seen(n))).collect();
             let record = stored(&before);
