@@ -21,6 +21,7 @@ pub mod policy;
 pub mod printer;
 pub mod progress;
 pub mod prompt;
+pub mod schemas;
 pub mod signals;
 pub mod summary;
 mod terminal;

@@ -415,8 +415,8 @@ fn the_log_is_sarif() {
     shown.hints();
 }
 
-/// Errors of a log by the schema, each in a line.
-fn schema_errors(schema: &Path, log: &Value) -> String {
+/// Errors of a document by the schema, each in a line, as a library of Python finds them.
+pub(crate) fn schema_errors(python: &Path, schema: &Path, document: &Value) -> String {
     const JUDGE: &str = "import json, sys\n\
         sys.path.insert(0, sys.argv[1])\n\
         from jsonschema import validators\n\
@@ -427,13 +427,13 @@ fn schema_errors(schema: &Path, log: &Value) -> String {
         \x20   print(error.json_path, error.message)\n";
     let mut judge = Command::new("python3")
         .args(["-c", JUDGE])
-        .arg(schema.with_file_name("python"))
+        .arg(python)
         .arg(schema)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    judge.stdin.take().unwrap().write_all(log.to_string().as_bytes()).unwrap();
+    judge.stdin.take().unwrap().write_all(document.to_string().as_bytes()).unwrap();
     let said = judge.wait_with_output().unwrap();
     assert!(said.status.success(), "{said:?}");
     String::from_utf8(said.stdout).unwrap()
@@ -443,6 +443,8 @@ fn schema_errors(schema: &Path, log: &Value) -> String {
 #[test]
 fn the_schema_of_the_standard_takes_the_log() {
     let Some(schema) = peer("sarif/schema.json") else { return };
+    let schema_errors =
+        |schema: &Path, log: &Value| schema_errors(&schema.with_file_name("python"), schema, log);
     let (_on, errors) = two_errors();
     errors.append("build.toml", "\n[check]\nallow = { \"user-unknown\" = \"made when it starts\" }\n");
     let (on, program) = one_error();

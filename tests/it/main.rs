@@ -55,6 +55,7 @@ mod releases;
 mod remarks;
 mod reproducible;
 mod sbom;
+mod schemas;
 mod secrets;
 mod shards;
 mod shop;

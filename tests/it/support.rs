@@ -228,7 +228,10 @@ impl Run<'_> {
 
     /// Runs it.
     pub(crate) fn run(&self) -> Outcome {
-        outcome(&format!("pack {}", self.arguments.join(" ")), &self.command().output().unwrap())
+        let outcome =
+            outcome(&format!("pack {}", self.arguments.join(" ")), &self.command().output().unwrap());
+        crate::schemas::hold(&self.arguments, &outcome.stdout);
+        outcome
     }
 
     /// Runs it; it must succeed.

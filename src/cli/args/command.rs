@@ -25,6 +25,7 @@ use super::release::{PromoteArgs, ReleasesArgs, RollbackArgs};
 use super::render::RenderArgs;
 use super::resolve::ResolveArgs;
 use super::sbom::SbomArgs;
+use super::schema::SchemaArgs;
 use super::sign::SignArgs;
 use super::stored::{ImagesArgs, RmArgs};
 use super::tag::TagArgs;
@@ -68,6 +69,7 @@ pub enum Command {
     Cache(CacheArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+    Schema(SchemaArgs),
 }
 
 impl Command {
@@ -125,7 +127,8 @@ impl Command {
             | Self::Cache(_)
             | Self::Init(_)
             | Self::Completions(_)
-            | Self::Man(_) => return None,
+            | Self::Man(_)
+            | Self::Schema(_) => return None,
         })
     }
 }

@@ -83,6 +83,7 @@ fn every_command_explains_itself() {
     pack cache verify
     pack completions
     pack man
+    pack schema
     ");
     for words in all {
         for flag in ["-h", "--help"] {

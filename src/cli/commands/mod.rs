@@ -31,6 +31,7 @@ mod render;
 mod request;
 mod resolve;
 mod sbom;
+mod schema;
 mod sign;
 mod unnamed;
 mod update;
@@ -88,6 +89,7 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
             Ok(())
         }
         Command::Man(args) => man::run(invocation, args),
+        Command::Schema(args) => schema::run(invocation, args),
     };
     match done {
         Ok(()) => Ok(ExitStatus::Done),

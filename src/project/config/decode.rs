@@ -387,18 +387,31 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// A [`table`] whose fields are written into the keys of caches, each with its key.
+/// A [`table`] whose fields are written into the keys of caches, each with its key, and whose comments are the
+/// descriptions of a schema.
 macro_rules! settings_table {
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident {
-            $($(#[$field_meta:meta])* $key:literal => $field:ident: $type:ty,)*
+            $($(#[doc = $doc:literal])+ $key:literal => $field:ident: $type:ty,)*
         }
     ) => {
         $crate::project::config::decode::table! {
             $(#[$meta])*
             $vis struct $name {
-                $($(#[$field_meta])* $key => $field: $type,)*
+                $($(#[doc = $doc])+ $key => $field: $type,)*
+            }
+        }
+
+        #[cfg(test)]
+        impl $crate::project::config::json_schema::JsonSchema for $name {
+            fn json_schema() -> serde_json::Value {
+                $crate::project::config::json_schema::object(vec![$((
+                    $key,
+                    concat!($($doc),+),
+                    <$type as $crate::project::config::json_schema::JsonSchema>::json_schema(),
+                    <$type as $crate::project::config::decode::Decode>::missing().is_none(),
+                )),*])
             }
         }
 

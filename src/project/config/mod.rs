@@ -8,6 +8,8 @@ mod app_argument;
 pub(crate) mod decode;
 pub(crate) mod document;
 mod fingerprint;
+#[cfg(test)]
+pub(in crate::project) mod json_schema;
 pub(crate) mod node;
 mod policy;
 mod registries;

@@ -102,6 +102,13 @@ macro_rules! words {
         }
 
         text_values!($name);
+
+        #[cfg(test)]
+        impl $crate::project::config::json_schema::JsonSchema for $name {
+            fn json_schema() -> serde_json::Value {
+                serde_json::json!({ "enum": [$($word),*] })
+            }
+        }
     };
 }
 
