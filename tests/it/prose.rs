@@ -268,7 +268,7 @@ fn tests_that_documents_name_exist() {
 }
 
 /// The words of a line for a shell, up to a comment, a pipe or a redirection; quotes hold words together.
-fn shell_words(line: &str) -> Vec<String> {
+pub(crate) fn shell_words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quote = None;
