@@ -22,7 +22,8 @@ mod wire;
 
 pub use self::auth::credentials::Credentials;
 pub use self::auth::keep::LoginPlace;
-pub use self::client::doctor::check::{Check, CheckStatus};
+pub use self::auth::survey::{LoginsState, SurveyedLogins};
+pub use self::client::doctor::check::{Check, CheckStatus, Diagnosis};
 pub use self::client::handle::Client;
 pub use self::client::ping::Greeting;
 pub use self::client::push::PushedParts;
@@ -33,8 +34,6 @@ pub use self::wire::error::RegistryError;
 pub use self::wire::secret::Secret;
 pub use self::wire::settings::{EngineFiles, ProxySettings};
 
-#[cfg(test)]
-pub use self::client::doctor::check::Diagnosis;
 #[cfg(test)]
 pub use self::wire::clock::Clock;
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod ci_pastes;
 mod commands;
 mod content;
 mod descriptors;
+mod doctor;
 mod documents;
 mod estargz;
 mod events;

@@ -5,19 +5,39 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::invocation::Invocation;
 use super::super::printer::{Printer, Style};
-use crate::registry::{Check, CheckStatus};
+use super::machine;
+use crate::registry::{Check, CheckStatus, Diagnosis};
 
-/// Examines a registry.
+/// The subject of a diagnosis without a registry.
+const THIS_MACHINE: &str = "this machine";
+
+/// Examines a registry, or this machine.
 ///
 /// # Errors
 /// When a step fails.
 pub(super) fn run(invocation: &Invocation, args: &DoctorArgs) -> Result<(), CommandError> {
+    let Some(scope) = &args.scope else {
+        let checks = machine::checks(invocation);
+        let well = checks.iter().all(|check| check.health != CheckStatus::Bad);
+        let diagnosis = Diagnosis { scope: THIS_MACHINE.to_owned(), well, checks };
+        return tell(invocation, args, &diagnosis, ExitStatus::Input);
+    };
     let registries = invocation.registries(args.file.as_deref())?;
     let client = invocation.client_with(invocation.credentials(args.authfile.as_deref()), registries);
-    let diagnosis = client.diagnose(&args.scope, args.push, invocation.environment.now)?;
+    let diagnosis = client.diagnose(scope, args.push, invocation.environment.now)?;
+    tell(invocation, args, &diagnosis, ExitStatus::Registry)
+}
+
+/// Prints the steps, and fails so if one of them did.
+fn tell(
+    invocation: &Invocation,
+    args: &DoctorArgs,
+    diagnosis: &Diagnosis,
+    status: ExitStatus,
+) -> Result<(), CommandError> {
     let printer = &invocation.printer;
     if args.format.json {
-        printer.json(&diagnosis);
+        printer.json(diagnosis);
     } else {
         let checks: Vec<String> = diagnosis.checks.iter().map(|check| text(printer, check)).collect();
         printer.result(checks.concat().trim_end());
@@ -29,7 +49,7 @@ pub(super) fn run(invocation: &Invocation, args: &DoctorArgs) -> Result<(), Comm
     let names: Vec<&str> = bad.iter().map(|check| check.name).collect();
     let count = format::count(bad.len() as u64, "step");
     let message = format!("{}: {count} failed: {}", diagnosis.scope, names.join(", "));
-    let error = CommandError::new(ExitStatus::Registry, message);
+    let error = CommandError::new(status, message);
     Err(bad.iter().filter_map(|check| check.advice.as_ref()).fold(error, CommandError::hint))
 }
 

@@ -17,6 +17,7 @@ mod judgement;
 mod key;
 mod listen;
 mod login;
+mod machine;
 mod member_names;
 mod merge;
 mod names;

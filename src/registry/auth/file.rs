@@ -57,6 +57,19 @@ impl<'a> AuthFile<'a> {
         self.auths.keys()
     }
 
+    /// How many logins are written down: entries that are not empty.
+    pub(in crate::registry) fn logins(&self) -> usize {
+        let has_member =
+            |entry: &&JsonValue<'_>| entry.kind() == JsonKind::Object && entry.members().next().is_some();
+        self.auths.values().filter(has_member).count()
+    }
+
+    /// The names of all helpers: `NAME` of `docker-credential-NAME`.
+    pub(in crate::registry) fn helpers(&self) -> Vec<String> {
+        let all = self.cred_helpers.values().copied().chain(self.creds_store);
+        all.filter_map(|value| text_of(value, "a helper").ok().flatten()).collect()
+    }
+
     /// The helper for a registry: its own, else the one for all.
     pub(in crate::registry) fn helper(&self, scope: &Scope) -> Result<Option<NamedHelper>, String> {
         if let Some(own) = lookup(&self.cred_helpers, scope) {

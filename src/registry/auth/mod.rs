@@ -11,4 +11,5 @@ pub(in crate::registry) mod credentials;
 pub(in crate::registry) mod file;
 pub(in crate::registry) mod helper;
 pub(in crate::registry) mod keep;
+pub(in crate::registry) mod survey;
 pub(in crate::registry) mod token;
