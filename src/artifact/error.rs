@@ -210,6 +210,7 @@ impl Explain for ArtifactError {
                     "unpack it first, with `tar xf {name}` if it is a tar, and give the directory"
                 ));
             }
+            Self::Unknown { path, .. } if is_dockerfile(path) => return Some(take_over(path)),
             Self::Unknown { is, looked_for, .. } => match is.as_str() {
                 "a program for macOS" | "a program for Windows" => "build it for Linux",
                 _ => {
@@ -235,6 +236,9 @@ impl Explain for ArtifactError {
                 "package it as a tree: put it into a directory, give that as a `[[layer]]` with its place, and \
                  set the entrypoint in `[config]`"
             }
+            Self::NoRoot { empty_base: true, path, .. } if path.join(DOCKERFILE).is_file() => {
+                return Some(take_over(&path.join(DOCKERFILE)));
+            }
             Self::NoRoot { empty_base: true, .. } => {
                 "name a base with `--base REF` or `base` in `[image]`; on an empty one, `--root PATH` or `app.root` \
                  says where it goes"
@@ -257,4 +261,20 @@ impl Explain for ArtifactError {
         };
         Some(hint.to_owned())
     }
+}
+/// The usual name of a file that says how other tools build an image.
+const DOCKERFILE: &str = "Dockerfile";
+
+/// Whether a file is one by its name.
+fn is_dockerfile(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name == "Containerfile" || name.split('.').any(|part| part == DOCKERFILE)
+}
+
+/// The way from a Dockerfile to an artifact.
+fn take_over(path: &Path) -> String {
+    let name = shown_path(Path::new(path.file_name().unwrap_or_default()));
+    format!(
+        "pack packages what a build has made: `pack init --from {name}` writes a build.toml from the Dockerfile"
+    )
 }

@@ -15,6 +15,7 @@ pub mod format;
 mod hint_flags;
 pub mod invocation;
 pub mod man;
+mod other_words;
 pub mod outputs;
 pub mod password;
 pub mod policy;

@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::{Cli, ValueFault};
 use super::error::CommandError;
+use super::other_words;
 
 /// The error of a command line that the parser refused; `None` where it was asked for help or its own words are
 /// better, which say more than one sentence. `words` are those of the command line, without the program's name.
@@ -50,9 +51,10 @@ pub(super) fn explain(error: &clap::Error, words: &[OsString]) -> Option<Command
         ErrorKind::UnknownArgument => {
             let argument = text(error, ContextKind::InvalidArg)?;
             let what = if argument.starts_with('-') { "flag" } else { "argument" };
-            let near = text(error, ContextKind::SuggestedArg);
-            let hint = near
-                .map_or_else(|| lists("all flags and arguments"), |near| format!("did you mean `{near}`?"));
+            let other = other_words::for_flag(&command, flag_of(&argument)).map(str::to_owned);
+            let near =
+                || text(error, ContextKind::SuggestedArg).map(|near| format!("did you mean `{near}`?"));
+            let hint = other.or_else(near).unwrap_or_else(|| lists("all flags and arguments"));
             (format!("`{command}` has no {what} `{argument}`"), Some(hint))
         }
         ErrorKind::InvalidSubcommand => {
@@ -60,8 +62,14 @@ pub(super) fn explain(error: &clap::Error, words: &[OsString]) -> Option<Command
             let near = list(error, ContextKind::SuggestedSubcommand).into_iter().next();
             // Words after the wrong one may be commands themselves.
             let before: Vec<OsString> = words.iter().take_while(|word| **word != *name).cloned().collect();
-            let lists = || format!("`{} --help` lists the commands", parent_of(&before));
-            let hint = near.map_or_else(lists, |near| format!("did you mean `{near}`?"));
+            let parent = parent_of(&before);
+            let other = match parent.as_str() {
+                "pack" if other_words::is_path(&name) => Some(format!("write `pack build {name}`")),
+                "pack" => other_words::for_command(&name).map(str::to_owned),
+                _ => None,
+            };
+            let near = || near.map(|near| format!("did you mean `{near}`?"));
+            let hint = other.or_else(near).unwrap_or_else(|| format!("`{parent} --help` lists the commands"));
             (format!("there is no command `{name}`"), Some(hint))
         }
         ErrorKind::MissingRequiredArgument => {

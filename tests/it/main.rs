@@ -30,6 +30,7 @@ mod estargz;
 mod events;
 mod explain;
 mod faults;
+mod first_commands;
 mod gates;
 mod hints;
 mod history;

@@ -193,7 +193,13 @@ fn not_found(given: &Path, named: bool) -> CommandError {
         }
         None => {
             let message = "found no artifact in target, build, dist, out or public";
-            CommandError::new(ExitStatus::Input, message).hint("name it: `pack init build/libs/app.war`")
+            let hint = match given.join("Dockerfile").is_file() {
+                true => {
+                    "`pack init --from Dockerfile` takes the Dockerfile over; or name the artifact: `pack init build/libs/app.war`"
+                }
+                false => "name it: `pack init build/libs/app.war`",
+            };
+            CommandError::new(ExitStatus::Input, message).hint(hint)
         }
     }
 }

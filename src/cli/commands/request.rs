@@ -377,7 +377,11 @@ impl Project {
             return Ok(Self::alone(invocation, None, None));
         }
         if args.path.is_none() {
-            return Err(config::ConfigError::NotFound(PathBuf::from(BUILD_FILE)).into());
+            let error = CommandError::from(config::ConfigError::NotFound(PathBuf::from(BUILD_FILE)));
+            return Err(match path.join("Dockerfile").is_file() {
+                true => error.hint("`pack init --from Dockerfile` takes the Dockerfile over"),
+                false => error,
+            });
         }
         Ok(Self::alone(invocation, None, Some(path)))
     }

@@ -358,6 +358,10 @@ fn table_at<'a>(key: &str, value: &'a mut TomlValue) -> Option<&'a mut TomlTable
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
+    let name = path.file_name().unwrap_or_default();
+    if name == "Dockerfile" || name == "Containerfile" {
+        return Err(ConfigError::Dockerfile(path.to_owned()));
+    }
     crate::runtime::input::read_text(path, crate::runtime::input::MAX_TEXT).map_err(|source| {
         match source.kind() {
             std::io::ErrorKind::NotFound => NotFound(path.to_owned()),

@@ -317,7 +317,7 @@ impl ConfigError {
             Self::Invalid(report) | Self::Usage(report) | Self::Forbidden(report) => {
                 report.diagnostics.iter().all(|diagnostic| diagnostic.hint.is_some())
             }
-            Self::NotFound(_) | Self::Read { .. } => false,
+            Self::NotFound(_) | Self::Dockerfile(_) | Self::Read { .. } => false,
         }
     }
 }
@@ -439,6 +439,9 @@ pub enum ConfigError {
     /// There is no such build file.
     #[error("there is no `{}`", shown_path(.0))]
     NotFound(PathBuf),
+    /// It is the build file of other tools, by its name.
+    #[error("`{}` is a Dockerfile, and pack reads build.toml", shown_path(.0))]
+    Dockerfile(PathBuf),
     /// The file cannot be read.
     #[error("cannot read `{}`: {source}", shown_path(.path))]
     Read {
@@ -469,6 +472,9 @@ impl Explain for ConfigError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Dockerfile(path) => {
+                Some(format!("`pack init --from {}` writes a build.toml from it", shown_path(path)))
+            }
             Self::NotFound(_) => {
                 Some("`pack init` writes one; an artifact can also be given itself".to_owned())
             }

@@ -284,8 +284,15 @@ impl Template {
         });
         let wrong = |what: &str| {
             let message = format!("`{}` is not a tag: {what}", self.written);
-            Err(Wrong::new(message)
-                .hint("a tag is letters, digits, `_`, `.` and `-`, such as `\"{git.short}\"`"))
+            let hint = match self.written.rsplit_once(':') {
+                Some((name, tag)) if !name.is_empty() && !tag.is_empty() && !tag.contains('/') => {
+                    format!(
+                        "a tag has no name: write `--name {name} --tag {tag}`, or `name` and `tags` of `[image]`"
+                    )
+                }
+                _ => "a tag is letters, digits, `_`, `.` and `-`, such as `\"{git.short}\"`".to_owned(),
+            };
+            Err(Wrong::new(message).hint(hint))
         };
         for character in text.flat_map(|text| text.chars()) {
             if tag_character(character) != character {
