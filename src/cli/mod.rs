@@ -18,6 +18,7 @@ pub mod man;
 mod other_words;
 pub mod outputs;
 pub mod password;
+pub mod picture;
 pub mod policy;
 pub mod printer;
 pub mod progress;

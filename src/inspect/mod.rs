@@ -1,5 +1,7 @@
-//! Looking into images: comparing two, and deriving one again.
+//! Looking into images: comparing two, listing the files of one, and deriving one again.
 
 pub mod diff;
+pub mod files;
+mod layer_reader;
 mod unpack;
 pub mod verify;

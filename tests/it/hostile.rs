@@ -83,6 +83,8 @@ fn a_layer_that_tools_do_not_read_alike_is_refused_by_every_command() {
     assert!(problem["message"].as_str().unwrap().contains(words[0]), "{report}");
     project.pack("build").fails(1).says(&words).hints();
     project.pack("diff oci:base:1 oci:other:1").fails(1).says(&words);
+    project.pack("inspect oci:base:1 --html page.html").fails(1).says(&words).hints();
+    project.pack("inspect oci:base:1 --tree").fails(1).says(&words).hints();
 }
 
 #[test]
@@ -268,6 +270,7 @@ fn a_damaged_document_is_named_with_its_place_and_a_way_out_by_every_command() {
                     format!("copy {place} oci:copied:1"),
                     format!("verify {place}"),
                     format!("inspect {place}"),
+                    format!("inspect {place} --tree"),
                     format!("history {place}"),
                     format!("diff {place} oci:good:1"),
                     format!("diff oci:good:1 {place}"),
@@ -352,12 +355,15 @@ fn no_name_or_text_of_an_image_steers_the_terminal() {
     let commands = [
         "inspect oci:base:1",
         "inspect oci:base:1 --json",
+        "inspect oci:base:1 --html -",
+        "inspect oci:base:1 --tree",
         "inspect oci:base:none",
         "history oci:base:1",
         "history oci:base:1 --no-trunc",
         "verify oci:base:1",
         "diff oci:base:1 oci:other:1",
         "diff oci:other:1 oci:base:1 --json",
+        "diff oci:other:1 oci:base:1 --html -",
         "copy oci:base:1 oci:copied:1",
         "copy oci:base oci:copied2",
         "copy oci:base:1 store:copied:1",

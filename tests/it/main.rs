@@ -45,6 +45,7 @@ mod listen;
 mod moving_in;
 mod node;
 mod outputs;
+mod pictures;
 mod places;
 mod policy;
 mod prose;

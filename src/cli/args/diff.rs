@@ -1,5 +1,6 @@
 //! `pack diff`.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use clap::Args;
@@ -7,6 +8,7 @@ use clap::Args;
 use super::format::OutputFormat;
 use super::places::DIFF_HELP;
 use super::registries::RegistryArgs;
+use super::values::page_file;
 use crate::types::platform::Platform;
 
 /// Show how two images differ, and why their digests do
@@ -36,6 +38,13 @@ pub struct DiffArgs {
     /// Also read the common layers: then no difference is uncertain
     #[arg(long)]
     pub full: bool,
+
+    /// Write a page about the differences to this file; `-` is standard output
+    ///
+    /// The page has the changed files as a map and as a tree with a search, the layers, and what a pull of the second image
+    /// fetches where the first is. It needs no network.
+    #[arg(long, value_name = "FILE", value_parser = page_file())]
+    pub html: Option<PathBuf>,
 
     /// How registries are reached.
     #[command(flatten)]

@@ -101,6 +101,14 @@ pub(super) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
+/// A file for a page, or `-` for standard output, where the page takes the place of the result.
+pub(super) fn page_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match &*path.to_string_lossy() {
+        "-" => Ok(path.clone()),
+        text => written_path(text).map(|()| path.clone()),
+    })
+}
+
 /// Refuses what is no path of a file to write.
 pub(super) fn written_path(path: &str) -> Result<(), ValueFault> {
     if path == "-" {

@@ -3,8 +3,10 @@
 use super::super::args::DiffArgs;
 use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::{Invocation, Opened};
+use super::super::picture::difference_page;
 use super::super::view;
 use super::delivery;
+use super::page::PageOutput;
 use crate::inspect::diff::{self, DiffOptions};
 use crate::registry::Client;
 use crate::types::location::Location;
@@ -14,6 +16,7 @@ use crate::types::location::Location;
 /// # Errors
 /// When one cannot be read.
 pub(super) fn run(invocation: &Invocation, args: &DiffArgs) -> Result<ExitStatus, CommandError> {
+    let page = PageOutput::open(invocation, args.html.as_deref())?;
     let client = invocation.client()?;
     let (a, b) = (open(invocation, &args.a, &client)?, open(invocation, &args.b, &client)?);
     let options = DiffOptions {
@@ -26,10 +29,17 @@ pub(super) fn run(invocation: &Invocation, args: &DiffArgs) -> Result<ExitStatus
     let mut report = diff::diff(&*a.source, &*b.source, &options)
         .map_err(|error| delivery::with_meanings(invocation, [&args.a, &args.b], error.into()))?;
     (report.a.name, report.b.name) = (a.location.to_string(), b.location.to_string());
-    if args.format.json {
-        invocation.printer.json(&report);
-    } else {
-        invocation.printer.result(view::diff::text(&report, args.layers));
+    // Before the result: an error comes without one.
+    let page = page.map(|output| difference_page(&report).map(|page| (output, page))).transpose()?;
+    if !page.as_ref().is_some_and(|(output, _)| output.is_result()) {
+        if args.format.json {
+            invocation.printer.json(&report);
+        } else {
+            invocation.printer.result(view::diff::text(&report, args.layers));
+        }
+    }
+    if let Some((output, page)) = page {
+        output.write(invocation, &page, &format!("{} and {}", report.a.name, report.b.name))?;
     }
     Ok(if report.equal { ExitStatus::Done } else { ExitStatus::Different })
 }

@@ -6,11 +6,14 @@ use super::super::args::{HistoryArgs, InspectArgs, VerifyArgs};
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format;
 use super::super::invocation::{Invocation, Opened};
+use super::super::picture::{directory_tree, image_page};
 use super::super::view::{self, BaseView};
 use super::judgement::{self, PolicyVerdict};
+use super::page::PageOutput;
 use super::unnamed::UnnamedImage;
 use super::{names, sign};
 use crate::attach::{ProvedSignature, Referrer, ReferrerTree, list, tree};
+use crate::inspect::files::{FilesOptions, ImageFiles};
 use crate::inspect::verify;
 use crate::oci::{Descriptor, Image, ManifestOrIndex, RawDocument};
 use crate::policy::ProvenanceReport;
@@ -27,10 +30,65 @@ use crate::types::reference::Reference;
 /// # Errors
 /// When it cannot be read.
 pub(super) fn inspect(invocation: &Invocation, args: &InspectArgs) -> Result<(), CommandError> {
+    let page = PageOutput::open(invocation, args.html.as_deref())?;
     if let Some(listing) = names::listing(invocation, args)? {
+        if page.is_some() || args.tree {
+            let message = format!("`{}` names no single image, whose files could be shown", args.image);
+            return Err(CommandError::usage(message).hint("give the name with a tag or a digest"));
+        }
         return names::show_listing(invocation, args.format.json, &listing);
     }
-    let Opened { source, location } = invocation.image(&args.image)?;
+    let opened = invocation.image(&args.image)?;
+    let files = match args.tree || page.is_some() {
+        true => Some(ShownFiles::read(invocation, args, &opened, page.is_some())?),
+        false => None,
+    };
+    // After all that can fail: an error comes without a result.
+    match files.as_ref().and_then(|files| files.tree.as_ref()) {
+        Some(tree) => invocation.printer.result(format!("{}\n{tree}", opened.location)),
+        None if page.as_ref().is_some_and(PageOutput::is_result) => {}
+        None => show_documents(invocation, args, &opened)?,
+    }
+    match (page, files.and_then(|files| files.page)) {
+        (Some(output), Some(page)) => output.write(invocation, &page, &opened.location.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// The files of an image, as far as they are asked for.
+struct ShownFiles {
+    /// The directories, for `--tree`.
+    tree: Option<String>,
+    /// The page, for `--html`.
+    page: Option<Vec<u8>>,
+}
+
+impl ShownFiles {
+    fn read(
+        invocation: &Invocation,
+        args: &InspectArgs,
+        Opened { source, location }: &Opened,
+        has_page: bool,
+    ) -> Result<Self, CommandError> {
+        let image = load_image(&**source, chosen(&**source, args.platform.as_ref())?.as_ref())?.image;
+        let base = base_of(invocation, &**source, &image);
+        let view = view::inspect::image(&args.image, &image, base);
+        let options =
+            FilesOptions { progress: invocation.progress.clone(), interrupt: invocation.interrupt.clone() };
+        let files = ImageFiles::read(&**source, &image, &options)?;
+        let screen = invocation.printer.screen();
+        let tree = args.tree.then(|| directory_tree(&view, &files, args.depth, screen)).transpose()?;
+        let page = has_page.then(|| image_page(&view, &location.to_string(), &files)).transpose()?;
+        Ok(Self { tree, page })
+    }
+}
+
+/// Shows the documents of an image or an index.
+fn show_documents(
+    invocation: &Invocation,
+    args: &InspectArgs,
+    Opened { source, location }: &Opened,
+) -> Result<(), CommandError> {
     let root = source.root()?;
     let screen = invocation.printer.screen();
     if args.platform.is_none()
@@ -38,15 +96,15 @@ pub(super) fn inspect(invocation: &Invocation, args: &InspectArgs) -> Result<(),
             root.parse().map_err(|error| CommandError::from_error(ExitStatus::Input, &error))?
     {
         let view = view::inspect::index(&args.image, &root, &index);
-        let attached = attached(invocation, args, &*source, &root.digest())?;
-        show_inspected(invocation, args, &location, &view, attached, || view.text(screen));
+        let attached = attached(invocation, args, &**source, &root.digest())?;
+        show_inspected(invocation, args, location, &view, attached, || view.text(screen));
         return Ok(());
     }
-    let loaded = load_image(&*source, args.platform.as_ref())?;
-    let base = base_of(invocation, &*source, &loaded.image);
+    let loaded = load_image(&**source, args.platform.as_ref())?;
+    let base = base_of(invocation, &**source, &loaded.image);
     let view = view::inspect::image(&args.image, &loaded.image, base);
-    let attached = attached(invocation, args, &*source, &loaded.image.digest())?;
-    show_inspected(invocation, args, &location, &view, attached, || view.text(screen));
+    let attached = attached(invocation, args, &**source, &loaded.image.digest())?;
+    show_inspected(invocation, args, location, &view, attached, || view.text(screen));
     Ok(())
 }
 

@@ -22,6 +22,7 @@ mod member_names;
 mod merge;
 mod names;
 mod output_path;
+mod page;
 mod place;
 mod plan;
 mod rebase;

@@ -84,7 +84,7 @@ pub enum LayerOrigin {
 }
 
 impl LayerOrigin {
-    const fn as_str(self) -> &'static str {
+    pub(in crate::cli) const fn as_str(self) -> &'static str {
         match self {
             Self::Base => "base",
             Self::Added => "added",

@@ -3,22 +3,19 @@
 //! Everything that is kept of all layers of a comparison draws on one budget.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Read};
 
 use super::error::DiffError;
 use super::report::{FieldDifference, FirstEntry, PathDifference};
-use crate::formats::untar::{LAYER, ReadThrough, TarEntry, TarWalk, UntarError};
-use crate::inspect::unpack::unpacked;
+use crate::formats::untar::TarEntry;
+use crate::inspect::layer_reader::{LayerVisitor, ProgressReader, normal, read_layer};
 use crate::oci::Descriptor;
-use crate::oci::media_type::{LayerCompression, MAGIC};
-use crate::runtime::budget::{Budget, MeteredReader, OverBudget};
+use crate::runtime::budget::{Budget, OverBudget};
 use crate::runtime::events::{Phase, Progress};
 use crate::runtime::interrupt::Interrupt;
-use crate::transport::{BlobStream, Source};
+use crate::transport::Source;
 use crate::types::digest::{Digest, Sha256};
 
-/// How often to look whether the user interrupted, in entries.
-const GLANCE: usize = 256;
 /// Longer values of records are kept as their length and hash.
 const SHORT: usize = 256;
 /// The cost of an allocation beside its bytes, and a place in a tree.
@@ -154,36 +151,10 @@ impl LayerListing {
         Ok(listing)
     }
 
-    pub(super) fn read_blob(mut blob: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
-        let mut start = Vec::new();
-        (&mut blob).take(MAGIC as u64).read_to_end(&mut start)?;
-        let compression = LayerCompression::of_bytes(&start);
-        let packed = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(&mut blob));
-        let listing = Self::read_tar(unpacked(packed, compression)?, budget, interrupt)?;
-        // To its end, so that its digest is checked on all of it.
-        io::copy(&mut blob, &mut io::sink())?;
-        Ok(listing)
-    }
-
-    fn read_tar(tar: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
-        let mut tar = MeteredReader::new(tar, budget);
-        let mut listing = Self::default();
-        let mut walk = TarWalk::new(ReadThrough(&mut tar), LAYER);
-        while let Some(entry) = walk.next().map_err(UntarError::into_io)? {
-            if entry.sparse.is_some() {
-                let name = String::from_utf8_lossy(&entry.path).into_owned();
-                return Err(UntarError::Sparse(name).into_io());
-            }
-            if listing.entries.len().is_multiple_of(GLANCE) {
-                interrupt.check().map_err(crate::types::error::carry)?;
-            }
-            let mut hasher = Sha256::new();
-            walk.payload(|piece| hasher.update(piece)).map_err(UntarError::into_io)?;
-            let listed = ListedEntry::new(entry, hasher.finish());
-            budget.keep(listed.cost())?;
-            listing.entries.push(listed);
-        }
-        io::copy(&mut tar, &mut io::sink())?;
+    pub(super) fn read_blob(blob: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Self> {
+        let mut reader = ListingReader { listing: Self::default(), content: Sha256::new(), budget };
+        read_layer(blob, budget, interrupt, &mut reader)?;
+        let mut listing = reader.listing;
         listing.sort();
         Ok(listing)
     }
@@ -212,6 +183,27 @@ impl LayerListing {
     pub(super) fn get(&self, path: &[u8]) -> Option<&EntryFacts> {
         let at = self.order.binary_search_by(|at| (*self.entries[*at as usize].path).cmp(path)).ok()?;
         Some(&self.entries[self.order[at] as usize].node)
+    }
+}
+
+/// Lists the entries of a layer, with the hash of each payload.
+struct ListingReader<'a> {
+    listing: LayerListing,
+    content: Sha256,
+    budget: &'a Budget,
+}
+
+impl LayerVisitor for ListingReader<'_> {
+    fn piece(&mut self, bytes: &[u8]) {
+        self.content.update(bytes);
+    }
+
+    fn entry(&mut self, entry: TarEntry) -> io::Result<()> {
+        let content = std::mem::replace(&mut self.content, Sha256::new()).finish();
+        let listed = ListedEntry::new(entry, content);
+        self.budget.keep(listed.cost())?;
+        self.listing.entries.push(listed);
+        Ok(())
     }
 }
 
@@ -278,12 +270,6 @@ impl ListedEntry {
             + texts.filter(|length| *length > 0).map(|length| length + ALLOCATION).sum::<usize>()
             + records.iter().map(|(name, value)| record(name, value)).sum::<usize>()
     }
-}
-
-/// A path without `.`, empty parts and slashes at either end.
-pub(super) fn normal(path: &[u8]) -> Vec<u8> {
-    let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
-    parts.collect::<Vec<_>>().join(&b'/')
 }
 
 /// Bytes as people read them; what is no text in hexadecimal.
@@ -403,19 +389,5 @@ pub(super) fn first_difference(a: &LayerListing, b: &LayerListing) -> FirstDiffe
             text: "the entries are the same, padding or the end of the tar is not".to_owned(),
             entry: None,
         },
-    }
-}
-
-/// Tells how much of a blob was read.
-struct ProgressReader<F> {
-    inner: BlobStream,
-    advance: F,
-}
-
-impl<F: Fn(u64)> Read for ProgressReader<F> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        (self.advance)(read as u64);
-        Ok(read)
     }
 }

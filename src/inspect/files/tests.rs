@@ -1,0 +1,170 @@
+//! Layers on layers, and what is seen of them.
+
+use proptest::prelude::*;
+
+use super::entry::{EntryState, FileKind};
+use super::tree::{ImageFiles, LayerTotals};
+use crate::runtime::interrupt::Interrupt;
+
+/// An entry of a layer: a path, which ends in a slash for a directory, and bytes of content.
+type Entry<'a> = (&'a str, usize);
+
+fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, size) in entries {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o755);
+        header.set_size(*size as u64);
+        if path.ends_with('/') {
+            header.set_entry_type(tar::EntryType::Directory);
+        }
+        builder.append_data(&mut header, path, &vec![0; *size][..]).expect("an entry");
+    }
+    builder.into_inner().expect("a tar")
+}
+
+fn files(layers: &[&[Entry<'_>]]) -> ImageFiles {
+    let mut files = ImageFiles::new("the test".to_owned());
+    for layer in layers {
+        files.add_layer(&tar(layer)[..], &Interrupt::default()).expect("a layer");
+    }
+    files
+}
+
+/// Each row in a line.
+fn listing(files: &ImageFiles) -> String {
+    let mut lines = String::new();
+    let take = |row: super::FileRow<'_>| {
+        let name = match row.name {
+            b"" => "/".into(),
+            _ if row.is_again => "  \"".into(),
+            name => String::from_utf8_lossy(name),
+        };
+        let entry = row.entry.map(|entry| format!("{:?} in {}, {:?}", entry.kind, entry.layer, entry.state));
+        let line = format!("{}{name} {}", "  ".repeat(row.depth), entry.unwrap_or_default());
+        lines.push_str(line.trim_end());
+        lines.push('\n');
+        Ok::<(), ()>(())
+    };
+    files.each_row(take).expect("nothing fails");
+    lines
+}
+
+#[test]
+fn a_later_layer_replaces_and_removes() {
+    let files = files(&[
+        &[
+            ("etc/", 0),
+            ("etc/passwd", 10),
+            ("var/cache/a", 100),
+            ("var/cache/b", 200),
+            ("opt/x/y", 7),
+            ("usr", 1),
+        ],
+        // A whiteout is about the layers below, wherever it stands.
+        &[
+            ("etc/", 0),
+            ("etc/passwd", 11),
+            ("var/cache/new", 5),
+            ("var/cache/.wh..wh..opq", 0),
+            ("opt/.wh.x", 0),
+        ],
+        &[("etc/passwd", 12), ("opt/x/", 0), ("opt/x/z", 3), ("usr/", 0), ("usr/bin", 4)],
+    ]);
+    insta::assert_snapshot!(listing(&files), @r#"
+    /
+      etc Directory in 2, Seen
+        " Directory in 1, Replaced(2)
+        passwd Regular in 3, Seen
+          " Regular in 2, Replaced(3)
+          " Regular in 1, Replaced(2)
+      opt
+        x Directory in 3, Seen
+          " Whiteout in 2, Seen
+          y Regular in 1, Removed(2)
+          z Regular in 3, Seen
+      usr Directory in 3, Seen
+        " Regular in 1, Replaced(3)
+        bin Regular in 3, Seen
+      var
+        cache Opaque in 2, Seen
+          a Regular in 1, Removed(2)
+          b Regular in 1, Removed(2)
+          new Regular in 2, Seen
+    "#);
+    let totals = files.path_totals().expect("little");
+    assert_eq!((totals[0].files, totals[0].bytes), (4, 24));
+    assert_eq!((totals[0].covered_bytes, totals[0].layers), (10 + 11 + 100 + 200 + 7 + 1, (2, 3)));
+    let layers = files.layer_totals();
+    let first = LayerTotals { files: 5, bytes: 318, covered_files: 5, covered_bytes: 318 };
+    assert_eq!((layers.len(), layers[0]), (3, first));
+    assert_eq!((layers[2].bytes, layers[2].covered_bytes), (19, 0));
+}
+
+#[test]
+fn a_file_hides_a_directory_and_a_name_of_marks_is_no_mark() {
+    let files = files(&[&[("a/b/c", 9), (".wh.", 2)], &[("a", 1), ("a", 3)]]);
+    let of = |name: &[u8]| {
+        let (_, path) = files.children(0).find(|(other, _)| *other == name).expect("a path");
+        files.last_entry(path).expect("an entry").clone()
+    };
+    assert_eq!((of(b"a").kind, of(b"a").size, of(b"a").state), (FileKind::Regular, 3, EntryState::Seen));
+    assert_eq!(of(b".wh.").kind, FileKind::Regular);
+    assert_eq!(files.path_totals().expect("little")[0].covered_bytes, 10);
+    assert!(listing(&files).contains("Replaced(2)"));
+}
+
+#[test]
+fn paths_of_thousands_of_parts_are_walked() {
+    // The name that the header has does not end in a slash.
+    let deep = format!("aa/{}b", "a/".repeat(1999));
+    let files = files(&[&[(&deep, 1)]]);
+    assert_eq!(listing(&files).lines().count(), 2002);
+    assert_eq!(files.path_totals().expect("little")[0].bytes, 1);
+}
+
+#[test]
+fn layers_that_cover_all_again_and_again_run_out_of_steps() {
+    let mut files = ImageFiles::new("the list".to_owned());
+    let names: Vec<String> = (0..3000).map(|number| format!("d/{number}")).collect();
+    let entries: Vec<Entry<'_>> = names.iter().map(|name| (&**name, 0)).collect();
+    files.add_layer(&tar(&entries)[..], &Interrupt::default()).expect("a layer");
+    let opaque = tar(&vec![(".wh..wh..opq", 0); 10_000]);
+    let error = files.add_layer(&opaque[..], &Interrupt::default()).expect_err("too many steps");
+    assert!(error.to_string().contains("steps"), "{error}");
+}
+
+proptest! {
+    /// The sums of the layers, of the paths and of the rows are the same.
+    #[test]
+    fn all_bytes_are_counted_once(
+        layers in prop::collection::vec(
+            prop::collection::vec(("[abw]{1}(/[ab]{1}){0,2}/?", 0_usize..50), 0..12), 0..5,
+        ),
+    ) {
+        let named = |path: &String, size: &usize| {
+            // A name that begins with `w` is a whiteout.
+            let path = path.replace('w', ".wh.a");
+            if path.ends_with('/') { (path, 0) } else { (path, *size) }
+        };
+        let layers: Vec<Vec<(String, usize)>> =
+            layers.iter().map(|layer| layer.iter().map(|(path, size)| named(path, size)).collect()).collect();
+        let lent: Vec<Vec<Entry<'_>>> =
+            layers.iter().map(|layer| layer.iter().map(|(path, size)| (&**path, *size)).collect()).collect();
+        let files = files(&lent.iter().map(|layer| &layer[..]).collect::<Vec<_>>());
+        let totals = files.path_totals().expect("little")[0];
+        let of_layers = files.layer_totals();
+        prop_assert_eq!(totals.bytes + totals.covered_bytes, of_layers.iter().map(|layer| layer.bytes).sum::<u64>());
+        prop_assert_eq!(totals.covered_bytes, of_layers.iter().map(|layer| layer.covered_bytes).sum::<u64>());
+        let mut rows = 0;
+        files.each_row(|row| { rows += row.entry.map_or(0, |entry| entry.size); Ok::<(), ()>(()) }).expect("no error");
+        prop_assert_eq!(rows, totals.bytes + totals.covered_bytes);
+        // No path has two entries that are seen, and none below a removed directory is seen.
+        let mut seen = std::collections::BTreeSet::new();
+        files.each_row(|row| {
+            let entry = row.entry.filter(|entry| entry.state == EntryState::Seen && !entry.kind.is_mark());
+            if entry.is_some() { assert!(seen.insert(row.path), "twice") }
+            Ok::<(), ()>(())
+        }).expect("no error");
+    }
+}

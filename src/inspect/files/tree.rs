@@ -1,0 +1,323 @@
+//! The paths of an image, and the entries of each.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::entry::{EntryState, FileEntry, FileKind, FileMode};
+use super::error::FilesError;
+use crate::formats::untar::TarEntry;
+use crate::inspect::layer_reader::{LayerVisitor, ProgressReader, normal, read_layer};
+use crate::oci::{Descriptor, Image};
+use crate::runtime::budget::{Budget, OverBudget, unpacking};
+use crate::runtime::events::{Phase, Progress};
+use crate::runtime::interrupt::{Interrupt, Interrupted};
+use crate::transport::Source;
+use crate::types::error::BoxedError;
+
+const WHITEOUT: &[u8] = b".wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Bytes that may be kept of an image, with the page or the table that is made of it: some hundred thousand files.
+const MAX_KEPT: u64 = 176 << 20;
+/// Steps beside those for unpacking: parts of paths, and paths that a layer covers.
+const STEPS: u64 = 24 << 20;
+/// The cost of an allocation beside its bytes, and of a place in a tree.
+const ALLOCATION: usize = 24;
+const PLACE: usize = 48;
+
+/// How to list files.
+#[derive(Clone, Debug, Default)]
+pub struct FilesOptions {
+    /// Receives progress events.
+    pub progress: Progress,
+    /// Whether to stop.
+    pub interrupt: Interrupt,
+}
+
+/// A path.
+#[derive(Debug, Default)]
+pub(super) struct PathNode {
+    /// By name: the names of a path have no slash.
+    pub(super) children: BTreeMap<Box<[u8]>, u32>,
+    parent: u32,
+    /// The last entry.
+    pub(super) last: Option<u32>,
+    /// The entry that a container sees so far.
+    seen: Option<u32>,
+}
+
+/// The entries of all layers of an image.
+#[derive(Debug)]
+pub struct ImageFiles {
+    /// The root is the first; each path comes after its directory.
+    pub(super) nodes: Vec<PathNode>,
+    pub(super) entries: Vec<FileEntry>,
+    modes: Vec<FileMode>,
+    numbers: BTreeMap<FileMode, u32>,
+    layers: u32,
+    budget: Budget,
+}
+
+/// The entries of a layer in figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerTotals {
+    /// Regular files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that a later layer replaces or removes.
+    pub covered_files: u64,
+    /// Their bytes.
+    pub covered_bytes: u64,
+}
+
+/// A path with all that is below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathTotals {
+    /// Regular files that a container sees.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes that no container sees.
+    pub covered_bytes: u64,
+    /// The first and the last layer with something that a container sees; 0 if there is none.
+    pub layers: (u32, u32),
+}
+
+impl PathTotals {
+    fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.covered_bytes = self.covered_bytes.saturating_add(other.covered_bytes);
+        self.layers = match (self.layers, other.layers) {
+            (layers, (0, _)) | ((0, _), layers) => layers,
+            (own, other) => (own.0.min(other.0), own.1.max(other.1)),
+        };
+    }
+}
+
+impl ImageFiles {
+    /// Reads all layers of `image`, one after the other.
+    ///
+    /// # Errors
+    /// When a layer cannot be read, or all are too much.
+    pub fn read(source: &dyn Source, image: &Image, options: &FilesOptions) -> Result<Self, BoxedError> {
+        let mut files = Self::new(format!("the list of files of `{}`", source.name()));
+        for layer in image.layers() {
+            files.budget.allow(unpacking(layer.size) - unpacking(0));
+            files.read_layer_of(source, layer, options)?;
+        }
+        Ok(files)
+    }
+
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            nodes: vec![PathNode::default()],
+            entries: Vec::new(),
+            modes: Vec::new(),
+            numbers: BTreeMap::new(),
+            layers: 0,
+            budget: Budget::new(name, MAX_KEPT, STEPS + unpacking(0)),
+        }
+    }
+
+    fn read_layer_of(
+        &mut self,
+        source: &dyn Source,
+        layer: &Descriptor,
+        options: &FilesOptions,
+    ) -> Result<(), BoxedError> {
+        let blob = source.blob(layer)?;
+        let name = format!("layer {}", layer.digest.short());
+        let task = options.progress.task(Phase::Read, name, Some(layer.size));
+        let counted = ProgressReader { inner: blob, advance: |bytes| task.advance(bytes) };
+        self.add_layer(counted, &options.interrupt).map_err(|error| {
+            if options.interrupt.is_triggered() {
+                return FilesError::Interrupted(Interrupted);
+            }
+            FilesError::Layer { place: source.name(), layer: layer.digest, source: error }
+        })?;
+        task.finish("read");
+        Ok(())
+    }
+
+    /// Puts a layer on top of the others.
+    pub(super) fn add_layer(&mut self, blob: impl io::Read, interrupt: &Interrupt) -> io::Result<()> {
+        self.layers += 1;
+        let budget = self.budget.clone();
+        read_layer(blob, &budget, interrupt, self)
+    }
+
+    /// The permissions and owners that occur.
+    #[must_use]
+    pub fn modes(&self) -> &[FileMode] {
+        &self.modes
+    }
+
+    /// The budget of the list: pages and tables of the files draw on it, too.
+    #[must_use]
+    pub const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The figures of each layer, bottom first.
+    #[must_use]
+    pub fn layer_totals(&self) -> Vec<LayerTotals> {
+        let mut all = vec![LayerTotals::default(); self.layers as usize];
+        for entry in self.entries.iter().filter(|entry| entry.kind == FileKind::Regular) {
+            let totals = &mut all[entry.layer as usize - 1];
+            totals.files += 1;
+            totals.bytes = totals.bytes.saturating_add(entry.size);
+            if entry.state != EntryState::Seen {
+                totals.covered_files += 1;
+                totals.covered_bytes = totals.covered_bytes.saturating_add(entry.size);
+            }
+        }
+        all
+    }
+
+    /// The figures of each path with all that is below it, by its number in [`FileRow::path`](super::FileRow::path).
+    ///
+    /// # Errors
+    /// When they are too much.
+    pub fn path_totals(&self) -> Result<Vec<PathTotals>, OverBudget> {
+        self.budget.keep(self.nodes.len() * size_of::<PathTotals>())?;
+        let mut all = vec![PathTotals::default(); self.nodes.len()];
+        // Each path comes after its directory, so that from the end all below is counted before.
+        for number in (0..self.nodes.len()).rev() {
+            for entry in self.entries_of(number) {
+                let covered_bytes = entry.covered_bytes();
+                let is_seen = entry.state == EntryState::Seen && !entry.kind.is_mark();
+                let layers = if is_seen { (entry.layer, entry.layer) } else { (0, 0) };
+                let files = u64::from(is_seen && entry.kind == FileKind::Regular);
+                all[number].add(PathTotals {
+                    files,
+                    bytes: entry.size - covered_bytes,
+                    covered_bytes,
+                    layers,
+                });
+            }
+            if number > 0 {
+                let totals = all[number];
+                all[self.nodes[number].parent as usize].add(totals);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The entries of a path, the last layer's first.
+    pub(super) fn entries_of(&self, path: usize) -> impl Iterator<Item = &FileEntry> {
+        let mut next = self.nodes[path].last;
+        std::iter::from_fn(move || {
+            let entry = &self.entries[next? as usize];
+            next = entry.before;
+            Some(entry)
+        })
+    }
+
+    fn add(&mut self, entry: TarEntry) -> Result<(), OverBudget> {
+        let path = normal(&entry.path);
+        let (directory, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(at) => (&path[..at], &path[at + 1..]),
+            None => (&path[..0], &path[..]),
+        };
+        if name == OPAQUE {
+            let directory = self.path(directory)?;
+            self.cover_below(directory)?;
+            return self.push(directory, &entry, FileKind::Opaque);
+        }
+        if let Some(gone) = name.strip_prefix(WHITEOUT).filter(|gone| !gone.is_empty()) {
+            let directory = self.path(directory)?;
+            let gone = self.child(directory, gone)?;
+            self.cover(gone, EntryState::Removed(self.layers));
+            self.cover_below(gone)?;
+            return self.push(gone, &entry, FileKind::Whiteout);
+        }
+        let number = self.path(&path)?;
+        let kind = FileKind::of(entry.kind);
+        if kind != FileKind::Directory {
+            self.cover_below(number)?;
+        }
+        if let Some(seen) = self.nodes[number as usize].seen {
+            self.entries[seen as usize].state = EntryState::Replaced(self.layers);
+        }
+        self.nodes[number as usize].seen = Some(self.entries.len() as u32);
+        self.push(number, &entry, kind)
+    }
+
+    fn push(&mut self, path: u32, entry: &TarEntry, kind: FileKind) -> Result<(), OverBudget> {
+        let is_link = matches!(kind, FileKind::Symlink | FileKind::HardLink);
+        let link = is_link.then(|| Box::from(&*entry.link));
+        let node = &mut self.nodes[path as usize];
+        // Twice, because a vector grows by doubling.
+        self.budget.keep(
+            2 * size_of::<FileEntry>() + link.as_ref().map_or(0, |link: &Box<[u8]>| link.len() + ALLOCATION),
+        )?;
+        let before = node.last.replace(self.entries.len() as u32);
+        let mode = FileMode::of(entry);
+        let mode = match self.numbers.get(&mode) {
+            Some(number) => *number,
+            None => {
+                self.budget.keep(3 * size_of::<FileMode>() + PLACE)?;
+                let number = self.modes.len() as u32;
+                self.modes.push(mode);
+                self.numbers.insert(mode, number);
+                number
+            }
+        };
+        let size = if kind == FileKind::Regular { entry.size } else { 0 };
+        let state = EntryState::Seen;
+        self.entries.push(FileEntry { kind, layer: self.layers, size, mode, link, state, before });
+        Ok(())
+    }
+
+    /// The number of a path, which is made if it is new.
+    fn path(&mut self, path: &[u8]) -> Result<u32, OverBudget> {
+        let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+        parts.into_iter().try_fold(0, |directory, part| self.child(directory, part))
+    }
+
+    fn child(&mut self, directory: u32, name: &[u8]) -> Result<u32, OverBudget> {
+        self.budget.step(1)?;
+        if let Some(child) = self.nodes[directory as usize].children.get(name) {
+            return Ok(*child);
+        }
+        // The first child of a directory makes room for eleven.
+        let room = if self.nodes[directory as usize].children.is_empty() { 5 * PLACE } else { PLACE };
+        self.budget.keep(2 * size_of::<PathNode>() + room + name.len() + ALLOCATION)?;
+        // There is not room for as many as 32 bits can count.
+        let number = self.nodes.len() as u32;
+        self.nodes[directory as usize].children.insert(name.into(), number);
+        self.nodes.push(PathNode { parent: directory, ..PathNode::default() });
+        Ok(number)
+    }
+
+    /// Takes what the layers below have at a path out of sight.
+    fn cover(&mut self, path: u32, state: EntryState) {
+        let node = &mut self.nodes[path as usize];
+        if let Some(seen) = node.seen
+            && self.entries[seen as usize].layer < self.layers
+        {
+            self.entries[seen as usize].state = state;
+            node.seen = None;
+        }
+    }
+
+    /// Takes all out of sight that the layers below have below a path.
+    fn cover_below(&mut self, path: u32) -> Result<(), OverBudget> {
+        let mut waiting: Vec<u32> = self.nodes[path as usize].children.values().copied().collect();
+        while let Some(next) = waiting.pop() {
+            self.budget.step(1)?;
+            self.cover(next, EntryState::Removed(self.layers));
+            waiting.extend(self.nodes[next as usize].children.values());
+        }
+        Ok(())
+    }
+}
+
+impl LayerVisitor for ImageFiles {
+    fn piece(&mut self, _: &[u8]) {}
+
+    fn entry(&mut self, entry: TarEntry) -> io::Result<()> {
+        Ok(self.add(entry)?)
+    }
+}
