@@ -7,7 +7,7 @@ use std::process::Command;
 use pack_test_registry::Fake;
 
 use crate::prose::shell_words;
-use crate::support::{Project, REPOSITORY};
+use crate::support::{Project, REPOSITORY, Run};
 
 /// A command of the page, and the lines that it shows below.
 struct ShownCommand {
@@ -54,7 +54,7 @@ fn the_tutorial_runs_from_its_first_line_to_its_last() {
             continue;
         };
         let words = shell_words(&arguments.replace("localhost:5000", &address));
-        let run = words.into_iter().fold(project.pack(""), |run, word| run.arg(word));
+        let run = words.into_iter().fold(project.pack(""), Run::arg);
         let said = run.env("USER", "alice").run();
         // As of diff(1).
         let expected = if arguments.starts_with("diff ") { 1 } else { 0 };
