@@ -23,6 +23,7 @@
 //! - `descriptors`: the images that deployment descriptors name, and their bytes.
 //! - `release`: images copied, named, put on another base, and released into environments.
 //! - `notify`: events after a delivery, told to receivers over HTTP.
+//! - `serve`: the local store as a registry to pull from.
 //! - `listen`: a service that takes notifications and runs commands.
 //! - `cli`: arguments, environment, terminal, exit codes.
 //!
@@ -107,6 +108,7 @@ pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod runtime;
 pub(crate) mod sbom;
+pub(crate) mod serve;
 pub(crate) mod store;
 #[doc(hidden)]
 pub mod testing;

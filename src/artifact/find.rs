@@ -122,6 +122,43 @@ pub fn find(path: &Path) -> Result<PathMatch, FindError> {
     }
 }
 
+/// The part of a path before its first pattern; `None` if it has no pattern. A path that exists as it is written has none.
+#[must_use]
+pub fn before_pattern(path: &Path) -> Option<PathBuf> {
+    if std::fs::symlink_metadata(path).is_ok() {
+        return None;
+    }
+    let is_pattern = |part: &str| part.contains(['*', '?', '[']) || part.contains(VERSION);
+    let mut before = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) if name.to_str().is_some_and(is_pattern) => return Some(before),
+            _ => before.push(component),
+        }
+    }
+    None
+}
+
+/// Whether `path` fits the beginning of `pattern`, component by component: something in it can decide what fits.
+#[must_use]
+pub fn fits_beginning(pattern: &Path, path: &Path) -> bool {
+    let (mut wanted, mut given) = (pattern.components(), path.components());
+    loop {
+        match (wanted.next(), given.next()) {
+            (_, None) => return true,
+            (None, Some(_)) => return false,
+            (Some(wanted), Some(given)) if wanted == given => {}
+            (Some(Component::Normal(wanted)), Some(Component::Normal(given))) => {
+                let pattern = wanted.to_str().and_then(|wanted| NamePattern::new(wanted).ok());
+                if !pattern.is_some_and(|pattern| pattern.glob.is_match(Path::new(given))) {
+                    return false;
+                }
+            }
+            (Some(_), Some(_)) => return false,
+        }
+    }
+}
+
 /// A pattern of one name.
 struct NamePattern {
     glob: GlobMatcher,
@@ -220,6 +257,23 @@ pub(crate) fn natural(a: &[u8], b: &[u8]) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_beginning_of_a_pattern_is_found_and_fits() {
+        let pattern = Path::new("/none/libs-*/shop-{version}.jar");
+        assert_eq!(before_pattern(pattern), Some(PathBuf::from("/none")));
+        assert_eq!(before_pattern(Path::new("/none/shop.jar")), None);
+        for (path, fits) in [
+            ("/none", true),
+            ("/none/libs-1", true),
+            ("/none/lib", false),
+            ("/none/libs-1/shop-2.0.jar", true),
+            ("/none/libs-1/shop-x.jar", false),
+            ("/none/libs-1/shop-2.0.jar/x", false),
+        ] {
+            assert_eq!(fits_beginning(pattern, Path::new(path)), fits, "{path}");
+        }
+    }
 
     fn directory(names: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().expect("a directory");

@@ -44,7 +44,7 @@ mod whole_jar;
 mod words;
 
 pub use detect::{Artifact, check_supported, detect, detect_as, findings, propose, requirements};
-pub use find::find;
+pub use find::{before_pattern, find, fits_beginning};
 pub use form::Form;
 pub use interpreted::{Interpreted, interpreted};
 pub use java_words::{JavaRun, java_options_change_classes};

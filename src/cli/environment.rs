@@ -87,6 +87,12 @@ pub struct Proxies {
 }
 
 impl Environment {
+    /// The same environment at another time.
+    #[must_use]
+    pub fn at(&self, now: SystemTime) -> Self {
+        Self { now, ..self.clone() }
+    }
+
     /// Reads the process.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::args::{Global, RegistryArgs};
 use super::environment::Environment;
@@ -60,6 +60,24 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// The same invocation for another build of the same process, which begins at this moment.
+    #[must_use]
+    pub fn renewed(&self, started: Instant, now: SystemTime) -> Self {
+        Self {
+            environment: self.environment.at(now),
+            printer: self.printer.clone(),
+            progress: self.progress.clone(),
+            recorder: self.recorder.clone(),
+            interrupt: self.interrupt.clone(),
+            started,
+            global: self.global.clone(),
+            registries: self.registries.clone(),
+            temporary: self.temporary.clone(),
+            scratch: self.scratch.clone(),
+            outbox: OnceLock::new(),
+        }
+    }
+
     /// `path` as it is from the directory that the program was started in.
     #[must_use]
     pub fn absolute(&self, path: &Path) -> PathBuf {

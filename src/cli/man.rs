@@ -85,7 +85,7 @@ mod tests {
         let pages = pages().expect("pages");
         let names: Vec<&str> = pages.iter().map(|page| page.file_name.as_str()).collect();
         insta::assert_snapshot!(names.join(" "), @r"
-        pack.1 pack-build.1 pack-plan.1 pack-check.1 pack-merge.1 pack-update.1 pack-init.1 pack-inspect.1 pack-history.1 pack-verify.1 pack-sbom.1 pack-images.1 pack-rm.1 pack-copy.1 pack-tag.1 pack-diff.1 pack-rebase.1 pack-promote.1 pack-releases.1 pack-rollback.1 pack-sign.1 pack-attach.1 pack-referrers.1 pack-key.1 pack-key-generate.1 pack-key-public.1 pack-events.1 pack-events-list.1 pack-events-flush.1 pack-resolve.1 pack-render.1 pack-listen.1 pack-login.1 pack-logout.1 pack-doctor.1 pack-cache.1 pack-cache-info.1 pack-cache-prune.1 pack-cache-verify.1 pack-completions.1 pack-man.1 pack-schema.1
+        pack.1 pack-build.1 pack-plan.1 pack-check.1 pack-deps.1 pack-merge.1 pack-update.1 pack-init.1 pack-inspect.1 pack-history.1 pack-verify.1 pack-sbom.1 pack-images.1 pack-rm.1 pack-serve.1 pack-copy.1 pack-tag.1 pack-diff.1 pack-rebase.1 pack-promote.1 pack-releases.1 pack-rollback.1 pack-sign.1 pack-attach.1 pack-referrers.1 pack-key.1 pack-key-generate.1 pack-key-public.1 pack-events.1 pack-events-list.1 pack-events-flush.1 pack-resolve.1 pack-render.1 pack-listen.1 pack-login.1 pack-logout.1 pack-doctor.1 pack-cache.1 pack-cache-info.1 pack-cache-prune.1 pack-cache-verify.1 pack-completions.1 pack-man.1 pack-schema.1
         ");
         for page in &pages {
             let text = String::from_utf8(page.text.clone()).expect("text");

@@ -101,11 +101,13 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
         trace(printer, cli.global.verbose);
     }
     let recorder = match &cli.command {
-        Command::Build(args) if args.timings.is_some() => Some(Recorder::new(started)),
+        Command::Build(args) if args.timings.is_some() || args.watch => Some(Recorder::new(started)),
         _ => None,
     };
     let scratch = Scratch::new(environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")));
-    let (progress, guard) = progress::observe(printer, recorder.clone());
+    // A build of a watch is a line or two, and what is drawn of it would stay while it waits.
+    let is_quiet = matches!(&cli.command, Command::Build(args) if args.watch);
+    let (progress, guard) = progress::observe(printer, recorder.clone(), is_quiet);
     let invocation = Invocation {
         temporary: OnceLock::new(),
         environment,

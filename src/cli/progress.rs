@@ -39,10 +39,10 @@ const PAUSE: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct Guard(Option<Arc<Shared>>);
 
-/// Draws on `printer` what happens, until the guard is dropped, and has it recorded.
+/// Draws on `printer` what happens, unless it `is_quiet`, until the guard is dropped, and has it recorded.
 #[must_use]
-pub fn observe(printer: &Printer, recorder: Option<Recorder>) -> (Progress, Guard) {
-    if printer.options().quiet {
+pub fn observe(printer: &Printer, recorder: Option<Recorder>, is_quiet: bool) -> (Progress, Guard) {
+    if is_quiet || printer.options().quiet {
         let progress = recorder.map_or_else(|| Progress::new(Silent), Progress::new);
         return (progress, Guard(None));
     }
@@ -664,7 +664,7 @@ mod tests {
     #[test]
     fn quiet_says_nothing() {
         let (printer, _, err) = printer(PrinterOptions { quiet: true, ..PrinterOptions::default() });
-        let (progress, guard) = observe(&printer, None);
+        let (progress, guard) = observe(&printer, None, false);
         progress.warn("x");
         drop(guard);
         assert_eq!(err.take(), "");

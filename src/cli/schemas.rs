@@ -29,6 +29,7 @@ schemas! {
     "build" "build",
     "plan" "plan",
     "check" "check",
+    "deps" "deps",
     "merge" "merge",
     "update" "update",
     "inspect" "inspect",

@@ -180,7 +180,9 @@ impl Summary {
         text
     }
 
-    fn total(&self) -> String {
+    /// The whole in a line: the name, where it went, and how long it took.
+    #[must_use]
+    pub fn total(&self) -> String {
         let tags = if self.tags.is_empty() { String::new() } else { format!(":{}", self.tags.join(",")) };
         let mut parts =
             vec![format!("{} {}", printable(&format!("{}{tags}", self.name)), self.digest.short())];

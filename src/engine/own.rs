@@ -196,15 +196,7 @@ impl OwnFiles {
                 }
             }
         }
-        let mut own = Self::default();
-        for path in read.iter().chain(beside) {
-            own.left_out.add(real_path(path));
-            // Where the file is a link, neither it nor what it leads to counts.
-            own.left_out.add(real_parent(path));
-        }
-        for unfinished in lock.map(crate::project::lock::unfinished).unwrap_or_default() {
-            own.left_out.add(real_parent(&unfinished));
-        }
+        let mut own = Self { left_out: left_out_of(&read, lock, beside), notes: Vec::new() };
         own.notes =
             notes(&inputs, &read, &[": it says how the image is made", ": they say how the image is made"])?;
         let beside: Vec<PathBuf> = beside.iter().cloned().collect();
@@ -225,6 +217,20 @@ impl OwnFiles {
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }
+}
+
+/// The paths that trees do not have: the files that are `read`, the `lock` while it is written, and locks `beside` them.
+pub(super) fn left_out_of(read: &[PathBuf], lock: Option<&Path>, beside: &BTreeSet<PathBuf>) -> LeftOut {
+    let mut left_out = LeftOut::default();
+    for path in read.iter().chain(beside) {
+        left_out.add(real_path(path));
+        // Where the file is a link, neither it nor what it leads to counts.
+        left_out.add(real_parent(path));
+    }
+    for unfinished in lock.map(crate::project::lock::unfinished).unwrap_or_default() {
+        left_out.add(real_parent(&unfinished));
+    }
+    left_out
 }
 
 fn inputs(settings: &Settings) -> Vec<Input> {

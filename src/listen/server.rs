@@ -1,12 +1,10 @@
-//! The HTTP server: axum's routes on hyper's connections, with bounds on all that a client can make large or slow.
+//! The HTTP server: axum's routes, with bounds on all that a client can make large or slow.
 //!
-//! Besides `registry` this is the one place that is asynchronous. A message is handed to a thread as soon as it is
-//! whole.
+//! A message is handed to a thread as soon as it is whole.
 
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,22 +13,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::sync::Semaphore;
 
 use super::state::ServiceState;
 use super::verify::MessageHead;
+use crate::serve::connections::{self, ConnectionBounds};
 
 /// Connections at the same time; more wait in the system's queue.
 const MOST_CONNECTIONS: usize = 128;
 /// The longest message, in bytes.
 const LONGEST_BODY: usize = 512 << 10;
-/// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 16 << 10;
-/// The most headers of a request.
-const MOST_HEADERS: usize = 64;
 /// For the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// For the body of a request.
@@ -39,8 +30,6 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
 /// For requests that are under way at the end.
 const END_TIME: Duration = Duration::from_secs(5);
-/// How often it looks whether the service is to end.
-const GLANCE: Duration = Duration::from_millis(50);
 /// Threads that take messages.
 const THREADS: usize = 32;
 /// Seconds after which a sender may come again.
@@ -51,65 +40,16 @@ const COME_AGAIN: &str = "10";
 /// # Errors
 /// When threads or the listener cannot be had.
 pub fn serve(state: &Arc<ServiceState>, listener: TcpListener) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(THREADS)
-        .thread_name("listen")
-        .enable_all()
-        .build()?;
-    runtime.block_on(accept(state, listener))?;
-    runtime.shutdown_timeout(END_TIME);
-    Ok(())
-}
-
-async fn accept(state: &Arc<ServiceState>, listener: TcpListener) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let routes = routes(state);
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = ended(state) => break,
-            accepted = async {
-                let slot = Arc::clone(&slots).acquire_owned().await;
-                (slot, listener.accept().await)
-            } => accepted,
-        };
-        let (Ok(slot), Ok((stream, _))) = accepted else {
-            // No file descriptors are left, or the client is gone already.
-            tokio::time::sleep(GLANCE).await;
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let mut server = hyper::server::conn::http1::Builder::new();
-        server
-            .timer(TokioTimer::new())
-            .keep_alive(false)
-            .header_read_timeout(HEAD_TIME)
-            .max_buf_size(LONGEST_HEAD)
-            .max_headers(MOST_HEADERS);
-        let service = TowerToHyperService::new(routes.clone());
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
-        let state = Arc::clone(state);
-        state.connections.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(async move {
-            // An error of a connection concerns its client alone.
-            let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
-            state.connections.fetch_sub(1, Ordering::Relaxed);
-            drop(slot);
-        });
-    }
-    drop(listener);
-    let _ = tokio::time::timeout(END_TIME, graceful.shutdown()).await;
-    Ok(())
-}
-
-async fn ended(state: &ServiceState) {
-    while !state.should_end() {
-        tokio::time::sleep(GLANCE).await;
-    }
+    let bounds = ConnectionBounds {
+        most: MOST_CONNECTIONS,
+        keep_alive: false,
+        head_time: HEAD_TIME,
+        whole_time: CONNECTION_TIME,
+        end_time: END_TIME,
+        threads: THREADS,
+        name: "listen",
+    };
+    connections::serve(listener, &routes(state), bounds, &state.connections, &|| state.should_end())
 }
 
 fn routes(state: &Arc<ServiceState>) -> Router {

@@ -163,7 +163,7 @@ pub fn run(settings: &ListenSettings, options: ListenOptions) -> Result<(), List
         journal,
         compacted: AtomicU64::new(0),
         metrics: Metrics::default(),
-        connections: AtomicUsize::new(0),
+        connections: Arc::new(AtomicUsize::new(0)),
         sources,
         actions: settings.actions.iter().map(Action::new).collect(),
         client,

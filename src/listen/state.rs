@@ -49,7 +49,7 @@ pub struct ServiceState {
     /// The counters.
     pub metrics: Metrics,
     /// Open connections.
-    pub connections: AtomicUsize,
+    pub connections: Arc<AtomicUsize>,
     /// The sources.
     pub sources: Vec<MessageSource>,
     /// The actions.

@@ -10,4 +10,5 @@ pub mod input;
 pub mod interrupt;
 pub mod read_ahead;
 pub mod tree_reader;
+pub mod watcher;
 pub mod workers;

@@ -22,6 +22,7 @@ mod releases;
 mod runtimes;
 mod sbom;
 pub(crate) mod server;
+mod serving;
 mod signatures;
 mod tools;
 mod users;

@@ -39,6 +39,8 @@ Examples:
       Attach the list of packages and a signature, and then move the tags
   pack build --locked --set config.user=1000
       In CI: on exactly the base of build.lock, with one setting changed
+  pack build --push --watch
+      Build and push again whenever a file changes, until Ctrl-C
   pack build --push --explain --timings
       Say what was reused and why the rest was not, and where the time went
 
@@ -144,6 +146,15 @@ pub struct BuildArgs {
         help_heading = "Output"
     )]
     pub timings: Option<PathBuf>,
+
+    /// Build again whenever a file that the build reads changes, until Ctrl-C
+    ///
+    /// Watches the artifact, the build file, ignore files and the files of layers, and delivers each new image as the other
+    /// flags say. Prints a line or two for each build, or with `--json` a document a line. A build that fails says why, and
+    /// the next change starts another. For one image: of a workspace, give the directory of a member. Base images in
+    /// registries, and commits, start no build. Ctrl-C ends it with exit code 0, or 130 if it stopped a build.
+    #[arg(long, conflicts_with = "timings")]
+    pub watch: bool,
 
     /// The format of the result.
     #[command(flatten)]

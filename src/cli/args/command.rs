@@ -7,6 +7,7 @@ use super::build::BuildArgs;
 use super::cache::CacheArgs;
 use super::check::CheckArgs;
 use super::copy::CopyArgs;
+use super::deps::DepsArgs;
 use super::diff::DiffArgs;
 use super::doctor::DoctorArgs;
 use super::events::{EventsArgs, EventsCommand};
@@ -26,6 +27,7 @@ use super::render::RenderArgs;
 use super::resolve::ResolveArgs;
 use super::sbom::SbomArgs;
 use super::schema::SchemaArgs;
+use super::serve::ServeArgs;
 use super::sign::SignArgs;
 use super::stored::{ImagesArgs, RmArgs};
 use super::tag::TagArgs;
@@ -39,6 +41,7 @@ pub enum Command {
     Build(Box<BuildArgs>),
     Plan(PlanArgs),
     Check(CheckArgs),
+    Deps(DepsArgs),
     Merge(MergeArgs),
     Update(UpdateArgs),
     Init(InitArgs),
@@ -48,6 +51,7 @@ pub enum Command {
     Sbom(SbomArgs),
     Images(ImagesArgs),
     Rm(RmArgs),
+    Serve(ServeArgs),
     Copy(CopyArgs),
     Tag(TagArgs),
     Diff(DiffArgs),
@@ -97,6 +101,7 @@ impl Command {
             Self::Build(args) => &args.image.registries,
             Self::Plan(args) => &args.image.registries,
             Self::Check(args) => &args.image.registries,
+            Self::Deps(args) => &args.image.registries,
             Self::Update(args) => &args.registries,
             Self::Inspect(args) => &args.registries,
             Self::History(args) => &args.registries,
@@ -116,6 +121,7 @@ impl Command {
             Self::Resolve(args) => &args.registries,
             Self::Render(args) => &args.registries,
             Self::Listen(args) => &args.registries,
+            Self::Serve(args) => &args.registries,
             Self::Login(args) => &args.registries,
             Self::Doctor(args) => &args.registries,
             Self::Events(EventsArgs { command: EventsCommand::List(_) })

@@ -46,6 +46,7 @@ fn every_command_explains_itself() {
     pack build
     pack plan
     pack check
+    pack deps
     pack merge
     pack update
     pack init
@@ -55,6 +56,7 @@ fn every_command_explains_itself() {
     pack sbom
     pack images
     pack rm
+    pack serve
     pack copy
     pack tag
     pack diff

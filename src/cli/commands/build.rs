@@ -16,9 +16,10 @@ use super::super::view::explain::{self, Explanation};
 use super::super::view::findings::{ToldNotes, findings};
 use super::attest::{Attestations, secret_files};
 use super::events;
+use super::kept_session::KeptSession;
 use super::refusal;
 use super::request::{self, CommandRequest};
-use crate::engine::{self, Report, Request};
+use crate::engine::{self, Report, Request, Target};
 use crate::project::config;
 use crate::project::lock::LockedBase;
 use crate::types::shown::shown_path;
@@ -28,40 +29,13 @@ use crate::types::shown::shown_path;
 /// # Errors
 /// Whatever stopped it; no tag then resolves to anything new.
 pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), CommandError> {
-    if args.handed_on.results.is_some() {
-        let message = "`--results` is about the members of a workspace, and this is one image";
-        return Err(CommandError::usage(message).hint(
-            "`--workspace` means all members, `-p NAME` some; for one image there is `--metadata-file`",
-        ));
-    }
-    let paths = ResultPaths::of(invocation, args)?;
-    let mut files_apart = paths.all();
-    files_apart.extend(secret_files(&args.attest));
-    let mut asked = request::ask(invocation, &args.image, &files_apart)?;
-    asked.request.allow_retag = args.retag.allow_retag;
-    asked.request.settings.refuse_changes &= !args.allow_dirty;
-    if args.cache_to {
-        asked.write_cache(&args.image)?;
-    }
-    check_lock(&asked)?;
-    paths.outputs.check(&[asked.expected_image()])?;
+    check_flags(args)?;
     let mut attestations = Attestations::new(invocation, &args.attest);
-    asked.request.attest = attestations.request(&asked.request.settings, &asked.outputs)?;
-    let files = paths.open(invocation)?;
-    let session = invocation.session(&asked.request.settings)?;
-    let targets = request::targets(invocation, &asked, &session, &asked.outputs)?;
-    let report = engine::build(&session, &asked.request, &targets)
-        .map_err(|error| refusal::explained(invocation, &session, &asked.request.name, error))?;
+    let mut session = KeptSession::default();
+    let DeliveredImage { report, summary, targets, written } =
+        build(invocation, args, &mut attestations, &mut session)?;
     // The plan's memory is not needed again: to give it back piece by piece takes longer than to end.
     std::mem::forget(targets);
-    let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");
-    let summary = Summary::of(&report, invocation.started.elapsed()).ok_or_else(unfinished)?;
-    // The image is where it was wanted. A later failure is reported, and changes nothing of that.
-    invocation.printer.published(&summary.reference());
-    if let Err(error) = write_lock(invocation, &asked, &report) {
-        invocation.printer.late(&error);
-    }
-    let written = files.write(invocation, &asked, &report, &summary);
     // All of them in every build: what a build says of an image must not depend on the layers that the store has.
     for note in &report.notes {
         invocation.printer.note(note);
@@ -85,10 +59,80 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     } else {
         invocation.printer.result(summary.reference());
     }
-    if args.image.all_outputs().contains(&"registry") {
+    deliver_events(invocation, args, &session);
+    written
+}
+
+/// Checks flags that are about other builds than that of one image.
+///
+/// # Errors
+/// When there is one.
+pub(super) fn check_flags(args: &BuildArgs) -> Result<(), CommandError> {
+    if args.handed_on.results.is_none() {
+        return Ok(());
+    }
+    let message = "`--results` is about the members of a workspace, and this is one image";
+    Err(CommandError::usage(message)
+        .hint("`--workspace` means all members, `-p NAME` some; for one image there is `--metadata-file`"))
+}
+
+/// An image that was built and is where it was wanted.
+pub(super) struct DeliveredImage {
+    /// The result.
+    pub report: Report,
+    /// A view of it.
+    pub summary: Summary,
+    /// Where it went.
+    pub targets: Vec<Target>,
+    /// Whether the files about the result were written.
+    pub written: Result<(), CommandError>,
+}
+
+/// Builds once, delivers, and writes the lock and the files about the result. `session` stays open for the next build.
+///
+/// # Errors
+/// Whatever stopped it; no tag then resolves to anything new.
+pub(super) fn build(
+    invocation: &Invocation,
+    args: &BuildArgs,
+    attestations: &mut Attestations<'_>,
+    session: &mut KeptSession,
+) -> Result<DeliveredImage, CommandError> {
+    let paths = ResultPaths::of(invocation, args)?;
+    let mut files_apart = paths.all();
+    files_apart.extend(secret_files(&args.attest));
+    let mut asked = request::ask(invocation, &args.image, &files_apart)?;
+    asked.request.allow_retag = args.retag.allow_retag;
+    asked.request.settings.refuse_changes &= !args.allow_dirty;
+    if args.cache_to {
+        asked.write_cache(&args.image)?;
+    }
+    check_lock(&asked)?;
+    paths.outputs.check(&[asked.expected_image()])?;
+    asked.request.attest = attestations.request(&asked.request.settings, &asked.outputs)?;
+    let files = paths.open(invocation)?;
+    let session = session.open(invocation, &asked.request.settings)?;
+    let targets = request::targets(invocation, &asked, session, &asked.outputs)?;
+    let report = engine::build(session, &asked.request, &targets)
+        .map_err(|error| refusal::explained(invocation, session, &asked.request.name, error))?;
+    let unfinished = || CommandError::new(ExitStatus::Bug, "the build ended without an image");
+    let summary = Summary::of(&report, invocation.started.elapsed()).ok_or_else(unfinished)?;
+    // The image is where it was wanted. A later failure is reported, and changes nothing of that.
+    invocation.printer.published(&summary.reference());
+    if let Err(error) = write_lock(invocation, &asked, &report) {
+        invocation.printer.late(&error);
+    }
+    let written = files.write(invocation, &asked, &report, &summary);
+    Ok(DeliveredImage { report, summary, targets, written })
+}
+
+/// Delivers the events of a build that pushed.
+pub(super) fn deliver_events(invocation: &Invocation, args: &BuildArgs, session: &KeptSession) {
+    if args.image.all_outputs().contains(&"registry")
+        && let Some(session) = session.session()
+    {
         events::deliver(invocation, &session.client);
     }
-    written
 }
 
 /// The files about the result, and the one with the timings.
@@ -158,11 +202,13 @@ impl ResultFiles {
 
 /// The result as JSON.
 #[derive(Serialize)]
-struct BuildView<'a> {
+pub(super) struct BuildView<'a> {
+    /// The result.
     #[serde(flatten)]
-    summary: &'a Summary,
+    pub summary: &'a Summary,
+    /// The reasons of what was reused, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    explanation: Option<Explanation<'a>>,
+    pub explanation: Option<Explanation<'a>>,
 }
 
 /// Asks whether the lock can be written, where it is known that it must be.

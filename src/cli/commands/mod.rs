@@ -7,6 +7,7 @@ mod cache;
 mod check;
 mod copy;
 mod delivery;
+mod deps;
 mod descriptors;
 mod diff;
 mod doctor;
@@ -14,6 +15,7 @@ mod events;
 mod images;
 mod init;
 mod judgement;
+mod kept_session;
 mod key;
 mod listen;
 mod login;
@@ -34,9 +36,11 @@ mod request;
 mod resolve;
 mod sbom;
 mod schema;
+mod serve;
 mod sign;
 mod unnamed;
 mod update;
+mod watch;
 mod workspace;
 
 use super::args::{Cli, Command};
@@ -54,8 +58,10 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Check(args) if args.workspace.is_given() => return workspace::check(invocation, args),
         Command::Verify(args) if args.rebuild.is_some() => return rebuild::run(invocation, args),
         Command::Check(args) => return check::run(invocation, args),
+        Command::Build(args) if args.watch => watch::run(invocation, args),
         Command::Build(args) if args.workspace.is_given() => return workspace::build(invocation, args),
         Command::Build(args) => build::run(invocation, args),
+        Command::Deps(args) => deps::run(invocation, args),
         Command::Merge(args) => return merge::run(invocation, args),
         Command::Plan(args) if args.workspace.is_given() => return workspace::plan(invocation, args),
         Command::Plan(args) => plan::run(invocation, args),
@@ -68,6 +74,7 @@ pub fn run(invocation: &Invocation, cli: &Cli) -> Result<ExitStatus, CommandErro
         Command::Sbom(args) => sbom::run(invocation, args),
         Command::Images(args) => names::images(invocation, *args),
         Command::Rm(args) => names::remove(invocation, args),
+        Command::Serve(args) => serve::run(invocation, args),
         Command::Copy(args) => copy::run(invocation, args),
         Command::Tag(args) => copy::tag(invocation, args),
         Command::Rebase(args) => rebase::run(invocation, args),

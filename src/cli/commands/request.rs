@@ -15,7 +15,10 @@ use super::events;
 use super::output_path::outputs_of_one;
 use crate::artifact;
 use crate::engine::own::{Apart, OutputShape, OwnFiles};
-use crate::engine::{AttestRequest, CachePolicy, Request, Target, apps, known_tags, project_of, untrusted};
+use crate::engine::{
+    AttestRequest, BuildReads, CachePolicy, DescribingFiles, Request, Target, apps, known_tags, project_of,
+    untrusted,
+};
 use crate::project::config::{self, Document, Facts, KeyFlag, Overrides, Settings};
 use crate::project::git::{self, GitFacts};
 use crate::project::lock::{self, Lock};
@@ -211,13 +214,7 @@ impl<'a> RequestContext<'a> {
             shape: OutputShape::File,
         }));
         let lock_path = project.lock_path.as_deref();
-        let beside: BTreeSet<PathBuf> = project
-            .read
-            .iter()
-            .map(PathBuf::as_path)
-            .chain(lock_path)
-            .map(|path| path.with_file_name(LOCK_NAME))
-            .collect();
+        let beside = project.locks_beside();
         let own = OwnFiles::new(&settings, &project.read, lock_path, &beside, &written, &secrets)?;
         let artifact = project.artifact.as_deref().or(first_app(&settings));
         let request = Request {
@@ -408,6 +405,12 @@ impl Project {
         }
     }
 
+    /// The locks of other commands beside its files.
+    fn locks_beside(&self) -> BTreeSet<PathBuf> {
+        let files = self.read.iter().map(PathBuf::as_path).chain(self.lock_path.as_deref());
+        files.map(|path| path.with_file_name(LOCK_NAME)).collect()
+    }
+
     /// A member of a workspace, which has the lock of the workspace.
     pub(super) fn member(root: &WorkspaceRoot, member: &Member, limit: PathBuf) -> Self {
         let build_file = member.build_file().to_owned();
@@ -422,6 +425,66 @@ impl Project {
             build_file: Some(build_file),
             member: Some(ProjectMember { name: member.name().to_owned(), root: root.directory().to_owned() }),
         }
+    }
+}
+
+/// An image as its project describes it, before anything of it need be there.
+pub(super) struct Described(Project);
+
+impl Described {
+    /// The project that `args` mean.
+    ///
+    /// # Errors
+    /// As [`Project::find`].
+    pub(super) fn find(invocation: &Invocation, args: &ImageArgs) -> Result<Self, CommandError> {
+        Project::find(invocation, args).map(Self)
+    }
+
+    /// Whether the same files describe it as the other.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.0.read == other.0.read && self.0.artifact == other.0.artifact
+    }
+
+    /// The directory of the project.
+    pub(super) fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    /// Where the lock is, if there can be one.
+    pub(super) fn lock_path(&self) -> Option<&Path> {
+        self.0.lock_path.as_deref()
+    }
+
+    /// The paths that a build of it reads.
+    ///
+    /// # Errors
+    /// When a setting or the lock is wrong.
+    pub(super) fn reads(
+        &self,
+        invocation: &Invocation,
+        args: &ImageArgs,
+    ) -> Result<BuildReads, CommandError> {
+        let Self(project) = self;
+        let mut context = RequestContext::new(invocation, args, &[], project.artifact.clone())?;
+        let settings = context.settings(project)?;
+        if settings.workspace.is_some() {
+            let message = "a file with `[workspace]` describes no image itself";
+            return Err(CommandError::new(ExitStatus::Input, message)
+                .hint("give the directory of one of its members"));
+        }
+        let lock = context.lock(project.lock_path.as_deref())?;
+        let described = DescribingFiles {
+            build_files: &project.read,
+            lock_path: project.lock_path.as_deref(),
+            lock: lock.as_ref(),
+            beside: &project.locks_beside(),
+        };
+        Ok(BuildReads::of(&settings, &described, invocation.scratch.parent()))
+    }
+
+    /// The paths that are known of it while its settings are wrong.
+    pub(super) fn described_by(&self) -> BuildReads {
+        BuildReads::described_by(&self.0.read, self.0.artifact.as_deref())
     }
 }
 

@@ -159,6 +159,17 @@ impl Printer {
         }
     }
 
+    /// Prints the result to stdout as JSON in one line, for a reader that takes one document after the other.
+    pub fn json_line(&self, value: &impl Serialize) {
+        let mut laid_out = Vec::new();
+        if let Err(error) = format::write_json(value, &mut laid_out) {
+            return self.fail(error);
+        }
+        // No string of JSON has a line break in it.
+        let laid_out = String::from_utf8_lossy(&laid_out);
+        self.result(laid_out.lines().map(str::trim_start).collect::<String>());
+    }
+
     fn write_result(&self, parts: &[&[u8]]) {
         let written = self.above_bars(|| {
             let mut sink = self.0.out.sink.lock().unwrap_or_else(PoisonError::into_inner);
@@ -374,6 +385,8 @@ mod tests {
         printer.detail("not asked for");
         printer.json(&[1]);
         assert_eq!(out.take(), "localhost/a@sha256:…\n[\n  1\n]\n");
+        printer.json_line(&["a  b\n", "c"]);
+        assert_eq!(out.take(), "[\"a  b\\n\",\"c\"]\n");
         insta::assert_snapshot!(err.take(), @r"
         note: the tree is dirty
         warning: no `build.lock`

@@ -11,7 +11,7 @@ mod recorder;
 mod trace;
 
 pub use file::file;
-pub use record::{BuildRecord, HostMachine};
+pub use record::{Activity, BuildRecord, HostMachine, TimeSpan};
 pub use recorder::Recorder;
 
 #[cfg(test)]

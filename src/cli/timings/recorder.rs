@@ -35,6 +35,12 @@ impl Recorder {
         self.state().spans.clone()
     }
 
+    /// Takes the spans that have ended so far, so that the next build begins with none.
+    #[must_use]
+    pub fn drain(&self) -> Vec<TimeSpan> {
+        std::mem::take(&mut self.state().spans)
+    }
+
     fn state(&self) -> MutexGuard<'_, RecordedSpans> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

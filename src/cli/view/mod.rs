@@ -10,6 +10,7 @@ pub mod history;
 pub mod inspect;
 pub mod merged;
 pub mod rebuild;
+pub mod rebuilt;
 pub mod referrers;
 pub mod release;
 pub mod resolve;

@@ -27,6 +27,7 @@ mod remarks;
 mod room;
 mod rules;
 mod scanner;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -47,4 +48,5 @@ pub use look::takes;
 pub use options::{IGNORE_FILE, LeftOut, ScanOptions};
 pub use rules::{Rules, entries};
 pub use scanner::Scanner;
+pub use selection::TreeSelection;
 pub(crate) use tree::ItemFacts;

@@ -20,7 +20,7 @@ mod whole;
 #[cfg(test)]
 pub use error::WorkspaceError;
 pub use member::Member;
-pub use reads::{ChangeReason, MemberReads};
+pub use reads::{ChangeReason, MemberReads, places};
 pub use root::WorkspaceRoot;
 pub use uncommitted::{MemberChange, UncommittedChanges};
 pub use whole::Workspace;

@@ -105,7 +105,8 @@ impl MemberReads {
 const MOST_LINKS: usize = 40;
 
 /// Where a path leads, after each link on the way: a link that leads elsewhere than before is a change as well.
-fn places(path: &Path) -> Vec<PathBuf> {
+#[must_use]
+pub fn places(path: &Path) -> Vec<PathBuf> {
     let mut links = Vec::new();
     let mut real = PathBuf::new();
     let mut left: Vec<PathBuf> = vec![path.to_owned()];
