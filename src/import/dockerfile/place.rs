@@ -133,6 +133,7 @@ pub(super) fn place(
     for (number, PlacedCopy { copy, paths }) in found.iter().enumerate() {
         let mut files = Vec::new();
         for path in paths {
+            remarks.extend(working_directory(stage, copy, path, project));
             let copy = &alone(copy, path, project, &mut directories, remarks);
             match brought_by(copy, path, &found[..number], &found[number + 1..], project) {
                 Some(Other::Later) => continue,
@@ -286,6 +287,31 @@ fn alone(
     own
 }
 
+/// `WORKDIR` makes a directory of root, and a copy with an owner that goes there leaves it so: in the image of a build file it has
+/// the owner of its files.
+fn working_directory(
+    stage: &ImageStage,
+    copy: &Copy,
+    path: &str,
+    project: &ProjectView<'_>,
+) -> Option<Remark> {
+    let directory = match copy.to.trim_end_matches('/') {
+        "" => "/",
+        directory => directory,
+    };
+    let owner = copy.owner.as_ref().filter(|_| copy.own_owner.is_none())?;
+    if !stage.workdirs.contains(directory) || !project.is_directory(path) {
+        return None;
+    }
+    let text = format!(
+        "`{}` belongs to `{}` like its files; `WORKDIR` leaves it to root: write it into `directories` of a `[[layer]]` \
+         if that counts",
+        short(directory),
+        short(owner)
+    );
+    Some(Remark::check(copy.line, text))
+}
+
 /// The kind of a whole project that has a start of its own, so that the image starts by the lines of the file alone; and the
 /// program of the base that their command is for.
 fn start_of_project(
@@ -374,6 +400,11 @@ fn files_of(
         let exclude = [&ignored.exclude[..], &copy.exclude[..]].concat();
         let (from, to) = (path.to_owned(), copy.to.clone());
         return vec![DraftFiles { from, to, include: ignored.include, exclude, ..rest }];
+    }
+    if copy.source == CopySource::Context && project.is_left_out(path) {
+        let text = format!("`{}` is left out by `.dockerignore`: Docker does not find it", short(path));
+        remarks.push(Remark::left(copy.line, text));
+        return Vec::new();
     }
     let to = if copy.into { format!("{}/", copy.to.trim_end_matches('/')) } else { copy.to.clone() };
     vec![DraftFiles { from: path.to_owned(), to, ..rest }]

@@ -351,6 +351,29 @@ fn nothing_that_commands_say_is_dropped_in_silence() {
     );
 }
 
+#[test]
+fn a_working_directory_with_an_owner_and_a_file_that_is_left_out_are_told() {
+    let told = |text: &str, ignored| {
+        let imported = import(text, &[("a.txt", false), ("d", true)], ignored);
+        imported.remarks.iter().map(|remark| remark.to_string()).collect::<Vec<_>>().join("\n")
+    };
+    let owned = told("FROM a\nWORKDIR /app\nCOPY --chown=app . .\nCMD [\"x\"]\n", None);
+    assert!(
+        owned.contains("line 3: `/app` belongs to `app` like its files; `WORKDIR` leaves it to root"),
+        "{owned}"
+    );
+    for other in [
+        "FROM a\nWORKDIR /app\nCOPY . .\nCMD [\"x\"]\n",
+        "FROM a\nWORKDIR /app\nCOPY --chown=app d d\nCMD [\"x\"]\n",
+        "FROM a\nWORKDIR /app\nCOPY --chown=app a.txt .\nCMD [\"x\"]\n",
+    ] {
+        assert!(!told(other, None).contains("leaves it to root"), "{other}");
+    }
+    let text = "FROM a\nCOPY a.txt d /srv/\nCMD [\"x\"]\n";
+    assert!(told(text, Some("*.txt\n")).contains("line 2: `a.txt` is left out by `.dockerignore`"));
+    assert!(!told(text, Some("*.md\n")).contains("is left out"));
+}
+
 /// Lines of public Dockerfiles that were read wrongly once, in other words.
 #[test]
 fn a_file_goes_into_a_directory_that_is_there() {
