@@ -101,6 +101,10 @@ impl<'a> BuildWatch<'a> {
     }
 
     /// Builds once; the invocation is that of this build.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "each build of a watch begins at a time of its own, as that of a command does"
+    )]
     fn build(&mut self) -> (Invocation, Result<DeliveredImage, CommandError>) {
         let invocation = self.invocation.renewed(Instant::now(), SystemTime::now());
         drop(invocation.recorder.as_ref().map(Recorder::drain));

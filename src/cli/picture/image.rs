@@ -20,7 +20,7 @@ const DEEP: usize = 3;
 /// # Errors
 /// When the image has more files than a page is made of.
 pub fn image_page(view: &ImageView, place: &str, files: &ImageFiles) -> Result<Vec<u8>, CommandError> {
-    let paths = files.path_totals().map_err(over)?;
+    let paths = files.path_totals().map_err(|error| over(&error))?;
     let layers = files.layer_totals();
     let mut rows = PageRows::new(files.budget());
     let mut tables = LargestTables::new();
@@ -29,7 +29,7 @@ pub fn image_page(view: &ImageView, place: &str, files: &ImageFiles) -> Result<V
             tables.take(&row, &paths);
             rows.push(page_row(&row))
         })
-        .map_err(over)?;
+        .map_err(|error| over(&error))?;
     let mode =
         |mode: &crate::inspect::files::FileMode| format!("{:04o} {}:{}", mode.mode, mode.uid, mode.gid);
     let parts = PageParts {
@@ -49,8 +49,8 @@ pub fn image_page(view: &ImageView, place: &str, files: &ImageFiles) -> Result<V
         .map_err(|error| CommandError::from_error(ExitStatus::Bug, &error).context("the page cannot be made"))
 }
 
-fn over(error: OverBudget) -> CommandError {
-    CommandError::from_error(ExitStatus::Input, &error)
+fn over(error: &OverBudget) -> CommandError {
+    CommandError::from_error(ExitStatus::Input, error)
         .hint("`pack inspect` without `--html` and `--tree` reads no layer")
 }
 

@@ -355,7 +355,7 @@ fn nothing_that_commands_say_is_dropped_in_silence() {
 fn a_working_directory_with_an_owner_and_a_file_that_is_left_out_are_told() {
     let told = |text: &str, ignored| {
         let imported = import(text, &[("a.txt", false), ("d", true)], ignored);
-        imported.remarks.iter().map(|remark| remark.to_string()).collect::<Vec<_>>().join("\n")
+        imported.remarks.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     let owned = told("FROM a\nWORKDIR /app\nCOPY --chown=app . .\nCMD [\"x\"]\n", None);
     assert!(

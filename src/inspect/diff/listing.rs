@@ -199,7 +199,7 @@ impl LayerVisitor for ListingReader<'_> {
     }
 
     fn entry(&mut self, entry: TarEntry) -> io::Result<()> {
-        let content = std::mem::replace(&mut self.content, Sha256::new()).finish();
+        let content = std::mem::take(&mut self.content).finish();
         let listed = ListedEntry::new(entry, content);
         self.budget.keep(listed.cost())?;
         self.listing.entries.push(listed);

@@ -214,7 +214,7 @@ impl ImageFiles {
         })
     }
 
-    fn add(&mut self, entry: TarEntry) -> Result<(), OverBudget> {
+    fn add(&mut self, entry: &TarEntry) -> Result<(), OverBudget> {
         let path = normal(&entry.path);
         let (directory, name) = match path.iter().rposition(|byte| *byte == b'/') {
             Some(at) => (&path[..at], &path[at + 1..]),
@@ -223,14 +223,14 @@ impl ImageFiles {
         if name == OPAQUE {
             let directory = self.path(directory)?;
             self.cover_below(directory)?;
-            return self.push(directory, &entry, FileKind::Opaque);
+            return self.push(directory, entry, FileKind::Opaque);
         }
         if let Some(gone) = name.strip_prefix(WHITEOUT).filter(|gone| !gone.is_empty()) {
             let directory = self.path(directory)?;
             let gone = self.child(directory, gone)?;
             self.cover(gone, EntryState::Removed(self.layers));
             self.cover_below(gone)?;
-            return self.push(gone, &entry, FileKind::Whiteout);
+            return self.push(gone, entry, FileKind::Whiteout);
         }
         let number = self.path(&path)?;
         let kind = FileKind::of(entry.kind);
@@ -241,17 +241,16 @@ impl ImageFiles {
             self.entries[seen as usize].state = EntryState::Replaced(self.layers);
         }
         self.nodes[number as usize].seen = Some(self.entries.len() as u32);
-        self.push(number, &entry, kind)
+        self.push(number, entry, kind)
     }
 
     fn push(&mut self, path: u32, entry: &TarEntry, kind: FileKind) -> Result<(), OverBudget> {
         let is_link = matches!(kind, FileKind::Symlink | FileKind::HardLink);
-        let link = is_link.then(|| Box::from(&*entry.link));
+        let link: Option<Box<[u8]>> = is_link.then(|| Box::from(&*entry.link));
         let node = &mut self.nodes[path as usize];
         // Twice, because a vector grows by doubling.
-        self.budget.keep(
-            2 * size_of::<FileEntry>() + link.as_ref().map_or(0, |link: &Box<[u8]>| link.len() + ALLOCATION),
-        )?;
+        self.budget
+            .keep(2 * size_of::<FileEntry>() + link.as_ref().map_or(0, |link| link.len() + ALLOCATION))?;
         let before = node.last.replace(self.entries.len() as u32);
         let mode = FileMode::of(entry);
         let mode = match self.numbers.get(&mode) {
@@ -318,6 +317,6 @@ impl LayerVisitor for ImageFiles {
     fn piece(&mut self, _: &[u8]) {}
 
     fn entry(&mut self, entry: TarEntry) -> io::Result<()> {
-        Ok(self.add(entry)?)
+        Ok(self.add(&entry)?)
     }
 }
