@@ -83,6 +83,8 @@ CMD [\"node\", \"server.js\"]
     #   among the files that are copied
 
     # To be looked at, by the lines that it comes from:
+    # line 5: `/usr/src/app` belongs to `node:node` like its files; `WORKDIR` leaves it to root: write it into
+    #   `directories` of a `[[layer]]` if that counts
     # line 5: `.dockerignore` leaves out `node_modules`, and the image needs it: it is taken from the project
     # line 5: the project is an application: its packages get layers of their own, and it has the variables of its kind,
     #   such as `NODE_ENV`; `kind = "tree"` takes its files as they are
