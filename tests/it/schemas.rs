@@ -158,6 +158,7 @@ fn every_command_with_json_prints_a_document_that_fits() {
         "plan --push --explain --json",
         "check --json",
         "check --rules --json",
+        "deps --json",
         "build all --workspace --shard 1/1 --results results.json --json",
         "plan all --workspace --json",
         "check all --workspace --json",
