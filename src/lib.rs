@@ -74,7 +74,7 @@
 //!     `signature` and `older-signature`, those that were made or seen.
 //!   - `locks/lease`: held shared by builds and exclusively by a prune.
 //!   - `outbox/TIME-ID-RECEIVER.intent`, `.event`: events that are not delivered; `.tries`: when the next try is due.
-//!   - `CACHEDIR.TAG`.
+//!   - `CACHEDIR.TAG`, `.gitignore`: backups and git pass by.
 //! - `$TMPDIR/pack-XXXXXX`: blobs of this run, where the store cannot be written. It goes at the end, or is swept by a
 //!   later run or prune if the process was killed. Without a name: large blobs of mirrors, and the files in tar archives
 //!   that are artifacts.

@@ -56,6 +56,11 @@ pub trait ArtifactKind: Sync {
         Ok(Vec::new())
     }
 
+    /// Caches in a directory of this kind that no build reads, whatever is in them.
+    fn caches(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Its layers and settings on a base with the configuration `base`; `None` is an empty base.
     ///
     /// # Errors

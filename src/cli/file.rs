@@ -54,10 +54,13 @@ impl OutputFile {
     /// When it cannot.
     pub fn open(invocation: &Invocation, path: &Path) -> Result<Self, CommandError> {
         let path = invocation.absolute(path);
-        match Self::sink(invocation, &path) {
-            Ok(sink) => Ok(Self { path, sink }),
-            Err(error) => Err(failed(&path, &error)),
+        let sink = Self::sink(invocation, &path).map_err(|error| failed(&path, &error))?;
+        match &sink {
+            FileSink::Replaced(real, _) => invocation.files.write(real)?,
+            FileSink::InPlace => invocation.files.write(&path)?,
+            FileSink::Stream(_) | FileSink::Stdout | FileSink::Stderr => {}
         }
+        Ok(Self { path, sink })
     }
 
     /// Asks whether `place` below `directory` can be written. The directory may be a link; nothing below it may.

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::args::{Global, RegistryArgs};
 use super::environment::Environment;
 use super::error::{CommandError, ExitStatus};
+use super::files_of_run::FilesOfRun;
 use super::printer::Printer;
 use super::timings::Recorder;
 use crate::engine;
@@ -57,6 +58,8 @@ pub struct Invocation {
     pub scratch: Scratch,
     /// The events that wait; see [`Invocation::outbox`].
     pub outbox: OnceLock<Outbox>,
+    /// The files that it reads images from, and those that it writes.
+    pub files: FilesOfRun,
 }
 
 impl Invocation {
@@ -75,6 +78,7 @@ impl Invocation {
             temporary: self.temporary.clone(),
             scratch: self.scratch.clone(),
             outbox: OnceLock::new(),
+            files: FilesOfRun::default(),
         }
     }
 
@@ -342,10 +346,13 @@ impl Invocation {
                 (Arc::new(OciLayout::open(&self.absolute(dir), name.as_deref())?), location)
             }
             Location::OciArchive { ref file, ref name } => {
-                (Arc::new(Archive::open_oci(&self.absolute(file), name.as_deref())?), location)
+                let file = self.absolute(file);
+                self.files.read(&file)?;
+                (Arc::new(Archive::open_oci(&file, name.as_deref())?), location)
             }
             Location::DockerArchive { ref file, ref name } => {
                 let (file, name) = (self.absolute(file), name.as_deref());
+                self.files.read(&file)?;
                 // `docker save` knows no digests. An archive that was written here is also a layout's, which knows
                 // digests.
                 let by_digest = name.filter(|name| name.parse::<Digest>().is_ok());

@@ -11,6 +11,7 @@ pub mod completions;
 pub mod environment;
 pub mod error;
 pub mod file;
+mod files_of_run;
 pub mod format;
 mod hint_flags;
 pub mod invocation;
@@ -42,6 +43,7 @@ use clap::Parser as _;
 use args::{Cli, Command};
 use environment::Environment;
 use error::{CommandError, ExitStatus};
+use files_of_run::FilesOfRun;
 use hint_flags::HintFlags;
 use invocation::Invocation;
 use printer::Printer;
@@ -120,6 +122,7 @@ fn run(cli: &Cli, environment: Environment, printer: &Printer, started: Instant)
         registries: cli.command.registries().cloned().unwrap_or_default(),
         scratch: scratch.clone(),
         outbox: OnceLock::new(),
+        files: FilesOfRun::default(),
     };
     // In every case, even if something in it is still in use.
     let _removed_at_the_end = RemoveScratch(scratch);

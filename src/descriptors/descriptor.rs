@@ -16,6 +16,7 @@ use super::slot::{ScalarSlot, ScalarSpelling};
 use super::tree::ValueTree;
 use super::walk::{self, MAX_STEPS};
 use super::{hcl, json, plain, yaml};
+use crate::types::shown::excerpt;
 
 /// The images of a file.
 #[derive(Clone, Debug)]
@@ -210,7 +211,7 @@ impl Reading<'_> {
             HclItem::Expression(expression) => {
                 // In Terraform, such a key may have anything for its value.
                 if format == DescriptorFormat::Nomad && is_image(expression.block, expression.key) {
-                    let text = expression.text.chars().take(200).collect();
+                    let text = excerpt(expression.text, 200);
                     self.add(ImageParts::Expression { offset: expression.range.start, text })?;
                 }
                 Ok(())

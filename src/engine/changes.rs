@@ -4,6 +4,7 @@
 //! that replaces a file nor a jar that is half written starts a build for each step.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,9 @@ use crate::types::stamp::Stamp;
 
 /// How long nothing must happen before a set is over.
 const QUIET: Duration = Duration::from_millis(20);
-/// The same while a file is open for writing.
-const WHILE_OPEN: Duration = Duration::from_millis(500);
 /// The same while a file that the settings name is not there: a build tool removes it before it makes it again.
 const WHILE_MISSING: Duration = Duration::from_secs(1);
-/// The longest time that a set takes, whatever happens.
+/// The longest time that a set takes, whatever happens: so long a file that is open for writing is waited for.
 const LONGEST: Duration = Duration::from_secs(10);
 /// How often the user's wish to stop is looked for.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -35,6 +34,8 @@ pub struct ChangeFeed {
     own: Option<(PathBuf, Option<Stamp>)>,
     /// Files that are open for writing.
     open: BTreeSet<PathBuf>,
+    /// Those that stayed open for too long, such as logs. They are not waited for again before they are closed.
+    lasting: BTreeSet<PathBuf>,
 }
 
 /// Changes that count, which belong together.
@@ -108,7 +109,8 @@ impl ChangeFeed {
     /// When the system gives no watcher.
     pub fn new(own: Option<&Path>) -> Result<Self, ChangeFeedError> {
         let own = own.map(|path| (super::own::real_path(path), None));
-        Ok(Self { watcher: DirectoryWatcher::new()?, watched: None, own, open: BTreeSet::new() })
+        let (open, lasting) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Self { watcher: DirectoryWatcher::new()?, watched: None, own, open, lasting })
     }
 
     /// Hears of these paths from now on, and of no others. Everything that happens later is told.
@@ -188,8 +190,10 @@ impl ChangeFeed {
                 last = Instant::now();
             }
         }
-        // Perhaps they were never closed: a log, or a file that is mapped.
-        self.open.clear();
+        if self.lasting.len() >= MOST_PATHS {
+            self.lasting.clear();
+        }
+        self.lasting.append(&mut self.open);
         Ok(())
     }
 
@@ -200,7 +204,7 @@ impl ChangeFeed {
             return WHILE_MISSING;
         }
         self.open.retain(|path| !is_missing(path));
-        if self.open.is_empty() { QUIET } else { WHILE_OPEN }
+        if self.open.is_empty() { QUIET } else { LONGEST }
     }
 
     /// Takes the changes that count, and says whether there were any.
@@ -223,12 +227,13 @@ impl ChangeFeed {
             }
             match kind {
                 DirectoryChangeKind::Written => {
-                    if self.open.len() < MOST_PATHS {
+                    if self.open.len() < MOST_PATHS && !self.lasting.contains(path) {
                         self.open.insert(path.clone());
                     }
                 }
                 DirectoryChangeKind::Closed => {
                     self.open.remove(path);
+                    self.lasting.remove(path);
                 }
                 DirectoryChangeKind::Changed | DirectoryChangeKind::Gone | DirectoryChangeKind::Lost => {}
             }
@@ -242,8 +247,17 @@ impl ChangeFeed {
     }
 
     fn is_own(&self, path: &Path) -> bool {
-        self.own.as_ref().is_some_and(|(own, seen)| own == path && *seen == stamp(own))
+        let Some((own, seen)) = &self.own else { return false };
+        (own == path && *seen == stamp(own)) || is_before(path, own)
     }
+}
+
+/// Whether this is what becomes the file by a rename: `.NAME.XXXX` beside it.
+fn is_before(path: &Path, own: &Path) -> bool {
+    let beside = || path.parent() == own.parent();
+    let (Some(name), Some(own_name)) = (path.file_name(), own.file_name()) else { return false };
+    let start = [b".", own_name.as_bytes(), b"."].concat();
+    name.as_bytes().starts_with(&start) && beside()
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
@@ -329,13 +343,16 @@ mod tests {
                 file.write_all(b"part").expect("written");
                 std::thread::sleep(Duration::from_millis(100));
             }
+            // A slow disk.
+            std::thread::sleep(Duration::from_secs(1));
         });
+        fixture.write("build.toml", "2");
         let set = fixture.next(SOON).expect("a change");
         assert!(
             writer.is_finished() || fs::read(fixture.root.join("libs/app.jar")).expect("there").len() == 16
         );
         writer.join().expect("no panic");
-        assert_eq!((set.paths.len(), fixture.next(NEVER)), (1, None));
+        assert_eq!((set.paths.len(), fixture.next(NEVER)), (2, None));
     }
 
     #[test]
@@ -355,7 +372,8 @@ mod tests {
     #[test]
     fn a_lock_that_the_build_wrote_is_no_change() {
         let mut fixture = Fixture::new();
-        fixture.write("build.lock", "1");
+        fixture.write(".build.lock.Ab12", "1");
+        fs::rename(fixture.root.join(".build.lock.Ab12"), fixture.root.join("build.lock")).expect("moved");
         fixture.feed.note_own();
         assert_eq!(fixture.next(NEVER), None);
         fixture.write("build.lock", "another");

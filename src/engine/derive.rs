@@ -7,7 +7,9 @@ use super::prepared::PreparedBuild;
 use super::request::Request;
 use crate::bases::{PlatformBase, soci_config};
 use crate::layer::Compression;
-use crate::oci::{self, ConfigChange, ConfigFile, Descriptor, Index, MediaType, NewLayer, RawDocument, soci};
+use crate::oci::{
+    self, ConfigChange, ConfigFile, Descriptor, Image, Index, MediaType, NewLayer, RawDocument, soci,
+};
 use crate::plan::{LayerFacts, Plan, PlannedImage, PlannedLayer};
 use crate::project::config::{
     Arguments, Facts, Spanned, TagTemplate, Template, TemplateError, exposed_ports,
@@ -23,30 +25,16 @@ pub(super) fn finish(
     prepared: &PreparedBuild<'_>,
     layers: &[Vec<NewLayer>],
 ) -> Result<Finished, BoxedError> {
-    let content = content_digest(prepared, layers);
-    let facts = Facts { content: Some(content), ..prepared.facts.clone() };
+    let derived = DerivedImages::without_content(request, prepared, layers)?;
+    let facts = Facts { content: Some(derived.content()), ..prepared.facts.clone() };
     let tags = tags(request, &facts)?;
-    let mut images = Vec::new();
-    let mut indexes = Vec::new();
-    let mut notes = Vec::new();
-    for ((planned, base), layers) in prepared.plan.images.iter().zip(&prepared.bases).zip(layers) {
-        let base_config = base.as_ref().map(|base| base.image.config());
-        let mut change = change(request, planned, base_config, &facts)?;
-        let mut tables = base.as_ref().map(PlatformBase::tables).transpose()?.unwrap_or_default();
-        tables.extend(layers.iter().filter_map(|layer| layer.table.clone()));
-        let index = soci::index(tables, &mut change.annotations)?;
-        if index.is_none() && matches!(prepared.compression, Compression::Soci(_)) {
-            notes.push(
-                "no layer has the 10 MiB from which on SOCI is worth while: there is no SOCI index".into(),
-            );
-        }
-        let base = base.as_ref().map(|base| &base.image);
-        let (image, more) = oci::derive(base, &planned.platform, layers, &change)?;
-        images.push(image);
-        indexes.push(index);
-        notes.extend(more);
-    }
-    notes.dedup();
+    // Only these may have the content in them.
+    let settings = &request.settings;
+    let derived = match settings.config.labels.is_empty() && settings.annotations.is_empty() {
+        true => derived,
+        false => DerivedImages::of(request, prepared, layers, &facts)?,
+    };
+    let DerivedImages { images, indexes, notes } = derived;
     let root = match (&images[..], &indexes[..]) {
         ([image], [None]) if !request.attest.is_in_index() => image.raw().clone(),
         _ => {
@@ -59,6 +47,65 @@ pub(super) fn finish(
         soci.map(|document| Attachment { document, blobs: vec![soci_config()], referrer: None }).collect();
     let fixed = fixed(request, &facts, &tags);
     Ok(Finished { root, images, attachments, tags, fixed, notes })
+}
+
+/// The images of a build, each with its SOCI index.
+struct DerivedImages {
+    images: Vec<Image>,
+    indexes: Vec<Option<RawDocument>>,
+    notes: Vec<String>,
+}
+
+impl DerivedImages {
+    /// With these facts in their labels and annotations.
+    fn of(
+        request: &Request,
+        prepared: &PreparedBuild<'_>,
+        layers: &[Vec<NewLayer>],
+        facts: &Facts,
+    ) -> Result<Self, BoxedError> {
+        let mut derived = Self { images: Vec::new(), indexes: Vec::new(), notes: Vec::new() };
+        for ((planned, base), layers) in prepared.plan.images.iter().zip(&prepared.bases).zip(layers) {
+            let base_config = base.as_ref().map(|base| base.image.config());
+            let mut change = change(request, planned, base_config, facts)?;
+            let mut tables = base.as_ref().map(PlatformBase::tables).transpose()?.unwrap_or_default();
+            tables.extend(layers.iter().filter_map(|layer| layer.table.clone()));
+            let index = soci::index(tables, &mut change.annotations)?;
+            if index.is_none() && matches!(prepared.compression, Compression::Soci(_)) {
+                derived.notes.push(
+                    "no layer has the 10 MiB from which on SOCI is worth while: there is no SOCI index"
+                        .into(),
+                );
+            }
+            let base = base.as_ref().map(|base| &base.image);
+            let (image, more) = oci::derive(base, &planned.platform, layers, &change)?;
+            derived.images.push(image);
+            derived.indexes.push(index);
+            derived.notes.extend(more);
+        }
+        derived.notes.dedup();
+        Ok(derived)
+    }
+
+    /// With nothing in the place of `{content}`.
+    fn without_content(
+        request: &Request,
+        prepared: &PreparedBuild<'_>,
+        layers: &[Vec<NewLayer>],
+    ) -> Result<Self, BoxedError> {
+        let facts = Facts { content: Some(String::new()), ..prepared.facts.clone() };
+        Self::of(request, prepared, layers, &facts)
+    }
+
+    /// Twelve digits over the whole of each image: `{content}` stands for them. Two images of one build file that differ have
+    /// different ones, so that a tag of it is never taken.
+    fn content(&self) -> String {
+        let mut hasher = Sha256::new();
+        for image in &self.images {
+            hasher.update(image.digest().as_bytes());
+        }
+        hasher.finish().short()
+    }
 }
 
 fn index_of(
@@ -120,22 +167,11 @@ pub(super) fn planned_tags(
     request: &Request,
     prepared: &PreparedBuild<'_>,
 ) -> Result<Vec<String>, BoxedError> {
-    let content = all_known(&prepared.plan).map(|layers| content_digest(prepared, &layers));
+    let known = all_known(&prepared.plan);
+    let derived =
+        known.map(|layers| DerivedImages::without_content(request, prepared, &layers)).transpose()?;
+    let content = derived.map(|derived| derived.content());
     preview_tags(request, &Facts { content, ..prepared.facts.clone() })
-}
-
-/// Twelve digits over all that a build puts in: what `{content}` stands for.
-fn content_digest(prepared: &PreparedBuild<'_>, layers: &[Vec<NewLayer>]) -> String {
-    let mut hasher = Sha256::new();
-    for (image, layers) in prepared.plan.images.iter().zip(layers) {
-        if let Some(base) = &image.base {
-            hasher.update(base.manifest.as_bytes());
-        }
-        for layer in layers {
-            hasher.update(layer.diff_id.as_bytes());
-        }
-    }
-    hasher.finish().short()
 }
 
 /// The tags that `request` names, with what `facts` say.

@@ -48,7 +48,7 @@ impl OutputShape {
 const A_BLOB: &str = "blobs/sha256/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const LAYOUT: [(&str, bool); 5] =
     [("oci-layout", false), ("index.json", false), ("blobs", true), ("blobs/sha256", true), (A_BLOB, false)];
-const STORE: [(&str, bool); 10] = [
+const STORE: [(&str, bool); 11] = [
     LAYOUT[0],
     LAYOUT[1],
     LAYOUT[2],
@@ -59,6 +59,7 @@ const STORE: [(&str, bool); 10] = [
     ("locks", true),
     ("locks/lease", false),
     ("CACHEDIR.TAG", false),
+    (".gitignore", false),
 ];
 
 /// Something that may not go into an image.

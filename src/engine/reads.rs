@@ -13,7 +13,7 @@ use super::own::left_out_of;
 use crate::artifact;
 use crate::layer::scan::{FoundKind, IGNORE_FILE, LeftOut, ScanError};
 use crate::layer::{ScanOptions, Scanner};
-use crate::project::config::{BaseSetting, Settings};
+use crate::project::config::{BaseSetting, Settings, without_dots};
 use crate::project::lock::Lock;
 use crate::types::digest::Digest;
 
@@ -142,6 +142,7 @@ impl BuildReads {
     }
 
     fn add(&mut self, path: &Path, role: ReadRole, options: Option<&ScanOptions>) {
+        let path = &without_dots(path);
         let tree = options.filter(|_| path.is_dir()).cloned();
         if tree.as_ref().is_some_and(|options| options.ignore_file) {
             let path = path.join(IGNORE_FILE);
@@ -156,12 +157,15 @@ impl BuildReads {
             self.paths.push(ReadPath { path: path.to_owned(), role, is_pattern: true, tree: None });
         }
         let Ok(found) = artifact::find(path) else { return };
-        self.add(&found.path, ReadRole::Artifact, Some(options));
-        if found.path.is_file() {
-            // A fault in it is the build's to tell.
-            let companions =
-                artifact::detect(&found.path, scratch).and_then(|artifact| artifact.companions());
-            for companion in companions.unwrap_or_default() {
+        // A fault in it is the build's to tell.
+        let artifact = artifact::detect(&found.path, scratch).ok();
+        let mut options = options.clone();
+        if let (Some(artifact), true) = (&artifact, found.path.is_dir()) {
+            options.exclude.extend(artifact.kind.caches().iter().map(|&path| path.to_owned()));
+        }
+        self.add(&found.path, ReadRole::Artifact, Some(&options));
+        if let (Some(artifact), true) = (&artifact, found.path.is_file()) {
+            for companion in artifact.companions().unwrap_or_default() {
                 self.add(&companion, ReadRole::Companion, None);
             }
         }

@@ -22,7 +22,8 @@ impl ImportForm {
             |starts: &[&str]| text.lines().any(|line| starts.iter().any(|start| line.starts_with(start)));
         let is_build_file = has(&["apiVersion: jib/", "kind: BuildFile"]);
         let name = name.to_ascii_lowercase();
-        if name.ends_with(".xml") || text.starts_with('<') {
+        let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+        if name.ends_with(".xml") || (text.starts_with('<') && !is_yaml) {
             Some(Self::Jib(JibForm::Maven))
         } else if name.ends_with(".gradle") || name.ends_with(".gradle.kts") {
             Some(Self::Jib(JibForm::Gradle))
@@ -33,7 +34,7 @@ impl ImportForm {
             || has(&["defaultBaseImage:", "baseImageOverrides:", "defaultPlatforms:"])
         {
             Some(Self::Ko)
-        } else if name.ends_with(".yaml") || name.ends_with(".yml") {
+        } else if is_yaml {
             None
         } else {
             Some(Self::Dockerfile)
@@ -58,6 +59,7 @@ mod tests {
             ("jib.yaml", "", Some(ImportForm::Jib(build_file))),
             ("-", "apiVersion: jib/v1alpha1\n", Some(ImportForm::Jib(build_file))),
             (".ko.yaml", "", Some(ImportForm::Ko)),
+            (".ko.yaml", "<html>", Some(ImportForm::Ko)),
             ("ko.yml", "a: b\ndefaultBaseImage: x\n", Some(ImportForm::Ko)),
             ("compose.yaml", "services: {}\n", None),
         ] {

@@ -47,13 +47,15 @@ pub fn read(text: &str, around: &ImportSurroundings<'_>) -> Result<Vec<KoBuild>,
     let settings = yaml::settings(text)?;
     let common = KoSettings::of(&settings, around);
     let none = SettingNode::new("", 1, SettingValue::Nodes(Vec::new()));
-    let builds: Vec<&SettingNode> = match settings.find("builds").map(SettingNode::nodes) {
-        Some(builds) if builds.len() > MOST => {
-            return Err(ImportError::TooMuch { line: builds[MOST].line, what: "builds", most: "256" });
-        }
-        Some(builds) if !builds.is_empty() => builds.iter().collect(),
-        _ => vec![&none],
-    };
+    let mut of_all: Vec<Remark> = Vec::new();
+    let builds: Vec<&SettingNode> =
+        match settings.find("builds").map(|node| node.items("builds", &mut of_all)) {
+            Some(builds) if builds.len() > MOST => {
+                return Err(ImportError::TooMuch { line: builds[MOST].line, what: "builds", most: "256" });
+            }
+            Some(builds) if !builds.is_empty() => builds.iter().collect(),
+            _ => vec![&none],
+        };
     let is_alone = builds.len() == 1;
     let mut all: Vec<KoBuild> = Vec::new();
     for build in builds {
@@ -79,7 +81,7 @@ pub fn read(text: &str, around: &ImportSurroundings<'_>) -> Result<Vec<KoBuild>,
             );
             Remark::left(*line, text)
         });
-    let mut of_all: Vec<Remark> = unused.collect();
+    of_all.extend(unused);
     if settings.find("builds").is_none() {
         let text = "no build is named: the package of this directory is taken, and ko takes others from its command line";
         of_all.push(Remark::check(1, text));
@@ -125,11 +127,7 @@ impl KoSettings {
             words("defaultFlags", &mut remarks),
             words("defaultLdflags", &mut remarks),
         );
-        let base = match settings
-            .find("defaultBaseImage")
-            .and_then(SettingNode::text)
-            .filter(|base| !base.is_empty())
-        {
+        let base = match settings.text_of("defaultBaseImage", &mut remarks) {
             Some(base) => base.to_owned(),
             None => {
                 remarks.push(Remark::check(
@@ -139,10 +137,18 @@ impl KoSettings {
                 USUAL_BASE.to_owned()
             }
         };
-        let overrides = settings.find("baseImageOverrides").map(SettingNode::nodes).unwrap_or_default();
-        let overrides = overrides
-            .iter()
-            .filter_map(|node| Some((node.name.clone(), (node.text()?.to_owned(), node.line))));
+        let overrides = settings.find("baseImageOverrides");
+        let overrides =
+            overrides.map(|node| node.items("baseImageOverrides", &mut remarks)).unwrap_or_default();
+        let mut bases = BTreeMap::new();
+        for node in overrides {
+            match node.text() {
+                Some(base) if !node.name.is_empty() => {
+                    bases.insert(node.name.clone(), (base.to_owned(), node.line));
+                }
+                _ => remarks.push(node.unknown("baseImageOverrides")),
+            }
+        }
         for node in settings.nodes() {
             let known = [
                 "defaultBaseImage",
@@ -163,14 +169,15 @@ impl KoSettings {
             .map(|node| platforms_of(node, &mut remarks))
             .unwrap_or_default();
         let module = (around.read)("go.mod").and_then(|text| module_of(&text));
-        Self { module, base, overrides: overrides.collect(), platforms, env, flags, ldflags, remarks }
+        Self { module, base, overrides: bases, platforms, env, flags, ldflags, remarks }
     }
 
     fn build(&self, build: &SettingNode, is_alone: bool, around: &ImportSurroundings<'_>) -> KoBuild {
         let mut remarks = Vec::new();
-        let text = |name: &str| build.find(name).and_then(SettingNode::text).filter(|text| !text.is_empty());
-        let directory = plain_path(text("dir").unwrap_or("."));
-        let main = text("main").unwrap_or(".");
+        build.items("builds", &mut remarks);
+        let [id, directory, main] = ["id", "dir", "main"].map(|name| build.text_of(name, &mut remarks));
+        let directory = plain_path(directory.unwrap_or("."));
+        let main = main.unwrap_or(".");
         // `main` may be a file of the package.
         let package = main
             .strip_suffix(".go")
@@ -186,7 +193,7 @@ impl KoSettings {
         let within = whole.strip_prefix(&directory).unwrap_or(&whole).trim_start_matches('/');
         let import =
             module.map(|module| if within.is_empty() { module } else { format!("{module}/{within}") });
-        let name = program_name(import.as_deref().or(text("id")).unwrap_or("app")).to_owned();
+        let name = program_name(import.as_deref().or(id).unwrap_or("app")).to_owned();
         let base = import
             .as_ref()
             .and_then(|import| self.overrides.get(import))
@@ -240,7 +247,7 @@ impl KoSettings {
                 name => remarks.push(node.left(format!("`{}` is no setting that is known here", shortened(name)))),
             }
         }
-        let name = text("id").unwrap_or(&name).to_owned();
+        let name = id.unwrap_or(&name).to_owned();
         KoBuild { directory: own, name, import, imported: Imported { draft, remarks } }
     }
 }
@@ -267,7 +274,7 @@ impl GoCommand<'_> {
                 .filter(|pair| {
                     platform.is_none() || !pair.starts_with("GOOS=") && !pair.starts_with("GOARCH=")
                 })
-                .map(|pair| for_shell(pair)),
+                .map(|pair| assignment(pair)),
         );
         let mut parts = platform.unwrap_or_default().split('/');
         for name in ["GOOS", "GOARCH"] {
@@ -305,6 +312,8 @@ fn words_of(node: &SettingNode, remarks: &mut Vec<Remark>) -> Vec<String> {
     let words: Vec<String> = match &node.value {
         SettingValue::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
         SettingValue::Nodes(nodes) => {
+            let unknown = nodes.iter().filter(|item| item.text().is_none());
+            remarks.extend(unknown.map(|item| item.unknown(&node.name)));
             nodes.iter().filter_map(|item| item.text().map(str::to_owned)).collect()
         }
         SettingValue::Computed(_) => {
@@ -349,6 +358,14 @@ fn for_shell(word: &str) -> String {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// A variable and its value before a command: quotes around the name would make it a command.
+fn assignment(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((name, value)) if !value.is_empty() => format!("{}={}", for_shell(name), for_shell(value)),
+        _ => for_shell(pair),
     }
 }
 
@@ -414,8 +431,8 @@ mod tests {
         platforms = ["linux/amd64", "linux/arm/v7"]
 
         [app]
-        # `CGO_ENABLED=1 'A=b c' GOOS=linux GOARCH=amd64 go build -trimpath -tags netgo -ldflags '-s -w -X main.v={{.Env.V}}' -o bin/linux_amd64/shop ./cmd/shop` makes the artifact.
-        # `CGO_ENABLED=1 'A=b c' GOOS=linux GOARCH=arm GOARM=7 go build -trimpath -tags netgo -ldflags '-s -w -X main.v={{.Env.V}}' -o bin/linux_arm_v7/shop ./cmd/shop` makes the artifact.
+        # `CGO_ENABLED=1 A='b c' GOOS=linux GOARCH=amd64 go build -trimpath -tags netgo -ldflags '-s -w -X main.v={{.Env.V}}' -o bin/linux_amd64/shop ./cmd/shop` makes the artifact.
+        # `CGO_ENABLED=1 A='b c' GOOS=linux GOARCH=arm GOARM=7 go build -trimpath -tags netgo -ldflags '-s -w -X main.v={{.Env.V}}' -o bin/linux_arm_v7/shop ./cmd/shop` makes the artifact.
         path = ["bin/linux_amd64/shop", "bin/linux_arm_v7/shop"]
         root = "/ko-app/shop"
 
@@ -453,6 +470,29 @@ mod tests {
             .map(|it| it.line)
             .collect();
         assert_eq!(left, [6, 7]);
+    }
+
+    #[test]
+    fn values_that_are_none_are_told() {
+        let left = |text: &str| -> Vec<(usize, Weight)> {
+            let builds = import(text, &[]);
+            let remarks = builds.iter().flat_map(|build| &build.imported.remarks);
+            remarks.filter(|it| it.weight == Weight::Left).map(|it| (it.line, it.weight)).collect()
+        };
+        for text in [
+            "builds: hello\n",
+            "builds: [hello]\n",
+            "builds: [{id: [a]}]\n",
+            "builds: [{dir: {a: b}}]\n",
+            "builds: [{flags: [[a]]}]\n",
+            "defaultBaseImage: [a]\n",
+            "baseImageOverrides: a\n",
+            "baseImageOverrides: {a: [b]}\n",
+            "defaultPlatforms: {a: [b]}\n",
+            "defaultEnv: [{A: b}]\n",
+        ] {
+            assert_eq!(left(text), [(1, Weight::Left)], "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::remark::Remark;
+use crate::types::shown::Foreign;
 
 /// Settings may lie in each other to this depth.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -44,6 +45,24 @@ impl SettingNode {
             SettingValue::Nodes(nodes) => nodes,
             _ => &[],
         }
+    }
+
+    /// The settings or items in it, where it can have nothing else: of another value a remark says that it is not known.
+    pub(super) fn items(&self, path: &str, remarks: &mut Vec<Remark>) -> &[Self] {
+        let is_nothing = self.text() == Some("");
+        if !is_nothing && !matches!(self.value, SettingValue::Nodes(_)) {
+            remarks.push(self.unknown(path));
+        }
+        self.nodes()
+    }
+
+    /// The text of a setting in it that has one and is not empty; of another value a remark says that it is not known.
+    pub(super) fn text_of<'a>(&'a self, name: &str, remarks: &mut Vec<Remark>) -> Option<&'a str> {
+        let node = self.find(name)?;
+        if node.text().is_none() {
+            remarks.push(node.unknown(name));
+        }
+        node.text().filter(|text| !text.is_empty())
     }
 
     /// The text, where it is one.
@@ -98,13 +117,9 @@ impl SettingNode {
 /// The settings that are tables with settings of fixed names.
 const TABLES: [&str; 6] = ["from", "to", "container", "extraDirectories", "environment", "labels"];
 
-/// The beginning of a long text, in one line.
+/// The beginning of a long text, in one line and without secrets.
 pub(super) fn shortened(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    Foreign::short(text, 60).to_string()
 }
 
 /// The texts of a list: of its items, or of one text with commas. `None` where one is not known.

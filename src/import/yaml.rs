@@ -39,8 +39,17 @@ pub(super) fn settings(text: &str) -> Result<SettingNode, ImportError> {
         }
     }
     match builder.root {
-        Some(node) if matches!(node.value, SettingValue::Nodes(_)) => Ok(node),
-        _ => Ok(SettingNode::new("", 1, SettingValue::Nodes(Vec::new()))),
+        None => Ok(SettingNode::new("", 1, SettingValue::Nodes(Vec::new()))),
+        Some(node) if node.text() == Some("") => {
+            Ok(SettingNode { value: SettingValue::Nodes(Vec::new()), ..node })
+        }
+        Some(node) if node.nodes().iter().any(|item| !item.name.is_empty()) || builder.is_empty_table => {
+            Ok(node)
+        }
+        Some(node) => {
+            let what = "it has no settings: a line of them is `name: value`".to_owned();
+            Err(ImportError::Syntax { form: "YAML", line: node.line, what })
+        }
     }
 }
 
@@ -49,6 +58,8 @@ pub(super) fn settings(text: &str) -> Result<SettingNode, ImportError> {
 struct YamlBuilder {
     open: Vec<OpenNode>,
     root: Option<SettingNode>,
+    /// Whether the whole is `{}`.
+    is_empty_table: bool,
     count: usize,
 }
 
@@ -87,7 +98,8 @@ impl YamlBuilder {
     }
 
     fn close(&mut self) {
-        if let Some(OpenNode { node, nodes, .. }) = self.open.pop() {
+        if let Some(OpenNode { node, nodes, is_table, .. }) = self.open.pop() {
+            self.is_empty_table = self.open.is_empty() && is_table && nodes.is_empty();
             self.add(node.line, SettingValue::Nodes(nodes));
         }
     }
@@ -103,7 +115,13 @@ mod tests {
         let b = read.find("b").expect("there");
         assert_eq!((b.line, b.nodes().len(), b.nodes()[1].nodes()[0].text()), (2, 2, Some("d e")));
         assert_eq!(read.find("a").and_then(SettingNode::text), Some("1"));
-        assert_eq!(settings("").expect("empty").nodes(), []);
+        for empty in ["", "# nothing\n", "{}", "~"] {
+            assert_eq!(settings(empty).expect("empty").nodes(), [], "{empty}");
+        }
+        for other in ["root:x:0:0:root:/root:/bin/bash\n", "- a\n", "[]", "5"] {
+            let error = settings(other).expect_err(other).to_string();
+            assert!(error.contains("it has no settings"), "{other}: {error}");
+        }
         let error = settings("a: [\n").expect_err("no YAML").to_string();
         assert!(error.starts_with("line ") && error.contains("it is no YAML"), "{error}");
     }

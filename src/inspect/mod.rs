@@ -3,5 +3,6 @@
 pub mod diff;
 pub mod files;
 mod layer_reader;
+mod reading_error;
 mod unpack;
 pub mod verify;

@@ -1,6 +1,11 @@
 //! The answer to a request, without a connection: what status, which headers, which bytes.
+//!
+//! No byte of the store is trusted: a blob is checked before the last of it is sent, and before a part of it is.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::collections::BTreeSet;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
@@ -10,6 +15,11 @@ use crate::oci::blob::BlobStream;
 use crate::oci::{Descriptor, MediaType};
 use crate::registry::{Client, RegistryError};
 use crate::types::digest::Digest;
+
+/// The way to get content back that the store has lost.
+const BUILD_AGAIN: &str = "build the image again";
+/// A blob of at most so many bytes is read before it is answered.
+const SMALL: u64 = 256 << 10;
 
 /// The head of a request.
 pub struct RequestHead<'a> {
@@ -43,9 +53,12 @@ pub struct RegistryAnswer {
 pub enum AnswerBody {
     /// All of it.
     Bytes(Vec<u8>),
-    /// To be read.
+    /// To be read. An error after the last byte says that all of them are wrong.
     Stream(BlobStream),
 }
+
+/// A blob as it was when all of it was read: its file and the time of its last change.
+type CheckedBlob = (Digest, u64, i64, i64);
 
 /// An error as the specification words it.
 struct Refused {
@@ -68,6 +81,10 @@ pub struct StoreRegistry {
     pub client: Client,
     /// Whether only those are answered who ask for a loopback address.
     pub only_loopback: bool,
+    /// Told of faults of the store.
+    pub warn: Box<dyn Fn(String) + Send + Sync>,
+    /// The blobs that were read as a whole, so that parts of them can be sent.
+    pub checked: Mutex<BTreeSet<CheckedBlob>>,
 }
 
 impl StoreRegistry {
@@ -106,7 +123,10 @@ impl StoreRegistry {
         if route == Route::Base {
             return Ok(document(200, "application/json", b"{}".to_vec()));
         }
-        let state = self.catalog.state().map_err(|error| Refused::new(500, "UNKNOWN", error.to_string()))?;
+        let state = self.catalog.state().map_err(|error| {
+            (self.warn)(error.to_string());
+            Refused::new(500, "UNKNOWN", "the local store cannot be read")
+        })?;
         match route {
             Route::Base => Err(Refused::new(404, "NOT_FOUND", "there is no such path")),
             Route::Catalog => listed(head, "repositories", None, state.names().into_iter()),
@@ -137,9 +157,12 @@ impl StoreRegistry {
             DigestText::Invalid => repository.tags.get(reference).ok_or_else(unknown)?,
         };
         let layout = self.catalog.store().layout();
-        let found = layout
-            .document(descriptor)
-            .map_err(|error| Refused::new(404, "MANIFEST_UNKNOWN", error.to_string()))?;
+        let found = layout.document(descriptor).map_err(|error| {
+            (self.warn)(error.to_string());
+            let message =
+                format!("the local store has lost the manifest {}: {BUILD_AGAIN}", descriptor.digest);
+            Refused::new(404, "MANIFEST_UNKNOWN", message)
+        })?;
         let mut answer = document(200, found.media_type.as_ref(), found.bytes);
         tag(&mut answer, &descriptor.digest);
         Ok(answer)
@@ -166,7 +189,7 @@ impl StoreRegistry {
         Ok(answer)
     }
 
-    /// A blob of the store; `None` if the store does not have it in its size.
+    /// A blob of the store; `None` if the store does not have it.
     fn stored(&self, descriptor: &Descriptor, head: &RequestHead<'_>) -> Option<RegistryAnswer> {
         let blobs = self.catalog.store().layout().blobs();
         let size = descriptor.size;
@@ -179,12 +202,19 @@ impl StoreRegistry {
         let answer = |status, headers, length, body| RegistryAnswer { status, headers, length, body };
         match BytesRange::of(range, size) {
             BytesRange::All => {
-                // Checked while it is read: a damaged blob ends early, and is out of the way the next time.
-                let reader = blobs.reader(descriptor).ok()?;
+                let mut reader = blobs.reader(descriptor).ok()?;
+                let body = if size > SMALL {
+                    AnswerBody::Stream(Box::new(reader))
+                } else {
+                    let mut bytes = Vec::new();
+                    reader.read_to_end(&mut bytes).map_err(|error| self.damaged(&error)).ok()?;
+                    AnswerBody::Bytes(bytes)
+                };
                 headers.push(("content-type", "application/octet-stream".to_owned()));
-                Some(answer(200, headers, size, Some(AnswerBody::Stream(Box::new(reader)))))
+                Some(answer(200, headers, size, Some(body)))
             }
             BytesRange::Part(first, last) => {
+                self.check(descriptor).map_err(|error| self.damaged(&error)).ok()?;
                 let mut file = blobs.open(&descriptor.digest).ok()?;
                 file.seek(SeekFrom::Start(first)).ok()?;
                 headers.push(("content-type", "application/octet-stream".to_owned()));
@@ -200,14 +230,35 @@ impl StoreRegistry {
         }
     }
 
+    /// Reads a blob to its end, so that its digest is checked, unless that was done since its file last changed.
+    fn check(&self, descriptor: &Descriptor) -> io::Result<()> {
+        let blobs = self.catalog.store().layout().blobs();
+        let file = blobs.open(&descriptor.digest)?.metadata()?;
+        let blob = (descriptor.digest, file.ino(), file.ctime(), file.ctime_nsec());
+        if self.checked().contains(&blob) {
+            return Ok(());
+        }
+        io::copy(&mut blobs.reader(descriptor)?, &mut io::sink())?;
+        self.checked().insert(blob);
+        Ok(())
+    }
+
+    fn checked(&self) -> std::sync::MutexGuard<'_, BTreeSet<CheckedBlob>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that a blob was damaged: reading has put it out of the way.
+    fn damaged(&self, error: &io::Error) {
+        (self.warn)(error.to_string());
+    }
+
     /// A blob of the base, from its own registry.
     fn passed_on(&self, content: &ServedContent, method: &str) -> Result<RegistryAnswer, Refused> {
         let ServedContent { descriptor, base, .. } = content;
-        let message =
-            format!("the local store has lost the blob {}, and names no base that has it", descriptor.digest);
-        let base = base.as_ref().ok_or_else(|| Refused::new(404, "BLOB_UNKNOWN", message))?;
-        let lost =
-            || Refused::new(404, "BLOB_UNKNOWN", format!("`{base}` has no blob {}", descriptor.digest));
+        let lost = format!("the local store has lost the blob {}", descriptor.digest);
+        let unknown = |message| Refused::new(404, "BLOB_UNKNOWN", message);
+        let Some(base) = base else { return Err(unknown(format!("{lost}: {BUILD_AGAIN}"))) };
+        let lost = || unknown(format!("{lost}, and the base `{base}` does not have it: {BUILD_AGAIN}"));
         let failed = |error: RegistryError| match error {
             RegistryError::NotFound { .. } => lost(),
             error => {

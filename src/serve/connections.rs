@@ -90,6 +90,8 @@ async fn accept(
         server
             .timer(TokioTimer::new())
             .keep_alive(bounds.keep_alive)
+            // A client that has said all may close its half and wait for the answer.
+            .half_close(true)
             .header_read_timeout(bounds.head_time)
             .max_buf_size(LONGEST_HEAD)
             .max_headers(MOST_HEADERS);

@@ -3,8 +3,8 @@
 use std::io::{self, Read as _};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub struct ServeOptions {
     pub interrupt: Interrupt,
     /// Told of the address that it has, once it listens.
     pub tell: Box<dyn Fn(SocketAddr)>,
+    /// Told of faults of the store, and of answers that broke off.
+    pub warn: Box<dyn Fn(String) + Send + Sync>,
 }
 
 /// Why it cannot serve.
@@ -88,12 +90,14 @@ impl Explain for ServeError {
 /// # Errors
 /// When it cannot start.
 pub fn run(options: ServeOptions) -> Result<(), ServeError> {
-    let ServeOptions { store, client, address, interrupt, tell } = options;
+    let ServeOptions { store, client, address, interrupt, tell, warn } = options;
     let cannot_listen = |source| ServeError::Address { address, source };
     let listener = TcpListener::bind(address).map_err(cannot_listen)?;
     let local = listener.local_addr().map_err(cannot_listen)?;
     let only_loopback = local.ip().is_loopback();
-    let registry = Arc::new(StoreRegistry { catalog: Catalog::new(store), client, only_loopback });
+    let catalog = Catalog::new(store);
+    let registry =
+        Arc::new(StoreRegistry { catalog, client, only_loopback, warn, checked: Mutex::default() });
     let routes = Router::new().fallback(handle).with_state(registry);
     let bounds = ConnectionBounds {
         most: MOST_CONNECTIONS,
@@ -114,9 +118,10 @@ pub fn run(options: ServeOptions) -> Result<(), ServeError> {
 async fn handle(State(registry): State<Arc<StoreRegistry>>, request: Request) -> Response {
     // A body says nothing here; it is not read, and the connection ends with it.
     let (parts, _) = request.into_parts();
+    let answering = Arc::clone(&registry);
     let work = move || {
         let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        registry.answer(&RequestHead {
+        answering.answer(&RequestHead {
             method: parts.method.as_str(),
             path: parts.uri.path(),
             query: parts.uri.query(),
@@ -126,7 +131,7 @@ async fn handle(State(registry): State<Arc<StoreRegistry>>, request: Request) ->
         })
     };
     match tokio::task::spawn_blocking(work).await {
-        Ok(answer) => response(answer),
+        Ok(answer) => response(answer, registry),
         Err(_) => {
             let mut failed = Response::new(Body::empty());
             *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -135,12 +140,12 @@ async fn handle(State(registry): State<Arc<StoreRegistry>>, request: Request) ->
     }
 }
 
-fn response(answer: RegistryAnswer) -> Response {
+fn response(answer: RegistryAnswer, registry: Arc<StoreRegistry>) -> Response {
     let RegistryAnswer { status, headers, length, body } = answer;
     let body = match body {
         None => Body::empty(),
         Some(AnswerBody::Bytes(bytes)) => Body::from(bytes),
-        Some(AnswerBody::Stream(stream)) => Body::new(PieceBody::of(stream, length)),
+        Some(AnswerBody::Stream(stream)) => Body::new(PieceBody::of(stream, length, registry)),
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -153,30 +158,37 @@ fn response(answer: RegistryAnswer) -> Response {
     response
 }
 
-/// A body that a thread reads while it is sent.
+/// A body that a thread reads while it is sent. The last piece waits until the end is reached without an error, so that no client has
+/// all bytes of a blob that is damaged.
 struct PieceBody {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     rest: u64,
 }
 
 impl PieceBody {
-    fn of(mut stream: BlobStream, length: u64) -> Self {
+    fn of(mut stream: BlobStream, length: u64, registry: Arc<StoreRegistry>) -> Self {
         let (sender, pieces) = mpsc::channel(WAITING);
         tokio::task::spawn_blocking(move || {
+            let mut before: Option<Vec<u8>> = None;
             loop {
                 let mut piece = vec![0; PIECE];
                 let read = match stream.read(&mut piece) {
-                    Ok(0) => return,
                     Ok(read) => read,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) => {
+                        (registry.warn)(format!("an answer was broken off: {error}"));
                         let _ = sender.blocking_send(Err(error));
                         return;
                     }
                 };
                 piece.truncate(read);
-                // The client is gone.
-                if sender.blocking_send(Ok(piece.into())).is_err() {
+                if let Some(before) = before.replace(piece)
+                    && sender.blocking_send(Ok(before.into())).is_err()
+                {
+                    // The client is gone.
+                    return;
+                }
+                if read == 0 {
                     return;
                 }
             }

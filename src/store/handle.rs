@@ -28,6 +28,8 @@ const FILES: [&str; 2] = ["oci-layout", "locks/lease"];
 /// The file that marks a directory as a cache; the signature is the convention's.
 const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
 # This directory is the cache of pack. It can be deleted at any time.\n";
+/// In the working tree of a repository, the store is no change of it.
+const GIT_IGNORE: &[u8] = b"*\n";
 
 /// The local store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -364,9 +366,11 @@ fn prepare(dir: &Path) -> Result<(), LayoutError> {
             result?;
         }
     }
-    let tag = dir.join("CACHEDIR.TAG");
-    if std::fs::symlink_metadata(&tag).is_err() {
-        fs::write(tag, CACHE_TAG)?;
+    for (name, text) in [("CACHEDIR.TAG", CACHE_TAG), (".gitignore", GIT_IGNORE)] {
+        let file = dir.join(name);
+        if std::fs::symlink_metadata(&file).is_err() {
+            fs::write(file, text)?;
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! <store>/oci-layout, index.json, blobs/sha256/<hex>   a valid OCI image layout: the truth
 //! <store>/memo/<namespace>-<hex>                       records of finished steps; disposable
 //! <store>/locks/lease                                  held shared by builds, exclusively by a prune
-//! <store>/CACHEDIR.TAG                                 tells backup programs to pass by
+//! <store>/CACHEDIR.TAG, .gitignore                     tell backup programs and git to pass by
 //! ```
 //!
 //! Invariants:

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
-use crate::types::shown::{Foreign, shown_path};
+use crate::types::shown::{Foreign, excerpt, shown_path};
 
 /// How long an engine may neither take nor say anything; unpacking a large layer takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -228,11 +228,11 @@ impl Engine {
     }
 
     fn no_engine(&self, said: &str) -> EngineError {
-        EngineError::NoEngine { socket: self.socket.clone(), said: said.chars().take(80).collect() }
+        EngineError::NoEngine { socket: self.socket.clone(), said: excerpt(said, 80) }
     }
 
     fn refused(&self, answer: &EngineAnswer) -> EngineError {
-        let said = complaint(&answer.body).unwrap_or_else(|| answer.body.trim().chars().take(400).collect());
+        let said = complaint(&answer.body).unwrap_or_else(|| excerpt(answer.body.trim(), 400));
         EngineError::Refused { socket: self.socket.clone(), status: answer.status, said }
     }
 }

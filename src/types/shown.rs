@@ -54,6 +54,11 @@ pub(crate) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     }
 }
 
+/// At most `limit` characters of a text without its secrets. They are taken out first: a part of one is not known as one.
+pub(crate) fn excerpt(text: &str, limit: usize) -> String {
+    cut(&redact_message(text), limit).into_owned()
+}
+
 /// Names of others in a message, with `around` before and after each: the first ones, and how many more there are. A
 /// list of others may have any number of names.
 pub(crate) fn listed<T: fmt::Display>(

@@ -53,7 +53,9 @@ impl Watch {
     #[track_caller]
     fn next(&self) -> Value {
         let line = self.lines.recv_timeout(PATIENCE);
-        json(&line.unwrap_or_else(|error| panic!("{error}: {}", self.said())))
+        let line = line.unwrap_or_else(|error| panic!("{error}: {}", self.said()));
+        crate::schemas::hold(&["build", "--watch", "--json"].map(str::to_owned), &line);
+        json(&line)
     }
 
     /// The digest of the image of the next build.
@@ -72,6 +74,16 @@ impl Watch {
             if next["image"].is_object() && next["image"]["digest"] != digest {
                 return text(&next["image"]["digest"]);
             }
+        }
+    }
+
+    /// Waits until it said all of this to people, who may hear of it after programs do.
+    #[track_caller]
+    fn until_said(&self, words: &[&str]) {
+        let begun = Instant::now();
+        while !words.iter().all(|word| self.said().contains(word)) {
+            assert!(begun.elapsed() < PATIENCE, "{words:?}: {}", self.said());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -168,11 +180,7 @@ fn a_fault_is_told_once_and_the_next_change_mends_it() {
     project.write("build.toml", "[image\n");
     let failed = watch.next();
     assert_eq!(failed["error"]["exitCode"], 1, "{failed}");
-    assert!(
-        watch.said().contains("error: ") && watch.said().contains("waiting for a change"),
-        "{}",
-        watch.said()
-    );
+    watch.until_said(&["error: ", "waiting for a change"]);
     project.write("build.toml", right);
     assert_eq!(watch.digest(), first);
     // Without its build file the directory is no artifact.
@@ -403,5 +411,5 @@ fn a_build_under_way_is_stopped() {
     let mut watch = Watch::start(&project, &format!("--base {base}"));
     let (_stream, _) = silent.accept().unwrap();
     assert_eq!(watch.interrupted(), Some(130), "{}", watch.said());
-    assert!(watch.said().contains("interrupted"), "{}", watch.said());
+    watch.until_said(&["interrupted"]);
 }

@@ -1,6 +1,7 @@
 //! Many members in one run: what they share, how they fail, and which of them are built.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -236,16 +237,22 @@ fn an_interrupted_run_keeps_what_it_pushed_and_goes_on() {
     };
     registry.hold("PUT /v2/shop/b/manifests/");
     let mut child = run().command().spawn().unwrap();
+    // The registry has an image before the command knows of it.
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let done = said.by_ref().filter(|line| line.contains("] done ")).take(2).count();
+    assert_eq!(done, 2, "it ended before it could be interrupted");
+    let rest = std::thread::spawn(move || said.for_each(drop));
     let begun = Instant::now();
-    let is_pushed = |name: &str| registry.tag(&format!("shop/{name}"), "1").is_some();
-    while !(is_pushed("a") && is_pushed("c") && registry.holds_one()) {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+    while !registry.holds_one() {
         assert!(begun.elapsed() < Duration::from_secs(60), "{:#?}", registry.take_log());
         std::thread::sleep(Duration::from_millis(5));
     }
+    let is_pushed = |name: &str| registry.tag(&format!("shop/{name}"), "1").is_some();
+    assert!(is_pushed("a") && is_pushed("c"));
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let stopped = outcome("interrupted", &child.wait_with_output().unwrap()).has_code(130);
+    rest.join().unwrap();
     assert!(!is_pushed("b"));
     registry.release();
     let end = |name: &str, end: &str| (name.to_owned(), end.to_owned());

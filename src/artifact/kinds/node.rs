@@ -67,6 +67,10 @@ impl ArtifactKind for NodeApp {
         }
     }
 
+    fn caches(&self) -> &'static [&'static str] {
+        &layout::CACHES
+    }
+
     /// `package.json` alone is no sign: packages of static files have one too.
     fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
         if glimpse.form() == Form::File {

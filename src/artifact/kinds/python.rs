@@ -61,6 +61,10 @@ impl ArtifactKind for Python {
         }
     }
 
+    fn caches(&self) -> &'static [&'static str] {
+        &layout::CACHES
+    }
+
     fn detect(&self, glimpse: &Glimpse) -> Result<Option<Vec<String>>, ArtifactError> {
         if let Some(archive) = glimpse.material().archive() {
             return Ok(ZipAppKind::of(archive).map(|kind| vec![kind.why().to_owned()]));

@@ -41,15 +41,14 @@ const OF_MODULES: [&str; 3] = ["target", "build/libs", "build/install"];
 /// When there is one already, or no artifact is found.
 pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), CommandError> {
     let cwd = &invocation.environment.cwd;
-    let target = cwd.join(BUILD_FILE);
-    if target.exists() && !args.force {
+    if cwd.join(BUILD_FILE).symlink_metadata().is_ok() && !args.force {
         return Err(CommandError::new(ExitStatus::Input, format!("there is a `{BUILD_FILE}` already"))
             .hint("`--force` replaces it"));
     }
     // Said before anything is written, as of every other flag.
     args.base.as_deref().map(Location::parse).transpose()?;
     if let Some(file) = &args.from {
-        return from::run(invocation, args, file, &target);
+        return from::run(invocation, args, file);
     }
     let given = invocation.source(args.path.as_deref().unwrap_or(Path::new("")))?;
     let project = if given.is_dir() { given.clone() } else { cwd.clone() };
@@ -109,7 +108,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         made.unwrap_or_default(),
         quoted(&relative(&path)),
     );
-    OutputFile::open(invocation, &target)?.write(invocation, text.as_bytes())?;
+    OutputFile::open_below(invocation, cwd, Path::new(BUILD_FILE))?.write(invocation, text.as_bytes())?;
     if found.kind.name() == "site" && args.base.is_some() {
         invocation.printer.note(format!(
             "the base is not looked into here: if `pack plan` knows no web server in it, take the `#` before `root` in `{BUILD_FILE}` away"

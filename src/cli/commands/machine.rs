@@ -75,7 +75,12 @@ fn store(invocation: &Invocation) -> Check {
             return with_advice(check, CheckStatus::Note, advice);
         }
     };
-    let check = match directory.is_dir() {
+    if let Some(file) = in_the_way(&directory) {
+        let found = format!("`{}` is not a directory, so that no store can be there", shown_path(&file));
+        let advice = "set `PACK_CACHE_DIR` to a directory";
+        return with_advice(check(STORE, CheckStatus::Bad, found), CheckStatus::Bad, advice);
+    }
+    let mut check = match directory.is_dir() {
         // Opening it would make it.
         true => content(invocation, &directory),
         false => {
@@ -83,16 +88,26 @@ fn store(invocation: &Invocation) -> Check {
             check(STORE, CheckStatus::Good, format!("`{shown}` does not exist: the first build makes it"))
         }
     };
-    if check.health == CheckStatus::Bad || is_writable(&nearest(&directory)) {
+    if check.health == CheckStatus::Bad {
         return check;
     }
-    let mut check = with_advice(
-        check,
-        CheckStatus::Note,
-        "a build works without it, and the next one begins anew: let this user write there, or set `PACK_CACHE_DIR`",
-    );
-    check.found.push("this user cannot write there".to_owned());
-    check
+    let there = nearest(&directory);
+    if !is_writable(&there) {
+        check.found.push("this user cannot write there".to_owned());
+        let advice = "a build works without it, and the next one begins anew: let this user write there, or set `PACK_CACHE_DIR`";
+        return with_advice(check, CheckStatus::Note, advice);
+    }
+    match free(&there) {
+        Some(free) if free < LITTLE_ROOM => {
+            check.found.push(format!("{} are free", format::bytes(free)));
+            with_advice(
+                check,
+                CheckStatus::Note,
+                "make room, or set `PACK_CACHE_DIR`: `pack cache prune` removes what no build needs",
+            )
+        }
+        _ => check,
+    }
 }
 
 const STORE: &str = "store";
@@ -130,12 +145,15 @@ fn temporary(invocation: &Invocation) -> Check {
     let directory = invocation.scratch.parent();
     let shown = format!("`{}`", shown_path(directory));
     let there = nearest(directory);
-    if !is_writable(&there) {
-        let check = check(NAME, CheckStatus::Bad, format!("this user cannot write to {shown}"));
+    let fault = match in_the_way(directory) {
+        Some(file) => Some(format!("`{}` is not a directory", shown_path(&file))),
+        None => (!is_writable(&there)).then(|| format!("this user cannot write to {shown}")),
+    };
+    if let Some(fault) = fault {
+        let check = check(NAME, CheckStatus::Bad, fault);
         return with_advice(check, CheckStatus::Bad, "set `TMPDIR` to a directory that can be written");
     }
-    let Ok(disk) = statvfs(&there) else { return check(NAME, CheckStatus::Good, shown) };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let Some(free) = free(&there) else { return check(NAME, CheckStatus::Good, shown) };
     let check = check(NAME, CheckStatus::Good, format!("{shown} has {} free", format::bytes(free)));
     match free < LITTLE_ROOM {
         true => with_advice(check, CheckStatus::Note, "large layers may not fit: make room, or set `TMPDIR`"),
@@ -274,8 +292,22 @@ fn nearest(path: &Path) -> PathBuf {
     path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/")).to_owned()
 }
 
+/// What exists where a directory would have to be made, and is none.
+fn in_the_way(path: &Path) -> Option<PathBuf> {
+    let there = path.ancestors().find(|above| above.symlink_metadata().is_ok())?;
+    (!there.is_dir()).then(|| there.to_owned())
+}
+
+/// Whether a file can be made there. It has no name while it is there, or for a moment; permissions alone say nothing of a file
+/// system that is read only, or that the kernel makes up.
 fn is_writable(directory: &Path) -> bool {
-    access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    tempfile::tempfile_in(directory).is_ok()
+}
+
+/// The bytes that this user may still write there.
+fn free(directory: &Path) -> Option<u64> {
+    let disk = statvfs(directory).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn mode_of(path: &Path) -> Option<u32> {

@@ -21,7 +21,7 @@ pub(super) fn run(invocation: &Invocation, args: &ServeArgs) -> Result<(), Comma
         return Err(CommandError::usage(message)
             .hint("add `--allow-network` if they may have the images, or give `127.0.0.1` with a port"));
     }
-    let printer = invocation.printer.clone();
+    let (printer, warner) = (invocation.printer.clone(), invocation.printer.clone());
     if !address.ip().is_loopback() {
         printer.warning("every machine that reaches this address can pull all images of the local store");
     }
@@ -31,6 +31,7 @@ pub(super) fn run(invocation: &Invocation, args: &ServeArgs) -> Result<(), Comma
         address,
         interrupt: invocation.interrupt.clone(),
         tell: Box::new(move |local| printer.message(format!("serving the local store on http://{local}\n"))),
+        warn: Box::new(move |fault| warner.warning(fault)),
     })?)
 }
 

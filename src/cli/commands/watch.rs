@@ -71,8 +71,6 @@ impl<'a> BuildWatch<'a> {
         let mut changes = ChangeSet::default();
         loop {
             let (invocation, result) = self.build();
-            // Ahead of the next change, and not of this image.
-            let is_other = self.follow_again()?;
             self.feed.note_own();
             if let Err(error) = &result
                 && matches!(error.status, ExitStatus::Usage | ExitStatus::Bug | ExitStatus::Interrupted)
@@ -85,7 +83,8 @@ impl<'a> BuildWatch<'a> {
                 continue;
             }
             self.tell(&invocation, &changes, result);
-            if is_other {
+            // Ahead of the next change, and not of this image.
+            if self.follow_again()? {
                 changes = ChangeSet::default();
                 if let Some(now) = self.feed.next(Some(Duration::ZERO), &self.invocation.interrupt)? {
                     changes = now;

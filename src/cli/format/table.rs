@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::number;
 use super::shown::{cut, length, printable};
-use crate::types::shown;
+use crate::types::shown::excerpt;
 
 /// The terminal that text is laid out for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Table {
             self.more += 1;
             return;
         }
-        let shown = |cell: T| cut(&printable(&shown::cut(cell.as_ref(), WIDEST)), WIDEST).into_owned();
+        let shown = |cell: T| cut(&printable(&excerpt(cell.as_ref(), WIDEST)), WIDEST).into_owned();
         let mut row: Vec<String> = cells.into_iter().map(shown).collect();
         row.resize(self.columns.len(), String::new());
         self.rows.push(row);

@@ -12,6 +12,7 @@ use crate::inspect::diff::{
 };
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::types::digest::Digest;
+use crate::types::shown::excerpt;
 
 /// Bytes that a page may take beside the comparison.
 const MAX_KEPT: u64 = 96 << 20;
@@ -207,7 +208,7 @@ fn changed<'a>(change: &PathDifference, depth: usize, name: &'a [u8]) -> PageRow
     let size = (kind == b'f').then(|| change.size.unwrap_or(0));
     let doubt = change.uncertain.then(|| "not certain: a shared layer may have it, too".to_owned());
     let notes: Vec<String> = doubt.into_iter().chain(change.fields.iter().map(ToString::to_string)).collect();
-    let note = (!notes.is_empty()).then(|| crate::types::shown::cut(&notes.join("; "), NOTE).into_owned());
+    let note = (!notes.is_empty()).then(|| excerpt(&notes.join("; "), NOTE));
     PageRow { depth, name: Some(name), kind, group: group_of(change.change) as u32, size, mode: 0, note }
 }
 
@@ -229,7 +230,7 @@ fn facts(report: &ImageComparison, tally: &ChangeTally) -> Vec<(&'static str, St
         ("a pull of B fetches", format!("{}, {}", count(fetched.len() as u64, "layer"), bytes(size))),
     ];
     if let Some(first) = &report.first {
-        facts.push(("first difference", crate::types::shown::cut(first, NOTE).into_owned()));
+        facts.push(("first difference", excerpt(first, NOTE)));
     }
     if uncertain > 0 {
         facts.push(("not certain", format!("{}: `--full` reads all layers", number(uncertain as u64))));
@@ -286,7 +287,7 @@ fn layer_table(report: &ImageComparison, image: &ImageDiff) -> PageTable {
             Relation::OnlyInA => "- only in A".to_owned(),
             Relation::OnlyInB => "+ only in B".to_owned(),
         };
-        let first = crate::types::shown::cut(pair.first.as_deref().unwrap_or_default(), NOTE).into_owned();
+        let first = excerpt(pair.first.as_deref().unwrap_or_default(), NOTE);
         TableRow {
             group: None,
             cells: vec![
@@ -317,14 +318,12 @@ fn field_table(report: &ImageComparison) -> Option<PageTable> {
         fields.extend(named("configuration", &image.config));
     }
     let more = fields.len().saturating_sub(FIELDS);
-    let value = |value: &Option<String>| {
-        crate::types::shown::cut(value.as_deref().unwrap_or("(none)"), NOTE).into_owned()
-    };
+    let value = |value: &Option<String>| excerpt(value.as_deref().unwrap_or("(none)"), NOTE);
     let row = |(document, field): &(&str, FieldDifference)| TableRow {
         group: None,
         cells: vec![
             TableCell::text(document),
-            TableCell::text(crate::types::shown::cut(&field.name, NOTE)),
+            TableCell::text(excerpt(&field.name, NOTE)),
             TableCell::text(value(&field.a)),
             TableCell::text(value(&field.b)),
         ],

@@ -6,7 +6,7 @@ use crate::cli::format::{bytes, count, cut, printable};
 use crate::inspect::diff::{
     ChangeKind, FieldDifference, ImageComparison, ImageDiff, LayerDiff, LayerRef, PathDifference, Relation,
 };
-use crate::types::shown;
+use crate::types::shown::excerpt;
 
 /// Columns of a line at most: a path or a label may be as long as a document. JSON has everything.
 const LONGEST_LINE: usize = 2000;
@@ -16,7 +16,7 @@ const LONGEST_LINE: usize = 2000;
 pub fn text(report: &ImageComparison, all: bool) -> String {
     let mut text = String::new();
     let mut line = |words: String| {
-        text.push_str(&cut(&printable(&shown::cut(&words, LONGEST_LINE)), LONGEST_LINE));
+        text.push_str(&cut(&printable(&excerpt(&words, LONGEST_LINE)), LONGEST_LINE));
         text.push('\n');
     };
     line(format!("A  {}  {}", report.a.digest, report.a.name));

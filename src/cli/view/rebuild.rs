@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::format::{cut, duration, printable};
 use crate::inspect::diff::LocatedDifference;
 use crate::types::digest::Digest;
-use crate::types::shown;
+use crate::types::shown::excerpt;
 
 /// Columns of a line at most.
 const LONGEST_LINE: usize = 2000;
@@ -70,7 +70,7 @@ impl RebuildView {
 }
 
 fn shortened(line: &str) -> String {
-    cut(&printable(&shown::cut(line, LONGEST_LINE)), LONGEST_LINE).into_owned()
+    cut(&printable(&excerpt(line, LONGEST_LINE)), LONGEST_LINE).into_owned()
 }
 
 impl RebuildRow {

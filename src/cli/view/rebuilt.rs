@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::super::error::CommandError;
-use super::super::format::{duration, printable};
+use super::super::format::duration;
 use super::super::printer::Printer;
 use super::super::summary::Summary;
 use super::super::timings::{Activity, TimeSpan};
@@ -139,11 +139,8 @@ impl WatchTeller {
         }
         self.error = Some(error.clone());
         if self.is_json {
-            let failure = BuildFailure {
-                exit_code: error.status.code(),
-                messages: error.chain.iter().map(|message| printable(message).into_owned()).collect(),
-                hints: &error.hints,
-            };
+            let failure =
+                BuildFailure { exit_code: error.status.code(), messages: &error.chain, hints: &error.hints };
             let changed = self.paths(changes);
             printer.json_line(&WatchedBuildView::new(self.number, changed, elapsed, None, Some(failure)));
         }
@@ -170,7 +167,8 @@ impl WatchTeller {
     }
 
     fn shown(&self, path: &Path) -> String {
-        shown_path(path.strip_prefix(&self.directory).unwrap_or(path))
+        let below = path.strip_prefix(&self.directory).unwrap_or(path);
+        shown_path(if below == Path::new("") { Path::new(".") } else { below })
     }
 
     fn paths(&self, changes: &ChangeSet) -> Vec<String> {
@@ -236,7 +234,7 @@ struct RebuiltImage<'a> {
 struct BuildFailure<'a> {
     /// The exit code that the build alone would have.
     exit_code: u8,
-    messages: Vec<String>,
+    messages: &'a [String],
     hints: &'a [String],
 }
 

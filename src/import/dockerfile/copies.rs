@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use super::super::error::ImportError;
+use super::super::setting::shortened;
 use super::command::exec_form;
 use super::copy::{Copy, CopySource, file_name, in_project, join};
 use super::lines::Instruction;
-use super::stage::{ImageStage, short};
+use super::stage::ImageStage;
 use super::words::{UnknownVariable, expand, words};
 
 /// The most files and directories that a stage copies: an image has 127 layers.
@@ -35,7 +36,7 @@ pub(super) fn read(
         exclude: Rc::default(),
     };
     let mut exclude = Vec::new();
-    let shown = format!("{keyword} {}", short(rest));
+    let shown = format!("{keyword} {}", shortened(rest));
     let unknown = |stage: &mut ImageStage, UnknownVariable(name): UnknownVariable| {
         stage.left(
             *line,
@@ -61,7 +62,10 @@ pub(super) fn read(
                 true => copy.mode = Some(format!("{value:0>4}")),
                 false => stage.left(
                     *line,
-                    format!("the mode `{}` is not carried over: write it as `mode` in octal", short(&value)),
+                    format!(
+                        "the mode `{}` is not carried over: write it as `mode` in octal",
+                        shortened(&value)
+                    ),
                 ),
             },
             "exclude" => exclude.push(value),
@@ -97,7 +101,7 @@ pub(super) fn read(
     if keyword == "ADD" {
         paths.retain(|path| match not_added(path) {
             Some(why) => {
-                stage.left(*line, format!("`ADD {}` {why}", short(path)));
+                stage.left(*line, format!("`ADD {}` {why}", shortened(path)));
                 false
             }
             None => true,

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use super::super::draft::{BuildFileDraft, DraftApp, DraftConfig, DraftFiles, DraftLayer};
 use super::super::remark::Remark;
+use super::super::setting::shortened;
 use super::command::{ContainerStart, JarStart};
 use super::copy::{Copy, CopySource, file_name, has_wildcard, in_project, join};
 use super::ignore::{IgnoredFiles, as_glob, is_packages, literal, matches};
 use super::project::ProjectView;
-use super::stage::{ImageStage, official, short};
+use super::stage::{ImageStage, official};
 use super::transfer::transfer;
 
 /// The stages that a file may come through.
@@ -154,7 +155,7 @@ pub(super) fn place(
             if copy.is_adrift && !jar.as_mut().is_some_and(is_started) {
                 let text = format!(
                     "`{}`: the working directory of the base is not known here; write `WORKDIR` before it, or copy it in a `[[layer]]`",
-                    short(path)
+                    shortened(path)
                 );
                 remarks.push(Remark::left(copy.line, text));
             } else if let Some(root) = web_app(path, &to) {
@@ -210,7 +211,7 @@ impl PlacedCopy {
                     remarks.extend(found.check.map(|check| Remark::check(copy.line, check)));
                     paths.push(found.path);
                 }
-                Err(why) => remarks.push(Remark::left(copy.line, format!("`{}` {why}", short(source)))),
+                Err(why) => remarks.push(Remark::left(copy.line, format!("`{}` {why}", shortened(source)))),
             }
         }
         Self { copy: copy.clone(), paths }
@@ -277,7 +278,7 @@ fn alone(
         Some(true) => directories.push((copy.to.clone(), owner.or_else(|| copy.owner.clone()), mode)),
         kind => {
             if kind.is_none() && !has_wildcard(path) {
-                let text = format!("`{}` is not there yet, and is taken to be a file", short(path));
+                let text = format!("`{}` is not there yet, and is taken to be a file", shortened(path));
                 remarks.push(Remark::check(copy.line, text));
             }
             own.owner = owner.or(own.owner);
@@ -306,8 +307,8 @@ fn working_directory(
     let text = format!(
         "`{}` belongs to `{}` like its files; `WORKDIR` leaves it to root: write it into `directories` of a `[[layer]]` \
          if that counts",
-        short(directory),
-        short(owner)
+        shortened(directory),
+        shortened(owner)
     );
     Some(Remark::check(copy.line, text))
 }
@@ -402,7 +403,7 @@ fn files_of(
         return vec![DraftFiles { from, to, include: ignored.include, exclude, ..rest }];
     }
     if copy.source == CopySource::Context && project.is_left_out(path) {
-        let text = format!("`{}` is left out by `.dockerignore`: Docker does not find it", short(path));
+        let text = format!("`{}` is left out by `.dockerignore`: Docker does not find it", shortened(path));
         remarks.push(Remark::left(copy.line, text));
         return Vec::new();
     }
@@ -472,7 +473,7 @@ fn ignored(
 ) -> Option<IgnoredFiles> {
     let files = project.ignored(directory);
     if files.all {
-        let text = format!("`.dockerignore` leaves out all of `{}`", short(directory));
+        let text = format!("`.dockerignore` leaves out all of `{}`", shortened(directory));
         remarks.push(Remark::left(copy.line, text));
         return None;
     }
@@ -480,7 +481,7 @@ fn ignored(
         let text = format!(
             "`.dockerignore` has the rule `{}`, which `exclude` cannot express: the files that it takes back are not in the image; \
              remove the pattern before it from `exclude`, or write the lines into `.packignore` instead of `exclude`",
-            short(rule)
+            shortened(rule)
         );
         remarks.push(Remark::left(copy.line, text));
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::super::draft::{DraftLink, DraftUser};
+use super::super::setting::shortened;
 use super::lines::Instruction;
 use super::owners;
 use super::script::{RunScript, ShellChange, plain_words};
-use super::stage::{ImageStage, MOST_MADE, WorkingPlace, short};
+use super::stage::{ImageStage, MOST_MADE, WorkingPlace};
 
 /// The number that a user gets where the command leaves it to the system.
 const FIRST_USER: u32 = 1000;
@@ -27,7 +28,7 @@ pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction) {
         RunScript::Commands(commands) => commands,
         RunScript::Opaque(text) => {
             let advice = advice(&text);
-            stage.left(*line, format!("`RUN {}` is not run{advice}", short(&text)));
+            stage.left(*line, format!("`RUN {}` is not run{advice}", shortened(&text)));
             stage.runs.push(text);
             return;
         }
@@ -50,7 +51,7 @@ pub(super) fn follow(stage: &mut ImageStage, instruction: &Instruction) {
         is_sure &= command.is_last;
         left += 1;
         if left <= MOST_TOLD {
-            stage.left(*line, format!("`RUN {}` is not run{why}", short(&command.text)));
+            stage.left(*line, format!("`RUN {}` is not run{why}", shortened(&command.text)));
         }
     }
     (stage.workdir, stage.place) = before;

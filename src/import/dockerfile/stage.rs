@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::draft::{DraftConfig, DraftLink, DraftUser};
 use super::super::remark::Remark;
+use super::super::setting::shortened;
 use super::budget::ImportBudget;
 use super::command::StartCommand;
 use super::copy::{Copy, is_below};
@@ -147,7 +148,7 @@ impl ImageStage {
                     let base = self.base.clone().unwrap_or_default();
                     self.check(
                         line,
-                        format!("`{}` lies in `/`, the working directory of `{base}`", short(path)),
+                        format!("`{}` lies in `/`, the working directory of `{base}`", shortened(path)),
                     );
                 }
                 WorkingPlace::Known => {}
@@ -208,14 +209,5 @@ impl ImageStage {
 
     pub(super) fn check(&mut self, line: usize, text: impl Into<String>) {
         self.remarks.push(Remark::check(line, text));
-    }
-}
-
-/// The beginning of a long text.
-pub(super) fn short(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }

@@ -6,6 +6,7 @@ use super::super::ImportSurroundings;
 use super::super::draft::{BuildFileDraft, DraftCheck, list, quoted};
 use super::super::error::ImportError;
 use super::super::remark::Remark;
+use super::super::setting::shortened;
 use super::budget::ImportBudget;
 use super::command::{self, StartCommand};
 use super::copies;
@@ -14,7 +15,7 @@ use super::lines::Instruction;
 use super::place::place;
 use super::project::ProjectView;
 use super::run;
-use super::stage::{ImageStage, WorkingPlace, short};
+use super::stage::{ImageStage, WorkingPlace};
 use super::words::{StageVariables, UnknownVariable, expand, words};
 
 /// StageVariables that BuildKit sets by the platform that is built for.
@@ -113,7 +114,7 @@ impl ImageStages {
                 for port in ports {
                     match exposed(&port) {
                         Some(port) => stage.config.ports.push(port),
-                        None => stage.left(*line, format!("`EXPOSE {}` names no port", short(&port))),
+                        None => stage.left(*line, format!("`EXPOSE {}` names no port", shortened(&port))),
                     }
                 }
             }),
@@ -127,7 +128,7 @@ impl ImageStages {
                     if !stage.enter(*line, &path) {
                         let text =
                             "the working directory of the base is not known here; write the whole path";
-                        stage.left(*line, format!("`WORKDIR {}`: {text}", short(&path)));
+                        stage.left(*line, format!("`WORKDIR {}`: {text}", shortened(&path)));
                     }
                     Ok(())
                 }
@@ -184,7 +185,7 @@ impl ImageStages {
             _ => {
                 stage.left(
                     *line,
-                    format!("`{keyword} {}` is for images that are built on this one", short(rest)),
+                    format!("`{keyword} {}` is for images that are built on this one", shortened(rest)),
                 );
                 Ok(())
             }
@@ -194,7 +195,7 @@ impl ImageStages {
                 .check(*line, format!("the argument `{name}` counts as not given: its other value is taken"));
         }
         if let Err(UnknownVariable(name)) = outcome {
-            let shown = short(rest);
+            let shown = shortened(rest);
             stage.left(
                 *line,
                 format!("`{keyword} {shown}`: the value of `{name}` is not known here; write the value into the new file yourself"),

@@ -49,8 +49,18 @@ impl BuildFileImport<'_> {
         }
     }
 
+    /// The settings or items in it.
+    fn items<'a>(&mut self, node: &'a SettingNode) -> &'a [SettingNode] {
+        node.items(&node.name, &mut self.imported.remarks)
+    }
+
+    /// Those of the setting of this name in it.
+    fn items_of<'a>(&mut self, node: &'a SettingNode, name: &str) -> &'a [SettingNode] {
+        node.find(name).map(|node| self.items(node)).unwrap_or_default()
+    }
+
     fn table(&mut self, node: &SettingNode) -> Vec<(String, String)> {
-        node.nodes().iter().filter_map(|item| Some((item.name.clone(), self.text(item)?))).collect()
+        self.items(node).iter().filter_map(|item| Some((item.name.clone(), self.text(item)?))).collect()
     }
 
     fn section(&mut self, node: &SettingNode) {
@@ -85,10 +95,12 @@ impl BuildFileImport<'_> {
     }
 
     fn from(&mut self, node: &SettingNode) {
+        self.items(node);
         if let Some(image) = node.find("image") {
             self.imported.draft.base = self.text(image);
         }
-        for platform in node.find("platforms").map(SettingNode::nodes).unwrap_or_default() {
+        for platform in self.items_of(node, "platforms") {
+            self.items(platform);
             let mut part = |name: &str, default: &str| {
                 platform.find(name).map_or_else(|| Some(default.to_owned()), |node| self.text(node))
             };
@@ -100,9 +112,11 @@ impl BuildFileImport<'_> {
 
     fn layers(&mut self, node: &SettingNode) {
         let all = node.find("properties");
-        for layer in node.find("entries").map(SettingNode::nodes).unwrap_or_default() {
+        self.items(node);
+        for layer in self.items_of(node, "entries") {
+            self.items(layer);
             let own = layer.find("properties");
-            let files = layer.find("files").map(SettingNode::nodes).unwrap_or_default();
+            let files = self.items_of(layer, "files");
             let mut draft = DraftLayer {
                 name: layer.find("name").and_then(SettingNode::text).unwrap_or("layer").to_owned(),
                 ..DraftLayer::default()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::document;
-use super::error::DiffError;
+use super::error::TooMuchToCompare;
 use super::explain::{explain, first_of_index};
 use super::listing::{LayerListing, first_difference};
 use super::options::DiffOptions;
@@ -66,7 +66,8 @@ pub fn diff(a: &dyn Source, b: &dyn Source, options: &DiffOptions) -> Result<Ima
         }
         report.index = match (root_a.parse(), root_b.parse()) {
             (Ok(ManifestOrIndex::Index(_)), Ok(ManifestOrIndex::Index(_))) => {
-                document::compare(&root_a.bytes, &root_b.bytes, &read.budget).map_err(DiffError::from)?
+                document::compare(&root_a.bytes, &root_b.bytes, &read.budget)
+                    .map_err(TooMuchToCompare::from)?
             }
             _ => Vec::new(),
         };
@@ -119,8 +120,9 @@ fn compare(
 ) -> Result<ImageDiff, BoxedError> {
     read.forget();
     let LayerCache { listings, budget } = read;
-    let manifest = document::compare(&a.raw().bytes, &b.raw().bytes, budget).map_err(DiffError::from)?;
-    let config = document::compare(a.raw_config(), b.raw_config(), budget).map_err(DiffError::from)?;
+    let manifest =
+        document::compare(&a.raw().bytes, &b.raw().bytes, budget).map_err(TooMuchToCompare::from)?;
+    let config = document::compare(a.raw_config(), b.raw_config(), budget).map_err(TooMuchToCompare::from)?;
     let paired = align(a.diff_ids(), b.diff_ids());
     let is_unread = |pair: &(Option<usize>, Option<usize>)| match *pair {
         (Some(x), Some(y)) => !options.full && a.diff_ids()[x] == b.diff_ids()[y],
@@ -149,7 +151,7 @@ fn compare(
         if let (Relation::Changed, (Some(x), Some(y))) = (layer.relation, *pair)
             && let (Some(x), Some(y)) = (listing(a, x), listing(b, y))
         {
-            layer.entries = layer_changes(x, y, budget).map_err(DiffError::from)?;
+            layer.entries = layer_changes(x, y, budget).map_err(TooMuchToCompare::from)?;
             let first = first_difference(x, y);
             (layer.first, layer.first_entry) = (Some(first.text), first.entry);
         }
@@ -163,7 +165,7 @@ fn compare(
         paired.iter().filter_map(layer).collect()
     };
     let (tree_a, tree_b) = (ImageTree::of(stack(a, true)), ImageTree::of(stack(b, false)));
-    let files = tree_a.changes(&tree_b, budget).map_err(DiffError::from)?;
+    let files = tree_a.changes(&tree_b, budget).map_err(TooMuchToCompare::from)?;
     let first = explain(&layers, &manifest, &config, a, b);
     Ok(ImageDiff {
         platform,
@@ -184,7 +186,7 @@ fn read_all(
     options: &DiffOptions,
 ) -> Result<Listings, BoxedError> {
     let one = |(digest, (source, layer)): (&Digest, &(&dyn Source, &Descriptor))| {
-        options.interrupt.check().map_err(DiffError::from)?;
+        options.interrupt.check()?;
         Ok((*digest, LayerListing::read(*source, layer, budget, &options.progress, &options.interrupt)?))
     };
     let all = || wanted.par_iter().map(one).collect::<Result<BTreeMap<_, _>, BoxedError>>();

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use super::error::DiffError;
 use super::report::{FieldDifference, FirstEntry, PathDifference};
 use crate::formats::untar::TarEntry;
 use crate::inspect::layer_reader::{LayerVisitor, ProgressReader, normal, read_layer};
+use crate::inspect::reading_error::ReadingError;
 use crate::oci::Descriptor;
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::runtime::events::{Phase, Progress};
@@ -135,18 +135,8 @@ impl LayerListing {
         let stream = source.blob(layer)?;
         let task = progress.task(Phase::Read, format!("layer {}", layer.digest.short()), Some(layer.size));
         let counted = ProgressReader { inner: stream, advance: |bytes| task.advance(bytes) };
-        let failed = |source_error: io::Error| DiffError::Layer {
-            place: source.name(),
-            layer: layer.digest,
-            source: source_error,
-        };
-        let listing = Self::read_blob(counted, budget, interrupt).map_err(|error| {
-            if interrupt.is_triggered() {
-                DiffError::Interrupted(crate::runtime::interrupt::Interrupted)
-            } else {
-                failed(error)
-            }
-        })?;
+        let listing = Self::read_blob(counted, budget, interrupt)
+            .map_err(|error| ReadingError::of(source.name(), layer, interrupt, error))?;
         task.finish("read");
         Ok(listing)
     }

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::error::DiffError;
 use super::first_byte::{ByteDifference, first_byte, first_byte_of_file};
 use super::images::diff;
 use super::options::DiffOptions;
 use super::report::{FieldDifference, ImageDiff, LayerDiff, Path, Relation};
+use crate::inspect::reading_error::ReadingError;
 use crate::oci::{Descriptor, Image};
 use crate::runtime::budget::{Budget, unpacking};
 use crate::transport::Source;
@@ -116,7 +116,7 @@ fn of_layer(
     let (Some(x), Some(y)) = (a.layer(x.number), b.layer(y.number)) else { return Ok(()) };
     let has_other_content =
         located.field.as_ref().is_some_and(|field| matches!(field.name.as_str(), "size" | "content"));
-    let failed = |source| DiffError::Layer { place: b.source.name(), layer: y.digest, source };
+    let failed = |source| ReadingError::of(b.source.name(), y, &options.interrupt, source);
     if layer.relation == Relation::Compression {
         located.byte =
             first_byte(a.source.blob(x)?, b.source.blob(y)?, &options.interrupt).map_err(failed)?;
@@ -138,10 +138,8 @@ fn of_documents(
     located.field = image.config.first().or_else(|| image.manifest.first()).cloned();
     let (Some(x), Some(y)) = (&a.image, &b.image) else { return Ok(()) };
     let compared = first_byte(x.raw_config(), y.raw_config(), &options.interrupt);
-    located.byte = compared.map_err(|source| DiffError::Layer {
-        place: b.source.name(),
-        layer: y.manifest().config.digest,
-        source,
+    located.byte = compared.map_err(|source| {
+        ReadingError::of(b.source.name(), &y.manifest().config, &options.interrupt, source)
     })?;
     Ok(())
 }

@@ -4,7 +4,6 @@
 //! in their layer they stand. Whether the blobs are what their digests say is for `verify` to tell.
 
 mod entry;
-mod error;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::entry::{EntryState, FileEntry, FileKind, FileMode};
-use super::error::FilesError;
+
 use crate::formats::untar::TarEntry;
 use crate::inspect::layer_reader::{LayerVisitor, ProgressReader, normal, read_layer};
+use crate::inspect::reading_error::ReadingError;
 use crate::oci::{Descriptor, Image};
 use crate::runtime::budget::{Budget, OverBudget, unpacking};
 use crate::runtime::events::{Phase, Progress};
-use crate::runtime::interrupt::{Interrupt, Interrupted};
+use crate::runtime::interrupt::Interrupt;
 use crate::transport::Source;
 use crate::types::error::BoxedError;
 
@@ -130,12 +131,8 @@ impl ImageFiles {
         let name = format!("layer {}", layer.digest.short());
         let task = options.progress.task(Phase::Read, name, Some(layer.size));
         let counted = ProgressReader { inner: blob, advance: |bytes| task.advance(bytes) };
-        self.add_layer(counted, &options.interrupt).map_err(|error| {
-            if options.interrupt.is_triggered() {
-                return FilesError::Interrupted(Interrupted);
-            }
-            FilesError::Layer { place: source.name(), layer: layer.digest, source: error }
-        })?;
+        self.add_layer(counted, &options.interrupt)
+            .map_err(|error| ReadingError::of(source.name(), layer, &options.interrupt, error))?;
         task.finish("read");
         Ok(())
     }

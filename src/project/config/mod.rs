@@ -33,6 +33,7 @@ pub use value::{
     AccountName, Arguments, AttestPlaceSetting, BaseSetting, Buckets, CompressionSetting, Count, DiskPath,
     EnvName, ImagePath, ImagePattern, KindName, Layout, MemberPattern, Mode, Mtime, Owner, OwnerPart,
     Pattern, Percent, Period, SbomSetting, SiblingSetting, StartSetting, exposed_ports, url_as_source,
+    without_dots,
 };
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ fn remembers_across_openings() {
     assert_eq!(warnings.count(), 0);
     assert!(Layout::open(&path).is_ok(), "it is an image layout");
     assert!(path.join("CACHEDIR.TAG").exists());
+    assert_eq!(std::fs::read_to_string(path.join(".gitignore")).expect("there"), "*\n");
 }
 
 #[test]

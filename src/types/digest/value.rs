@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::types::shown::Foreign;
+use crate::types::shown::{Foreign, excerpt};
 
 /// A SHA-256 content digest, written `sha256:` and 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,7 +75,7 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let malformed = || DigestError::Malformed(text.chars().take(100).collect());
+        let malformed = || DigestError::Malformed(excerpt(text, 100));
         let (algorithm, digits) = text.split_once(':').ok_or_else(malformed)?;
         match algorithm {
             "sha256" => {}

@@ -13,19 +13,22 @@ use crate::layer::{Entry, EntryPath};
 use crate::runtime::input::MAX_TEXT;
 use crate::types::shown::shown;
 
-/// Leftovers of caches and package managers, at the root or in `node_modules`; of no use in an image, and with times
-/// and paths of this machine in it.
-const LEFT_BEHIND: [&str; 19] = [
+/// Caches, at the root or in `node_modules`; of no use in an image, and with times and paths of this machine in them.
+pub(super) const CACHES: [&str; 9] = [
     ".git",
     ".npm",
     ".pnpm-store",
-    ".yarn",
     ".turbo",
     ".nyc_output",
     ".eslintcache",
     ".next/cache",
     "node_modules/.cache",
     "node_modules/.vite",
+];
+
+/// Leftovers of package managers, some of which say what is installed.
+const OF_MANAGERS: [&str; 10] = [
+    ".yarn",
     "node_modules/.package-lock.json",
     "node_modules/.modules.yaml",
     "node_modules/.pnpm-workspace-state.json",
@@ -129,8 +132,11 @@ impl NodeFiles {
 
     /// Leaves out caches and the files of package managers, with a note.
     fn leave_behind(&mut self, manager: Manager) {
-        let found: Vec<&str> =
-            LEFT_BEHIND.into_iter().filter(|path| self.tree.get(path.as_bytes()).is_some()).collect();
+        let found: Vec<&str> = CACHES
+            .into_iter()
+            .chain(OF_MANAGERS)
+            .filter(|path| self.tree.get(path.as_bytes()).is_some())
+            .collect();
         found.iter().for_each(|path| self.omissions.add(path.as_bytes()));
         if !found.is_empty() {
             let names: Vec<String> = found.iter().map(|path| format!("`{path}`")).collect();

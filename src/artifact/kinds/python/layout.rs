@@ -18,8 +18,8 @@ use crate::layer::{Entry, EntryKind, EntryPath};
 use crate::runtime::input::{self, MAX_TEXT};
 use crate::types::shown::shown;
 
-/// Leftovers of caches and tools at the root.
-const LEFT_BEHIND: [&str; 8] =
+/// Caches of tools at the root.
+pub(super) const CACHES: [&str; 8] =
     [".git", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".hypothesis", ".coverage"];
 
 /// Files that tools write into an environment for themselves.
@@ -78,7 +78,7 @@ impl PythonFiles {
     }
 
     fn leave_behind(&mut self) {
-        let mut wanted: Vec<Vec<u8>> = LEFT_BEHIND.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let mut wanted: Vec<Vec<u8>> = CACHES.iter().map(|name| name.as_bytes().to_vec()).collect();
         if let PythonEnvironment::Virtual { at, .. } = &self.environment {
             wanted.extend(OF_TOOLS.iter().map(|name| below(at, name.as_bytes())));
         }

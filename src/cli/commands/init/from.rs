@@ -28,12 +28,7 @@ const STDIN: &str = "-";
 ///
 /// # Errors
 /// When the file cannot be read or is of no form that is known.
-pub(super) fn run(
-    invocation: &Invocation,
-    args: &InitArgs,
-    file: &Path,
-    target: &Path,
-) -> Result<(), CommandError> {
+pub(super) fn run(invocation: &Invocation, args: &InitArgs, file: &Path) -> Result<(), CommandError> {
     let cwd = &invocation.environment.cwd;
     let text = text_of(invocation, file)?;
     let refused = |error: ImportError| {
@@ -64,11 +59,11 @@ pub(super) fn run(
         ImportForm::Jib(form) => jib::read(form, &text, &path, &around),
         ImportForm::Ko => {
             let builds = ko::read(&text, &around).map_err(refused)?;
-            return write_builds(invocation, args, builds, target);
+            return write_builds(invocation, args, builds);
         }
     };
     let imported = imported.map_err(refused)?;
-    write(invocation, args, imported, target, None)?;
+    write(invocation, args, imported, Path::new(BUILD_FILE), None)?;
     invocation.printer.result(BUILD_FILE);
     Ok(())
 }
@@ -78,11 +73,10 @@ fn write_builds(
     invocation: &Invocation,
     args: &InitArgs,
     mut builds: Vec<KoBuild>,
-    target: &Path,
 ) -> Result<(), CommandError> {
     if let [_] = &builds[..] {
         let alone = builds.remove(0);
-        write(invocation, args, alone.imported, target, None)?;
+        write(invocation, args, alone.imported, Path::new(BUILD_FILE), None)?;
         invocation.printer.result(BUILD_FILE);
         return Ok(());
     }
@@ -91,7 +85,7 @@ fn write_builds(
     let mut targets = Vec::new();
     for build in &builds {
         let directory = cwd.join(&build.directory);
-        let target = directory.join(BUILD_FILE);
+        let target = Path::new(&build.directory).join(BUILD_FILE);
         let shown = shown_path(Path::new(&build.directory));
         if build.directory.is_empty() || !directory.is_dir() {
             return Err(CommandError::new(
@@ -100,7 +94,7 @@ fn write_builds(
             )
             .hint("each build of several needs a directory of its own: correct `dir` and `main`"));
         }
-        if target.exists() && !args.force {
+        if cwd.join(&target).symlink_metadata().is_ok() && !args.force {
             return Err(CommandError::new(
                 ExitStatus::Input,
                 format!("there is a `{shown}/{BUILD_FILE}` already"),
@@ -113,9 +107,9 @@ fn write_builds(
         let name = format!("{}/{}", name_of(args, None), build.name.to_lowercase());
         write(invocation, args, build.imported, target, Some(name))?;
     }
-    OutputFile::open(invocation, target)?.write(invocation, root.as_bytes())?;
+    OutputFile::open_below(invocation, cwd, Path::new(BUILD_FILE))?.write(invocation, root.as_bytes())?;
     for target in &targets {
-        invocation.printer.result(target.strip_prefix(cwd).unwrap_or(target).display().to_string());
+        invocation.printer.result(target.display().to_string());
     }
     invocation.printer.result(BUILD_FILE);
     Ok(())
@@ -148,7 +142,8 @@ fn write(
             .warning(format!("`{}` is no name of a repository: write `name` yourself", Foreign::new(own)));
     }
     let name = name.unwrap_or_else(|| name_of(args, own.filter(|_| is_repository)));
-    OutputFile::open(invocation, target)?.write(invocation, draft.render(&name, &remarks).as_bytes())?;
+    OutputFile::open_below(invocation, &invocation.environment.cwd, target)?
+        .write(invocation, draft.render(&name, &remarks).as_bytes())?;
     for remark in &remarks {
         match remark.weight {
             Weight::Left => invocation.printer.warning(remark.to_string()),

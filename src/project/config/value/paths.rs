@@ -1,6 +1,7 @@
 //! Paths on disk and in the image.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::super::decode::{Decode, Decoder, FromText, Wrong, text_values};
@@ -106,8 +107,16 @@ impl DiskPath {
         if let Some((message, hint)) = url_as_source(text) {
             return Err(Wrong::new(message).hint(hint));
         }
-        Ok(Self { written: text.to_owned(), path: directory.join(text) })
+        Ok(Self { written: text.to_owned(), path: without_dots(&directory.join(text)) })
     }
+}
+
+/// The same path without components that are a dot, which say nothing and look odd in messages.
+#[must_use]
+pub fn without_dots(path: &Path) -> PathBuf {
+    let bytes = path.as_os_str().as_bytes();
+    let is_odd = bytes.ends_with(b"/.") || bytes.windows(3).any(|part| part == b"/./");
+    if is_odd { path.components().collect() } else { path.to_owned() }
 }
 
 /// Why a URL is no source of files, and what to do instead; `None` for a path.

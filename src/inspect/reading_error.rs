@@ -1,16 +1,16 @@
-//! Why the files of an image cannot be listed.
+//! Why the layers of an image cannot be read.
 
 use std::io;
 
-use crate::runtime::budget::OverBudget;
-use crate::runtime::interrupt::Interrupted;
+use crate::oci::Descriptor;
+use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind, kind_behind};
 
-/// Why the files of an image cannot be listed.
+/// Why a layer or another blob of an image cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum FilesError {
-    /// A layer cannot be read.
+pub enum ReadingError {
+    /// The bytes, or the way to them, are wrong.
     #[error("{place}: layer {layer}: {source}")]
     Layer {
         /// The image.
@@ -20,19 +20,25 @@ pub enum FilesError {
         /// Why.
         source: io::Error,
     },
-    /// The image has too many files.
-    #[error(transparent)]
-    OverBudget(#[from] OverBudget),
     /// The user interrupted.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
 
-impl Explain for FilesError {
+impl ReadingError {
+    /// That of a layer of the image in `place`: the end of reading is no fault of a layer if the user asked for it.
+    pub(super) fn of(place: String, layer: &Descriptor, interrupt: &Interrupt, source: io::Error) -> Self {
+        match interrupt.check() {
+            Err(interrupted) => Self::Interrupted(interrupted),
+            Ok(()) => Self::Layer { place, layer: layer.digest, source },
+        }
+    }
+}
+
+impl Explain for ReadingError {
     fn kind(&self) -> Kind {
         match self {
             Self::Interrupted(_) => Kind::Interrupted,
-            Self::OverBudget(_) => Kind::Input,
             // A registry that failed in the middle of a layer says so itself.
             Self::Layer { source, .. } => kind_behind(source, Kind::Input),
         }
@@ -41,7 +47,7 @@ impl Explain for FilesError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Layer { .. } => Some("`pack verify` lists the problems of an image".to_owned()),
-            Self::OverBudget(_) | Self::Interrupted(_) => None,
+            Self::Interrupted(_) => None,
         }
     }
 }

@@ -1,0 +1,111 @@
+//! The archives that a command reads images from, and the files that it writes beside its result: none takes the place of another,
+//! and none that of a part of an image layout.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::{CommandError, ExitStatus};
+use crate::types::shown::shown_path;
+
+/// The parts of an image layout and of a store, by the first name below it.
+const PARTS: [&str; 5] = ["oci-layout", "index.json", "blobs", "memo", "locks"];
+
+/// A file, whatever its name is: the device and the number of the inode.
+type FileIdentity = (u64, u64);
+
+/// The files of a run, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub struct FilesOfRun(Arc<Mutex<BTreeMap<FileIdentity, FileUse>>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FileUse {
+    Read,
+    Written,
+}
+
+impl FilesOfRun {
+    /// Notes that an image is read from this archive.
+    ///
+    /// # Errors
+    /// When the file is to be written, too.
+    pub fn read(&self, archive: &Path) -> Result<(), CommandError> {
+        self.note(archive, FileUse::Read)
+    }
+
+    /// Notes that this file is replaced at the end.
+    ///
+    /// # Errors
+    /// When it is read, or a part of an image layout.
+    pub fn write(&self, file: &Path) -> Result<(), CommandError> {
+        if let Some(layout) = layout_of(file) {
+            let message = format!(
+                "`{}` would be written over, a part of the image layout `{}`",
+                shown_path(file),
+                shown_path(&layout)
+            );
+            return Err(CommandError::new(ExitStatus::Input, message).hint(ELSEWHERE));
+        }
+        self.note(file, FileUse::Written)
+    }
+
+    fn note(&self, file: &Path, now: FileUse) -> Result<(), CommandError> {
+        let Ok(metadata) = std::fs::metadata(file) else { return Ok(()) };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known.insert((metadata.dev(), metadata.ino()), now);
+        if before.is_none_or(|before| before == now) {
+            return Ok(());
+        }
+        let message = format!("`{}` would be written over, and the image is read from it", shown_path(file));
+        Err(CommandError::new(ExitStatus::Input, message).hint(ELSEWHERE))
+    }
+}
+
+const ELSEWHERE: &str = "name another file";
+
+/// The image layout or store that a file belongs to, by its real path.
+fn layout_of(file: &Path) -> Option<PathBuf> {
+    let is_layout = |directory: &Path| directory.join("oci-layout").is_file();
+    let is_part = |directory: &Path| {
+        let below = file.strip_prefix(directory).ok().and_then(|below| below.iter().next());
+        PARTS.iter().any(|part| below.is_some_and(|first| first == *part))
+    };
+    file.ancestors().skip(1).find(|&directory| is_part(directory) && is_layout(directory)).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_output_takes_the_place_of_an_input() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("a.tar"), "a").expect("written");
+        std::fs::hard_link(path("a.tar"), path("b.tar")).expect("linked");
+        let files = FilesOfRun::default();
+        files.read(&path("a.tar")).expect("it is free");
+        files.read(&path("a.tar")).expect("twice is once");
+        assert!(files.write(&path("b.tar")).is_err());
+        files.write(&path("new")).expect("it is free");
+        let files = FilesOfRun::default();
+        files.write(&path("b.tar")).expect("it is free");
+        assert!(files.read(&path("a.tar")).is_err());
+    }
+
+    #[test]
+    fn parts_of_a_layout_are_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        let files = FilesOfRun::default();
+        files.write(&path("index.json")).expect("there is no layout");
+        std::fs::write(path("oci-layout"), "{}").expect("written");
+        for part in ["index.json", "oci-layout", "blobs/sha256/aa", "blobs/x"] {
+            assert!(files.write(&path(part)).is_err(), "{part}");
+        }
+        for beside in ["page.html", "docs/index.json"] {
+            files.write(&path(beside)).expect("it is beside the image");
+        }
+    }
+}
