@@ -275,12 +275,12 @@ impl Invocation {
     pub fn engine(&self) -> Result<Engine, CommandError> {
         let given = self.environment.text("DOCKER_HOST").filter(|host| !host.is_empty());
         if let Some(host) = given {
-            return Ok(Engine::find([docker::socket_of(host)?])?);
+            return Ok(Engine::find([docker::socket_of(host)?], &self.interrupt)?);
         }
         let of_user = self.environment.runtime_dir().map(|directory| directory.join("podman/podman.sock"));
         let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
         let [docker, podman] = usual;
-        Ok(Engine::find([Some(docker), of_user, Some(podman)].into_iter().flatten())?)
+        Ok(Engine::find([Some(docker), of_user, Some(podman)].into_iter().flatten(), &self.interrupt)?)
     }
 
     /// How many threads to use: at most so many for each processor, since more only wait and take memory.

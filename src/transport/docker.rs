@@ -7,15 +7,20 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
+use crate::runtime::interrupt::Interrupt;
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, carry, kind_behind};
 use crate::types::shown::{Foreign, excerpt, shown_path};
 
 /// How long an engine may neither take nor say anything; unpacking a large layer takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// The same where it only has to say that it is there.
+const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the user's wish to stop is looked for.
+const GLANCE: Duration = Duration::from_millis(100);
 /// The longest answer of an engine that is read.
 const MAX_ANSWER: u64 = 1 << 20;
 
@@ -23,6 +28,7 @@ const MAX_ANSWER: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Engine {
     socket: PathBuf,
+    interrupt: Interrupt,
 }
 
 /// Why an image cannot be loaded.
@@ -83,6 +89,7 @@ impl Explain for EngineError {
     fn kind(&self) -> Kind {
         match self {
             Self::NotASocket(_) => Kind::Input,
+            Self::Broken { source, .. } => kind_behind(source, Kind::Registry),
             _ => Kind::Registry,
         }
     }
@@ -153,11 +160,14 @@ impl Engine {
     ///
     /// # Errors
     /// When no engine answers.
-    pub fn find(sockets: impl IntoIterator<Item = PathBuf>) -> Result<Self, EngineError> {
+    pub fn find(
+        sockets: impl IntoIterator<Item = PathBuf>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, EngineError> {
         let mut tried = Vec::new();
         for socket in sockets {
             match UnixStream::connect(&socket) {
-                Ok(_) => return Ok(Self { socket }),
+                Ok(_) => return Ok(Self { socket, interrupt: interrupt.clone() }),
                 Err(error) => tried.push((socket, error)),
             }
         }
@@ -168,6 +178,19 @@ impl Engine {
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Asks whether it answers as an engine does, which it has to do soon.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn ping(&self) -> Result<(), EngineError> {
+        let mut stream = self.connect()?;
+        stream.patience = SHORT_PATIENCE;
+        let request = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n";
+        stream.write_all(request).map_err(self.broken("asking"))?;
+        let answer = self.answer(&mut stream)?;
+        if answer.status == 200 { Ok(()) } else { Err(self.refused(&answer)) }
     }
 
     /// The ID of the image with this name or ID, as the engine spells it; `None` if it has none.
@@ -203,14 +226,14 @@ impl Engine {
         Ok(loading)
     }
 
-    fn connect(&self) -> Result<UnixStream, EngineError> {
+    fn connect(&self) -> Result<EngineStream, EngineError> {
         let stream = UnixStream::connect(&self.socket).map_err(self.broken("connecting to"))?;
-        let limits = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
+        let limits = stream.set_read_timeout(Some(GLANCE)).and(stream.set_write_timeout(Some(GLANCE)));
         limits.map_err(self.broken("connecting to"))?;
-        Ok(stream)
+        Ok(EngineStream { stream, interrupt: self.interrupt.clone(), patience: PATIENCE })
     }
 
-    fn answer(&self, stream: &mut UnixStream) -> Result<EngineAnswer, EngineError> {
+    fn answer(&self, stream: &mut EngineStream) -> Result<EngineAnswer, EngineError> {
         let mut bytes = Vec::new();
         let read = stream.take(MAX_ANSWER).read_to_end(&mut bytes);
         let text = String::from_utf8_lossy(&bytes);
@@ -237,6 +260,48 @@ impl Engine {
     }
 }
 
+/// A connection that waits for the engine as long as it has patience, unless the user wants to stop.
+#[derive(Debug)]
+struct EngineStream {
+    stream: UnixStream,
+    interrupt: Interrupt,
+    patience: Duration,
+}
+
+impl EngineStream {
+    fn patiently(&mut self, mut work: impl FnMut(&mut UnixStream) -> io::Result<usize>) -> io::Result<usize> {
+        let begun = Instant::now();
+        loop {
+            self.interrupt.check().map_err(carry)?;
+            match work(&mut self.stream) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                }
+                result => return result,
+            }
+            if begun.elapsed() >= self.patience {
+                let message = format!("it does nothing for {} s", self.patience.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+        }
+    }
+}
+
+impl Read for EngineStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.patiently(|stream| stream.read(buffer))
+    }
+}
+
+impl Write for EngineStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.patiently(|stream| stream.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
 impl EngineAnswer {
     fn is_refusal(&self) -> bool {
         self.status != 200 || complaint(&self.body).is_some()
@@ -247,7 +312,7 @@ impl EngineAnswer {
 #[derive(Debug)]
 pub struct EngineLoad<'a> {
     engine: &'a Engine,
-    stream: UnixStream,
+    stream: EngineStream,
 }
 
 impl EngineLoad<'_> {
@@ -335,7 +400,8 @@ mod tests {
             }
             heard
         });
-        let engine = Engine::find([directory.path().join("absent"), socket]).expect("listens");
+        let engine =
+            Engine::find([directory.path().join("absent"), socket], &Interrupt::default()).expect("listens");
         (engine, directory, server)
     }
 
@@ -422,13 +488,36 @@ mod tests {
     }
 
     #[test]
+    fn the_wish_to_stop_ends_waiting_for_an_engine() {
+        let directory = tempfile::tempdir().expect("can be made");
+        let socket = directory.path().join("s");
+        // Connections wait in its queue, and nobody takes them.
+        let _listener = UnixListener::bind(&socket).expect("can listen");
+        let interrupt = Interrupt::default();
+        let engine = Engine::find([socket], &interrupt).expect("listens");
+        let stopper = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            interrupt.trigger();
+        });
+        let error = engine.image_id("a").expect_err("no answer");
+        assert_eq!(error.kind(), Kind::Interrupted, "{error}");
+        stopper.join().expect("ends");
+        let engine = Engine { interrupt: Interrupt::default(), ..engine };
+        let mut stream = engine.connect().expect("listens");
+        stream.patience = Duration::from_millis(200);
+        let error = engine.answer(&mut stream).expect_err("no answer");
+        assert!(error.to_string().contains("it does nothing for"), "{error}");
+    }
+
+    #[test]
     fn only_sockets_are_loaded_into() {
         assert_eq!(socket_of("unix:///run/a.sock").ok(), Some(PathBuf::from("/run/a.sock")));
         for other in ["tcp://127.0.0.1:2375", "ssh://host", "unix://", "unix://relative", "/run/a.sock", ""] {
             let error = socket_of(other).expect_err(other);
             assert!(error.to_string().contains(other) && error.hint().is_some(), "{error}");
         }
-        let error = Engine::find([PathBuf::from("/nonexistent/s")]).expect_err("no engine");
+        let error =
+            Engine::find([PathBuf::from("/nonexistent/s")], &Interrupt::default()).expect_err("no engine");
         assert!(error.to_string().contains("`/nonexistent/s`") && error.hint().is_some(), "{error}");
     }
 }

@@ -216,6 +216,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_excerpt_has_no_part_of_a_secret() {
+        let text = "fetch https://joe:Sup3rpassword@host.example.com/x";
+        for limit in 0..text.len() {
+            let shown = excerpt(text, limit);
+            assert!(!shown.contains("Sup") && shown.chars().count() <= limit + 1, "{limit}: {shown}");
+        }
+        assert_eq!(excerpt("abc", 3), "abc");
+    }
+
+    #[test]
     fn a_list_tells_its_first_names_and_how_many_more() {
         let names = |count: u32| (0..count).map(|number| format!("e{number}")).collect::<Vec<_>>();
         assert_eq!(listed(names(0), "`", " or "), "");

@@ -90,3 +90,27 @@ fn a_place_that_cannot_be_written_is_told() {
     let said = run.run().has_code(1);
     assert_eq!(step(&said.json(), "temporary").0, "bad", "{said:?}");
 }
+
+#[test]
+fn a_place_that_is_no_directory_and_an_engine_that_is_silent_are_told() {
+    let project = Project::small();
+    project.write("file", "");
+    for place in ["file", "file/below"] {
+        let said = project.pack("doctor --json --cache-dir").arg(place).run().has_code(1);
+        assert_eq!(step(&said.json(), "store").0, "bad", "{said:?}");
+        let temporary = project.path(place).display().to_string();
+        let said = project.pack("doctor --json").env("TMPDIR", &temporary).run().has_code(1);
+        assert_eq!(step(&said.json(), "temporary").0, "bad", "{said:?}");
+    }
+    // It is not made into a store.
+    fs::create_dir(project.path("empty")).unwrap();
+    let said = project.pack("doctor --cache-dir empty").ok();
+    assert!(said.stdout.contains("has no store: the first build makes it"), "{said:?}");
+    assert_eq!(fs::read_dir(project.path("empty")).unwrap().count(), 0);
+    // It takes connections and never answers.
+    let socket = project.beside("engine.sock");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let host = format!("unix://{}", socket.display());
+    let json = project.pack("doctor --json").env("DOCKER_HOST", &host).ok().json();
+    assert_eq!(step(&json, "engine").0, "note", "{json:#}");
+}

@@ -137,3 +137,19 @@ fn texts_and_signatures_in_a_jar() {
     project.write("files/lib/a-1.jar", jar.finish());
     is_interrupted("library", &project);
 }
+
+#[test]
+fn an_engine_that_never_answers_is_not_waited_for() {
+    let project = Project::small();
+    let socket = project.beside("engine.sock");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let host = format!("unix://{}", socket.display());
+    let child = project.pack("build -o docker").env("DOCKER_HOST", &host).command().spawn().unwrap();
+    wait_for_handlers(child.id());
+    std::thread::sleep(Duration::from_millis(500));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let sent = Instant::now();
+    outcome("build -o docker", &child.wait_with_output().unwrap()).has_code(130);
+    assert!(sent.elapsed() < PATIENCE, "{:?}", sent.elapsed());
+}

@@ -741,3 +741,31 @@ fn a_platform_that_is_asked_for_is_looked_at_in_equal_images_too() {
     project.pack("diff --platform linux/amd64 oci:../out oci:../out").ok();
     project.pack("diff --platform linux/s390x oci:../out oci:../out").fails(1).says(&["not linux/s390x"]);
 }
+
+#[test]
+fn no_output_takes_the_place_of_an_image_that_is_read() {
+    let project = Project::small();
+    project.pack("build --tag 1 -o oci:layout -o oci-archive:image.tar -o docker-archive:docker.tar").ok();
+    std::fs::hard_link(project.path("image.tar"), project.path("same.tar")).unwrap();
+    let index = project.cache().join("index.json").display().to_string();
+    let whole = |path: &str| std::fs::read(project.path(path)).unwrap();
+    let files = ["layout/index.json", "layout/oci-layout", "image.tar", "docker.tar"];
+    let before = files.map(whole);
+    let stored = std::fs::read(&index).unwrap();
+    for command in [
+        "inspect oci:layout --html layout/index.json",
+        "inspect oci-archive:image.tar --html image.tar",
+        "inspect oci-archive:image.tar --html same.tar",
+        "inspect docker-archive:docker.tar --html docker.tar",
+        "diff oci:layout docker-archive:docker.tar --html layout/oci-layout",
+        "diff oci:layout docker-archive:docker.tar --html docker.tar",
+        "sbom oci:layout -o layout/index.json",
+        "sbom oci-archive:image.tar -o image.tar",
+        &format!("inspect localhost/tree:1 --html {index}"),
+    ] {
+        project.pack(command).fails(1).hints().says(&["would be written over", "name another file"]);
+    }
+    assert_eq!(files.map(whole), before);
+    assert_eq!(std::fs::read(&index).unwrap(), stored);
+    project.pack("inspect oci:layout --html page.html").ok();
+}

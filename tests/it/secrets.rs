@@ -305,3 +305,37 @@ fn a_key_of_aws_in_a_variable_is_an_error_as_in_a_file() {
     assert!(outcome.stdout.contains("error[secret]: the variable `AWS_SECRET_ACCESS_KEY` of the image has a secret key of AWS (40 bytes)"), "{}", outcome.stdout);
     assert!(!outcome.stdout.contains(key));
 }
+
+#[test]
+fn no_part_of_a_secret_is_left_where_a_text_is_cut() {
+    let project = Project::new();
+    for length in (0..60).step_by(3) {
+        let run = format!("RUN fetch {} {} > /x", "a".repeat(length), token());
+        project.write(
+            "Dockerfile",
+            format!("FROM example.com/a\n{run}\nEXPOSE {}{}\n", "b".repeat(length), token()),
+        );
+        let said = project.pack("init --force --from Dockerfile").run();
+        let file = std::fs::read_to_string(project.path("build.toml")).unwrap_or_default();
+        let part = &NEEDLE[..5];
+        assert!(!said.stderr.contains(part) && !file.contains(part), "{length}: {said:?} {file}");
+    }
+    // A column and a line that are cut within a secret.
+    for length in (150..2_100).step_by(150) {
+        let label = format!("{} {}", "a ".repeat(length / 2), token());
+        let layout = |name: &str, word: &str| {
+            let settings = format!("\n[config]\nentrypoint = [\"/a\", \"{word}\"]\n");
+            project.write("build.toml", tree_on("scratch") + &settings).write("files/a", "#!/bin/sh\n");
+            let run = project.pack("build --allow secret=test -o").arg(format!("oci:{name}"));
+            run.ok();
+        };
+        layout("one", "b");
+        layout("two", &label);
+        for command in
+            ["inspect oci:two", "history oci:two", "diff oci:one oci:two", "diff oci:one oci:two --html -"]
+        {
+            let said = project.pack(command).run();
+            assert!(!said.stdout.contains(&NEEDLE[..5]), "{command}, {length}: {}", said.stdout);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pack_test_registry::Fake;
 use serde_json::Value;
 
-use crate::support::{Project, json, sha256, text, tree_on};
+use crate::support::{Project, json, noise, sha256, text, tree_on};
 
 /// A running registry.
 pub(crate) struct Served {
@@ -285,6 +285,8 @@ fn layers_of_a_base_that_the_store_lacks_come_from_its_registry() {
     std::fs::remove_file(project.cache().join("blobs/sha256").join(&own["sha256:".len()..])).unwrap();
     let gone = served.get(&format!("/v2/tree/blobs/{own}"));
     gone.is_refused(404, "BLOB_UNKNOWN");
+    let said = String::from_utf8_lossy(&gone.body).into_owned();
+    assert!(said.contains("the local store has lost") && said.contains("build the image again"), "{said}");
     drop(built);
 }
 
@@ -296,4 +298,49 @@ fn another_address_needs_a_word() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     project.pack(&format!("serve {address}")).fails(1).hints().says(&["cannot listen on", &address]);
+}
+
+#[test]
+fn a_damaged_blob_is_never_sent_whole() {
+    let project = Project::small();
+    project.write("files/large", noise(7, 3 << 20));
+    project.build("--tag 1");
+    let served = Served::start(&project);
+    let manifest = served.get("/v2/tree/manifests/1").json();
+    for blob in manifest["layers"].as_array().unwrap().iter().chain([&manifest["config"]]) {
+        let digest = text(&blob["digest"]);
+        let path = format!("/v2/tree/blobs/{digest}");
+        let file = project.cache().join("blobs/sha256").join(&digest["sha256:".len()..]);
+        let right = std::fs::read(&file).unwrap();
+        let mut wrong = right.clone();
+        *wrong.last_mut().unwrap() ^= 1;
+        for range in ["", "range: bytes=0-3\r\n"] {
+            // It was right when it was first asked for.
+            assert_eq!(served.get(&path).body, right);
+            assert_eq!(served.ask("GET", &path, "range: bytes=1-2\r\n").body, right[1..3]);
+            std::fs::write(&file, &wrong).unwrap();
+            let answer = served.ask("GET", &path, range);
+            assert!(answer.status == 404 || answer.body.len() < right.len(), "{range}: {}", answer.status);
+            assert!(range.is_empty() || answer.status == 404, "{}", answer.status);
+            // Reading has put it out of the way.
+            served.get(&path).is_refused(404, "BLOB_UNKNOWN");
+            std::fs::write(&file, &right).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_client_that_has_said_all_gets_its_answer() {
+    let project = Project::small();
+    let served = Served::start(&project);
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(&served.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let request = format!("GET /v2/ HTTP/1.1\r\nhost: {}\r\n\r\n", served.address);
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        assert_eq!(Answer::of(&bytes).status, 200);
+    }
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::real::inputs;
 use crate::real::server::Server;
-use crate::support::{Project, text};
+use crate::support::{Project, text, tree_on};
 
 /// A project of one commit whose files are no part of it, a registry, and the name to push to.
 fn ignored_files() -> Option<(Project, Server, String)> {
@@ -66,4 +66,20 @@ fn copies_and_tags_move_nothing_but_latest() {
             text(&project.pack(&format!("inspect --json docker://{name}:{command}")).ok().json()["digest"]);
         assert!(second.contains(&found) && !first.contains(&found));
     }
+}
+
+#[test]
+fn the_tag_of_a_build_without_git_is_that_of_the_whole_image() {
+    let fake = pack_test_registry::Fake::start().unwrap();
+    let project = Project::small();
+    project.write("build.toml", tree_on("scratch").replace("tags = [\"1\"]\n", ""));
+    let push = format!("build --name {}/tree --push", fake.address());
+    let first = project.pack(&push).ok().stdout;
+    assert_eq!(project.pack(&push).ok().stdout, first);
+    for change in ["config.ports=[9090]", "annotations.a=\"{content}\"", "config.labels.a=\"{content}\""] {
+        let other = project.pack(&push).arg("--set").arg(change).ok().stdout;
+        assert_ne!(other, first, "{change}");
+        assert_eq!(project.pack(&push).arg("--set").arg(change).ok().stdout, other, "{change}");
+    }
+    assert_eq!(fake.tags("tree").len(), 4);
 }

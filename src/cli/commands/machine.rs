@@ -80,11 +80,12 @@ fn store(invocation: &Invocation) -> Check {
         let advice = "set `PACK_CACHE_DIR` to a directory";
         return with_advice(check(STORE, CheckStatus::Bad, found), CheckStatus::Bad, advice);
     }
+    let shown = shown_path(&directory);
+    // Opening it would make it.
     let mut check = match directory.is_dir() {
-        // Opening it would make it.
-        true => content(invocation, &directory),
+        true if directory.join("oci-layout").exists() => content(invocation, &directory),
+        true => check(STORE, CheckStatus::Good, format!("`{shown}` has no store: the first build makes it")),
         false => {
-            let shown = shown_path(&directory);
             check(STORE, CheckStatus::Good, format!("`{shown}` does not exist: the first build makes it"))
         }
     };
@@ -270,9 +271,16 @@ fn git(invocation: &Invocation) -> Check {
 /// A Docker or Podman, which only `-o docker` needs.
 fn engine(invocation: &Invocation) -> Check {
     match invocation.engine() {
-        Ok(engine) => {
-            check("engine", CheckStatus::Good, format!("`{}` answers", shown_path(engine.socket())))
-        }
+        Ok(engine) => match engine.ping() {
+            Ok(()) => {
+                check("engine", CheckStatus::Good, format!("`{}` answers", shown_path(engine.socket())))
+            }
+            Err(error) => with_advice(
+                check("engine", CheckStatus::Note, error.to_string()),
+                CheckStatus::Note,
+                "start it again; only `-o docker` needs an engine",
+            ),
+        },
         Err(error) if invocation.environment.text("DOCKER_HOST").is_some() => {
             let check = check("engine", CheckStatus::Note, error.chain.join(": "));
             with_advice(

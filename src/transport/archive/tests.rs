@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::oci::{ConfigFile, Descriptor, Image, MediaType, PlatformFields, RawDocument, to_json};
 use crate::runtime::events::Progress;
+use crate::runtime::interrupt::Interrupt;
 use crate::transport::docker::Engine;
 use crate::transport::layout::OciLayout;
 use crate::transport::load::{load_image, offers};
@@ -344,7 +345,7 @@ fn engine(id: &str, from_the_start: bool) -> (Engine, tempfile::TempDir, Arc<Mut
     let dir = tempfile::tempdir().expect("temporary directory");
     let socket = dir.path().join("s");
     let listener = std::os::unix::net::UnixListener::bind(&socket).expect("listens");
-    let engine = Engine::find([socket]).expect("somebody listens");
+    let engine = Engine::find([socket], &Interrupt::default()).expect("somebody listens");
     let loaded = Arc::new(Mutex::new(Vec::new()));
     let (id, heard) = (id.to_owned(), Arc::clone(&loaded));
     std::thread::spawn(move || {
