@@ -1,12 +1,13 @@
 //! The archives that a command reads images from, and the files that it writes beside its result: none takes the place of another,
 //! and none that of a part of an image layout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::{CommandError, ExitStatus};
+use crate::engine::own::real_path;
 use crate::types::shown::shown_path;
 
 /// The parts of an image layout and of a store, by the first name below it.
@@ -17,7 +18,14 @@ type FileIdentity = (u64, u64);
 
 /// The files of a run, as far as they are known.
 #[derive(Clone, Debug, Default)]
-pub struct FilesOfRun(Arc<Mutex<BTreeMap<FileIdentity, FileUse>>>);
+pub struct FilesOfRun(Arc<Mutex<KnownFiles>>);
+
+#[derive(Debug, Default)]
+struct KnownFiles {
+    uses: BTreeMap<FileIdentity, FileUse>,
+    /// The real paths of those that the command line wants to be written.
+    wanted: BTreeSet<PathBuf>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileUse {
@@ -26,6 +34,21 @@ enum FileUse {
 }
 
 impl FilesOfRun {
+    /// Notes that the command line wants this file to be written. One of an earlier run is no change of a working tree.
+    pub fn want(&self, path: &Path) {
+        self.known().wanted.insert(real_path(path));
+    }
+
+    /// Whether the command line wants the file with this real path to be written.
+    #[must_use]
+    pub fn is_wanted(&self, path: &Path) -> bool {
+        self.known().wanted.contains(path)
+    }
+
+    fn known(&self) -> MutexGuard<'_, KnownFiles> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes that an image is read from this archive.
     ///
     /// # Errors
@@ -52,8 +75,7 @@ impl FilesOfRun {
 
     fn note(&self, file: &Path, now: FileUse) -> Result<(), CommandError> {
         let Ok(metadata) = std::fs::metadata(file) else { return Ok(()) };
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known.insert((metadata.dev(), metadata.ino()), now);
+        let before = self.known().uses.insert((metadata.dev(), metadata.ino()), now);
         if before.is_none_or(|before| before == now) {
             return Ok(());
         }

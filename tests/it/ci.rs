@@ -80,6 +80,20 @@ fn committed() -> Project {
 }
 
 #[test]
+fn the_files_of_an_earlier_pipeline_make_no_tree_dirty() {
+    let project = committed();
+    let store = project.path(".pack-store");
+    let build =
+        "build --image-refs image.txt --metadata-file about.json --ci gitlab=pack.env --iidfile out/id";
+    for round in 0..2 {
+        project.pack(build).cache(&store).env("CI", "true").ok();
+        assert!(store.join(".gitignore").exists() && project.path("image.txt").exists(), "{round}");
+    }
+    // Of another command they are files like any other.
+    project.pack("build").cache(&store).env("CI", "true").fails(4).says(&["uncommitted changes"]);
+}
+
+#[test]
 fn a_ci_system_builds_from_what_is_committed() {
     let project = committed();
     project.pack("build").env("CI", "true").ok();

@@ -206,6 +206,26 @@ fn directories_that_go_and_come_again_are_followed() {
 }
 
 #[test]
+fn caches_and_files_that_come_before_the_lock_start_no_build() {
+    let project = Project::with(
+        "[image]\nname = \"localhost/app\"\nbase = \"scratch\"\ntags = [\"1\"]\n[app]\npath = \".\"\nkind = \"node\"\n\
+         [config]\nentrypoint = [\"/app/server.js\"]\n",
+    );
+    project.write("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\", \"main\": \"server.js\"}");
+    project.write("server.js", "1").write("node_modules/.keep", "");
+    crate::checkout::git(&project, "init -q -b main");
+    let deps = project.pack("deps --files-json").ok().stdout;
+    assert!(deps.contains("/server.js") && !deps.contains(".git/") && !deps.contains("/./"), "{deps}");
+    let watch = Watch::start(&project, "");
+    let first = watch.digest();
+    project.write(".git/index.lock", "").write(".turbo/x", "").write("node_modules/.cache/x", "");
+    project.write(".build.lock.Ab12cd", "");
+    watch.is_silent();
+    project.write("server.js", "2");
+    watch.until_other(&first);
+}
+
+#[test]
 fn a_link_that_leads_elsewhere_is_a_change() {
     let project = Project::with(&tree_on("scratch").replace("\"files\"", "\"current/files\""));
     project.write("one/files/a", "1").write("two/files/a", "2");
@@ -338,6 +358,8 @@ fn what_a_build_reads_is_listed() {
     );
     let document = project.pack("deps --json").ok().json();
     assert_eq!((&document["paths"][2]["kind"], &document["base"]), (&"pattern".into(), &Value::Null));
+    let listed = project.pack("deps").ok().stdout;
+    assert_eq!(listed.lines().last(), Some(&*project.path("libs").display().to_string()), "{listed}");
 }
 
 /// The line of a file that has this key, without the key.

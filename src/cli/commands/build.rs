@@ -100,6 +100,7 @@ pub(super) fn build(
 ) -> Result<DeliveredImage, CommandError> {
     let paths = ResultPaths::of(invocation, args)?;
     let mut files_apart = paths.all();
+    files_apart.iter().for_each(|(_, file)| invocation.files.want(&invocation.absolute(file)));
     files_apart.extend(secret_files(&args.attest));
     let mut asked = request::ask(invocation, &args.image, &files_apart)?;
     asked.request.allow_retag = args.retag.allow_retag;

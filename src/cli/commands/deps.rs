@@ -1,7 +1,7 @@
 //! `pack deps`.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use super::super::args::DepsArgs;
 use super::super::error::CommandError;
 use super::super::invocation::Invocation;
 use super::request;
+use crate::artifact;
 use crate::engine::{ReadBase, ReadPath, ReadRole};
 use crate::types::shown::shown_path;
 
@@ -26,11 +27,14 @@ pub(super) fn run(invocation: &Invocation, args: &DepsArgs) -> Result<(), Comman
         let paths = reads.paths.iter().map(DependencyView::of).collect();
         printer.json(&DependenciesView { paths, base: reads.base.as_ref() });
     } else {
-        let mut told: Vec<&Path> = Vec::new();
+        let mut told: Vec<PathBuf> = Vec::new();
         for read in &reads.paths {
-            if !told.contains(&&*read.path) {
-                told.push(&read.path);
-                printer.result(shown_path(&read.path));
+            // Programs that watch paths know no pattern of ours: it is the directory in which something that fits may come to be.
+            let before = read.is_pattern.then(|| artifact::before_pattern(&read.path)).flatten();
+            let path = before.unwrap_or_else(|| read.path.clone());
+            if !told.contains(&path) {
+                printer.result(shown_path(&path));
+                told.push(path);
             }
         }
     }

@@ -580,8 +580,9 @@ pub(super) fn with_git<T, E>(
     let lookup = |name: &str| environment.raw(name).map(OsString::from);
     let own_directory = lock_path.and_then(|path| std::fs::canonicalize(path.parent()?).ok());
     let is_ours = |path: &Path| {
-        path.file_name().is_some_and(|name| name == lock::FILE_NAME || name == LOCK_NAME)
-            && (path.parent() == own_directory.as_deref() || path.with_file_name(BUILD_FILE).is_file())
+        let is_lock = path.file_name().is_some_and(|name| name == lock::FILE_NAME || name == LOCK_NAME)
+            && (path.parent() == own_directory.as_deref() || path.with_file_name(BUILD_FILE).is_file());
+        is_lock || invocation.files.is_wanted(path)
     };
     let search_path = environment.search_path();
     let temporary = invocation.scratch.parent().to_owned();

@@ -56,6 +56,7 @@ pub(in super::super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result
     let mut written = paths.all();
     written.extend(handed_on.map(|file| ("--results", file)));
     written.extend(args.timings.as_deref().map(|file| ("--timings", file)));
+    written.iter().for_each(|(_, file)| invocation.files.want(&invocation.absolute(file)));
     written.extend(secret_files(&args.attest));
     let mut chosen = ChosenMembers::choose(invocation, &args.image, &args.workspace, &written)?;
     let mut attestations = Attestations::new(invocation, &args.attest);
