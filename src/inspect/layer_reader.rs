@@ -7,6 +7,7 @@ use crate::formats::untar::{LAYER, ReadThrough, TarEntry, TarWalk, UntarError};
 use crate::oci::media_type::{LayerCompression, MAGIC};
 use crate::runtime::budget::{Budget, MeteredReader};
 use crate::runtime::interrupt::Interrupt;
+use crate::types::digest::{Digest, Sha256};
 use crate::types::error::carry;
 
 /// How often to look whether the user interrupted, in entries.
@@ -34,13 +35,33 @@ pub(super) fn read_layer(
     interrupt: &Interrupt,
     visitor: &mut impl LayerVisitor,
 ) -> io::Result<()> {
+    read_tar(tar_of(&mut blob)?, budget, interrupt, visitor)?;
+    io::copy(&mut blob, &mut io::sink())?;
+    Ok(())
+}
+
+/// The digest of the tar of a layer, which is its diff ID.
+///
+/// # Errors
+/// When it cannot be unpacked, or costs too much.
+pub(super) fn tar_digest(mut blob: impl Read, budget: &Budget, interrupt: &Interrupt) -> io::Result<Digest> {
+    let mut tar = MeteredReader::new(tar_of(&mut blob)?, budget);
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
+    loop {
+        interrupt.check().map_err(carry)?;
+        match tar.read(&mut piece)? {
+            0 => return Ok(hash.finish()),
+            read => hash.update(&piece[..read]),
+        }
+    }
+}
+
+/// The decompressed bytes of a blob.
+fn tar_of<'a>(mut blob: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut start = Vec::new();
     (&mut blob).take(MAGIC as u64).read_to_end(&mut start)?;
     let compression = LayerCompression::of_bytes(&start);
-    let packed = BufReader::with_capacity(128 << 10, Cursor::new(start).chain(&mut blob));
-    read_tar(unpacked(packed, compression)?, budget, interrupt, visitor)?;
-    io::copy(&mut blob, &mut io::sink())?;
-    Ok(())
+    unpacked(BufReader::with_capacity(128 << 10, Cursor::new(start).chain(blob)), compression)
 }
 
 fn read_tar(

@@ -35,7 +35,13 @@ pub(super) fn explain(
     a: &Image,
     b: &Image,
 ) -> String {
-    if let Some(layer) = layers.iter().find(|layer| layer.relation != Relation::Shared) {
+    let has_other_diff_id = |layer: &LayerDiff| match (&layer.a, &layer.b) {
+        (Some(x), Some(y)) => x.diff_id != y.diff_id,
+        _ => false,
+    };
+    if let Some(layer) =
+        layers.iter().find(|layer| layer.relation != Relation::Shared || has_other_diff_id(layer))
+    {
         return match (&layer.a, &layer.b) {
             (Some(x), Some(y)) => {
                 let place = if x.number == y.number {
@@ -45,6 +51,10 @@ pub(super) fn explain(
                 };
                 match &layer.first {
                     Some(first) => format!("{place}: {first}"),
+                    None if layer.relation == Relation::Shared => format!(
+                        "{place}: the same blob has the diff ID {} in A and {} in B, and one of them is wrong",
+                        x.diff_id, y.diff_id
+                    ),
                     None => {
                         let packed = |it: &LayerRef| format!("{}, {} bytes", it.compression, it.size);
                         format!("{place}: same files, different compression ({} → {})", packed(x), packed(y))
@@ -58,9 +68,6 @@ pub(super) fn explain(
     }
     if let Some(field) = config.first() {
         return format!("config: {field}");
-    }
-    if a.diff_ids() != b.diff_ids() {
-        return "config: the same layers have other diff IDs, of which one list is wrong".to_owned();
     }
     if let Some(field) = manifest.first() {
         return format!("manifest: {field}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use super::diff_ids::{self, DescribedLayer};
 use super::document;
 use super::error::TooMuchToCompare;
 use super::explain::{explain, first_of_index};
@@ -148,12 +149,26 @@ fn compare(
     let mut layers = Vec::new();
     for pair in &paired {
         let mut layer = relate(a, b, pair.0, pair.1);
-        if let (Relation::Changed, (Some(x), Some(y))) = (layer.relation, *pair)
-            && let (Some(x), Some(y)) = (listing(a, x), listing(b, y))
+        if let (Some(x), Some(y)) = *pair
+            && layer.relation != Relation::Shared
+            && let (Some(listed_x), Some(listed_y)) = (listing(a, x), listing(b, y))
         {
-            layer.entries = layer_changes(x, y, budget).map_err(TooMuchToCompare::from)?;
-            let first = first_difference(x, y);
-            (layer.first, layer.first_entry) = (Some(first.text), first.entry);
+            let mut first = first_difference(listed_x, listed_y);
+            if layer.relation == Relation::Compression && first.entry.is_some() {
+                let diff_id = a.diff_ids()[x];
+                first
+                    .text
+                    .push_str(&format!("; both have the diff ID {diff_id}, which is wrong for one of them"));
+                layer.relation = Relation::Changed;
+            }
+            if layer.relation == Relation::Changed {
+                if first.entry.is_none() {
+                    let both = [DescribedLayer::of(from_a, a, x), DescribedLayer::of(from_b, b, y)];
+                    first.text = diff_ids::reason(&both[0], &both[1], budget, options)?;
+                }
+                layer.entries = layer_changes(listed_x, listed_y, budget).map_err(TooMuchToCompare::from)?;
+                (layer.first, layer.first_entry) = (Some(first.text), first.entry);
+            }
         }
         layers.push(layer);
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use super::diff_ids::SAME_ENTRIES;
 use super::report::{FieldDifference, FirstEntry, PathDifference};
 use crate::formats::untar::TarEntry;
 use crate::inspect::layer_reader::{LayerVisitor, ProgressReader, normal, read_layer};
@@ -375,9 +376,6 @@ pub(super) fn first_difference(a: &LayerListing, b: &LayerListing) -> FirstDiffe
         Some(listed) => {
             found(position, &listed.path, None, format!("{}: only in {whose}", shown(&listed.path)))
         }
-        None => FirstDifference {
-            text: "the entries are the same, padding or the end of the tar is not".to_owned(),
-            entry: None,
-        },
+        None => FirstDifference { text: SAME_ENTRIES.to_owned(), entry: None },
     }
 }

@@ -5,6 +5,7 @@
 //! metadata and the hash of its content, so that memory grows with the number of files and not with their size.
 //! Whether the images are what their digests say is for `verify` to tell.
 
+mod diff_ids;
 mod document;
 mod error;
 mod explain;
