@@ -12,7 +12,7 @@
 
   // The data: src/cli/picture/rows.rs says what the columns are.
   const data = JSON.parse(byId("data").textContent);
-  const KINDS = { f: "", d: "/", l: "@", h: "=", s: "?", w: " (removed)", o: "/ (emptied)", i: "/" };
+  const KINDS = { f: "", d: "/", l: "@", h: "=", b: "=", s: "?", w: " (removed)", o: "/ (emptied)", i: "/" };
   const names = data.names.split("/");
   const kinds = data.kinds;
   const rows = kinds.length;
@@ -30,23 +30,28 @@
   const isCovered = (row) => kinds.charCodeAt(row) < 97;
   const kind = (row) => kinds[row].toLowerCase();
   const isDirectory = (row) => "dio".includes(kind(row));
+  const isMark = (row) => "wo".includes(kind(row));
+  const isFile = (row) => "fb".includes(kind(row));
   const size = new Float64Array(rows);
   const notes = new Map();
-  // The first row of a row's path, that of the directory above it, and the row after all below it.
+  // The first row of a row's path, that of the directory above it, the row after all of the path, and that after all below it.
   const own = new Int32Array(rows);
+  const after = new Int32Array(rows);
   const above = new Int32Array(rows).fill(-1);
   const end = new Int32Array(rows);
   {
     const open = [];
     for (let row = 0, next = 0; row < rows; row += 1) {
-      if (kind(row) === "f") size[row] = data.sizes[next++];
+      if (isFile(row)) size[row] = data.sizes[next++];
       if (row > 0 && names[row] === "") {
         own[row] = own[row - 1];
         above[row] = above[own[row]];
         end[row] = row + 1;
+        after[own[row]] = row + 1;
         continue;
       }
       own[row] = row;
+      after[row] = row + 1;
       while (open.length > depth[row]) end[open.pop()] = row;
       if (open.length > 0) above[row] = open[open.length - 1];
       open.push(row);
@@ -70,14 +75,18 @@
   };
   const amount = (bytes) => {
     if (bytes < 1000) return `${bytes} B`;
-    let unit = -1;
-    while (bytes >= 999.95 && unit < 4) { bytes /= 1000; unit += 1; }
-    return `${bytes.toFixed(1)} ${"kMGTP"[unit]}B`;
+    // As all figures of the page: tenths of a unit, rounded half up.
+    let [tenths, prefix] = [0, -1];
+    for (let unit = 1000; prefix < 0 || tenths >= 10000; unit *= 1000) {
+      tenths = Math.floor((bytes * 10 + unit / 2) / unit);
+      prefix += 1;
+    }
+    return `${Math.floor(tenths / 10)}.${tenths % 10} ${"kMGTPE"[prefix]}B`;
   };
   const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
   const described = (row) => {
     const parts = [path(row), data.labels[group[row]]];
-    if (kind(row) === "f") parts.push(amount(size[row]));
+    if (isFile(row)) parts.push(amount(size[row]));
     if (notes.has(row)) parts.push(notes.get(row));
     return shown(parts.join(" · "));
   };
@@ -88,6 +97,7 @@
   const total = new Float64Array(rows);
   const lost = new Float64Array(rows);
   const opened = new Set([0]);
+  const hasBelow = (row) => own[row] === row && after[row] < end[row];
   let matches = 0;
   // Directories without an entry of their own do not count.
   const listed = rows - kinds.split("i").length + 1;
@@ -134,7 +144,7 @@
       for (let row = 1; row < rows; row += 1) {
         if (own[row] !== row || !keep[row]) continue;
         if (state.query !== "" && hit[row] && isDirectory(row)) row = end[row] - 1;
-        else if (end[row] > row + 1) opened.add(row);
+        else if (hasBelow(row)) opened.add(row);
       }
     }
   };
@@ -153,7 +163,8 @@
       if (own[row] === row && keep[row]) children.push(row);
     }
     if (byId("by-size").checked) {
-      children.sort((a, b) => total[b] + lost[b] - total[a] - lost[a] || a - b);
+      // Of equal ones that which covers more, as `--tree` has it.
+      children.sort((a, b) => total[b] - total[a] || lost[b] - lost[a] || a - b);
     }
     return children;
   };
@@ -171,13 +182,12 @@
     }
     space.style.height = `${visible.length * ROW}px`;
     chosen = Math.min(chosen, visible.length - 1);
-    const all = matches === listed ? "" : ` of ${listed.toLocaleString("en")}`;
+    const shownRows = matches === listed ? count(matches, "row") : `${matches.toLocaleString("en")} of ${count(listed, "row")}`;
     byId("count").textContent = matches === 0
       ? "nothing has this"
-      : `${matches.toLocaleString("en")}${all} rows, ${amount(total[0])}${lost[0] > 0 ? `, and ${amount(lost[0])} covered` : ""}`;
+      : `${shownRows}, ${amount(total[0])}${lost[0] > 0 ? `, and ${amount(lost[0])} covered` : ""}`;
     draw();
   };
-  const hasBelow = (row) => own[row] === row && isDirectory(row) && end[row] > row + 1;
   const rowOf = (at) => {
     const row = visible[at];
     const isFirst = own[row] === row;
@@ -190,12 +200,13 @@
     element.setAttribute("aria-selected", at === chosen);
     if (hasBelow(row)) element.setAttribute("aria-expanded", opened.has(row));
     const figures = isFirst ? [total[row], lost[row]] : [isCovered(row) ? 0 : size[row], isCovered(row) ? size[row] : 0];
-    const isMark = "wo".includes(kind(row));
+    // Nothing is a figure of an empty file, and not of a row that only leads to others.
+    const isEmptyFile = kind(row) === "f" && !isCovered(row) && keep[row] === 2;
     for (const [index, figure] of figures.entries()) {
-      element.append(make("span", index ? "faint" : "", isMark || (figure === 0 && (index || kind(row) !== "f" || isCovered(row))) ? "" : amount(figure)));
+      element.append(make("span", index ? "faint" : "", figure > 0 || (isEmptyFile && !index) ? amount(figure) : ""));
     }
     element.append(make("span", "", kind(row) === "i" ? "" : shown(data.labels[group[row]])));
-    element.append(make("span", "mode", kind(row) === "i" ? "" : data.modeTexts[mode[row]] || ""));
+    element.append(make("span", "mode", kind(row) === "i" || isMark(row) ? "" : data.modeTexts[mode[row]] || ""));
     const cell = make("span");
     cell.style.paddingLeft = `${Math.min(depth[row], 40) * 1.1}rem`;
     cell.append(make("span", "twist", hasBelow(row) ? (opened.has(row) ? "▾" : "▸") : ""));
@@ -305,15 +316,22 @@
     for (let row = 0; row < rows; row += 1) {
       if (keep[row] === 2 && size[row] > 0) { of[group[row]].rows.push(row); of[group[row]].size += size[row]; }
     }
+    const fits = (text, room) => context.measureText(text).width <= room;
+    // A text that does not fit is cut, and a sign says so.
+    const cut = (text, room) => {
+      if (fits(text, room)) return text;
+      const characters = Array.from(text);
+      let [least, most] = [0, characters.length];
+      while (least < most) {
+        const middle = Math.ceil((least + most) / 2);
+        if (fits(`${characters.slice(0, middle).join("")}…`, room)) least = middle; else most = middle - 1;
+      }
+      return least > 0 ? `${characters.slice(0, least).join("")}…` : "";
+    };
     const label = (text, x, y, w) => {
       if (w < 40) return;
-      context.save();
-      context.beginPath();
-      context.rect(x, y, w - 4, 16);
-      context.clip();
       context.fillStyle = onColor;
-      context.fillText(text, x + 4, y + 12);
-      context.restore();
+      context.fillText(cut(text, w - 8), x + 4, y + 12);
     };
     const leaf = (row, x, y, w, h, fill) => {
       context.fillStyle = fill;
@@ -382,7 +400,8 @@
       const head = isTitled ? 18 : 0;
       const name = shown(data.labels[item.number]);
       const part = className === "other" || name.includes(className) ? "" : `, ${className}`;
-      if (isTitled) label(w > 150 ? `${name}${part}: ${amount(item.size)}` : name, x + 1, y + 2, w);
+      const titles = [`${name}${part}: ${amount(item.size)}`, `${name}: ${amount(item.size)}`, name];
+      if (isTitled) label(titles.find((title) => fits(title, w - 9)) || name, x + 1, y + 2, w - 1);
       const edge = w > 8 && h > 8 ? 2 : 0;
       nest(item.rows, 0, item.rows.length, 1, x + edge, y + head + edge, w - 2 * edge, h - head - 2 * edge, fill);
       context.strokeStyle = paper;

@@ -37,6 +37,12 @@ fn hex_of(digest: &str) -> &str {
 
 /// An OCI layout with one image of these layers, as tars.
 pub(crate) fn layout(directory: &Path, layers: &[Vec<u8>]) {
+    let diff_ids: Vec<String> = layers.iter().map(|layer| sha256(layer)).collect();
+    layout_with(directory, layers, &diff_ids);
+}
+
+/// An OCI layout with one image whose configuration has these diff IDs.
+pub(crate) fn layout_with(directory: &Path, layers: &[Vec<u8>], diff_ids: &[String]) {
     let blobs = directory.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     let blob = |media_type: &str, bytes: &[u8]| -> Value {
@@ -46,7 +52,6 @@ pub(crate) fn layout(directory: &Path, layers: &[Vec<u8>]) {
         json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     };
     let listed: Vec<Value> = layers.iter().map(|layer| blob("layer.v1.tar", layer)).collect();
-    let diff_ids: Vec<&Value> = listed.iter().map(|layer| &layer["digest"]).collect();
     let config = json!({ "architecture": "amd64", "os": "linux", "config": {},
         "rootfs": { "type": "layers", "diff_ids": diff_ids } });
     let manifest = json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::support::{PACK, Project, skipped, tree_on};
+use crate::support::{PACK, Project, sha256, skipped, tree_on};
 
 /// A name that would be a script, an image, another direction of writing and a new line if it were no text.
 const HOSTILE: &str = "<!--<script><img src=x onerror=alert(1)>\u{202e}gpj\n.txt";
@@ -86,6 +86,115 @@ fn a_tree_shows_the_largest_directories() {
     assert_eq!(root.lines().skip_while(|line| !line.is_empty()).count(), 3, "{root}");
 }
 
+/// A layer of files of zeros: a name that ends in a slash is a directory, `name -> target` a hard link.
+fn layer(entries: &[(&str, usize)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, size) in entries {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(*size as u64);
+        if let Some((name, target)) = name.split_once(" -> ") {
+            header.set_entry_type(tar::EntryType::Link);
+            builder.append_link(&mut header, name, target).unwrap();
+            continue;
+        }
+        if name.ends_with('/') {
+            header.set_entry_type(tar::EntryType::Directory);
+        }
+        builder.append_data(&mut header, name, &vec![0; *size][..]).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// An image `oci:base:1` with a file that has two names, an emptied directory, and a path that its own layer marks as removed.
+fn layered() -> Project {
+    let project = Project::new();
+    let below: &[(&str, usize)] = &[
+        ("d/x", 1000),
+        ("h1", 4000),
+        ("h2 -> h1", 0),
+        ("large", 5_850_000),
+        ("z", 60_000),
+        ("both/z", 9),
+        ("both/new", 90_000),
+        ("gone/", 0),
+        ("gone/a", 144_000),
+    ];
+    let above: &[(&str, usize)] = &[
+        ("d/", 0),
+        ("d/.wh..wh..opq", 0),
+        ("d/z", 700),
+        (".wh.h1", 0),
+        ("both/z", 7),
+        ("both/.wh.z", 0),
+        ("z", 50_000),
+        (".wh.gone", 0),
+    ];
+    crate::hostile::layout(&project.path("base"), &[layer(below), layer(above)]);
+    project
+}
+
+#[test]
+fn links_and_marks_of_layers_are_counted_as_a_container_sees_them() {
+    let project = layered();
+    let tree = project.pack("inspect oci:base:1 --tree --depth 1").ok().stdout;
+    let row = |name: &str| {
+        let of = |line: &str| {
+            line.split_whitespace().filter(|word| !word.starts_with('=')).collect::<Vec<_>>().join(" ")
+        };
+        let rows: Vec<String> = tree.lines().skip_while(|line| !line.is_empty()).map(of).collect();
+        rows.into_iter().find(|row| row.ends_with(name)).unwrap_or_else(|| panic!("{name}: {tree}"))
+    };
+    assert_eq!(row(" h2"), "4.0 kB 1 h2");
+    assert_eq!(row(" h1 (removed)"), "0 B h1 (removed)");
+    assert_eq!(row(" d/"), "700 B 1.0 kB 2 d/");
+    assert_eq!(row(" gone/ (removed)"), "0 B 144.0 kB gone/ (removed)");
+    assert_eq!(row(" z"), "50.0 kB 60.0 kB 2 z");
+    let both = project.pack("inspect oci:base:1 --tree --depth 2").ok().stdout;
+    assert!(both.lines().any(|line| line.trim_start().starts_with("7 B") && line.ends_with("  z")), "{both}");
+    // The table of layers does not count the file with another name as covered.
+    let page = project.pack("inspect oci:base:1 --html -").ok().stdout;
+    assert!(page.contains("205.0 kB in 4 files"), "{page}");
+}
+
+#[test]
+fn a_diff_id_that_is_not_that_of_its_layer_is_told() {
+    let project = Project::new();
+    let [one, other] = [layer(&[("a", 10)]), layer(&[("a", 11)])];
+    let mut longer = one.clone();
+    longer.extend([0; 512]);
+    let wrong = sha256(b"another tar");
+    crate::hostile::layout(&project.path("a"), &[one.clone()]);
+    crate::hostile::layout(&project.path("longer"), &[longer.clone()]);
+    crate::hostile::layout_with(&project.path("other"), &[other], &[sha256(&one)]);
+    crate::hostile::layout_with(&project.path("same-blob"), &[one.clone()], &[wrong.clone()]);
+    let packed = zstd::encode_all(&one[..], 1).unwrap();
+    crate::hostile::layout_with(&project.path("packed"), &[packed], &[wrong.clone()]);
+    crate::hostile::layout_with(&project.path("longer-wrong"), &[longer.clone()], &[wrong.clone()]);
+    let first = |image: &str| {
+        let json = project.pack(&format!("diff --json oci:a:1 oci:{image}")).run().has_code(1).json();
+        json["first"].as_str().unwrap().to_owned()
+    };
+    let padding = "layer 1: the entries are the same, padding or the end of the tar is not";
+    let lie =
+        |tar: &[u8]| format!("; the diff ID {wrong} in B is not that of its layer, which is {}", sha256(tar));
+    assert_eq!(first("longer:1"), padding);
+    assert_eq!(first("longer-wrong:1"), format!("{padding}{}", lie(&longer)));
+    assert_eq!(first("packed:1"), format!("layer 1: the tars are the same{}", lie(&one)));
+    let one = sha256(&one);
+    let blob = format!(
+        "layer 1: the same blob has the diff ID {one} in A and {wrong} in B, and one of them is wrong"
+    );
+    assert_eq!(first("same-blob:1"), blob);
+    // Layers of one diff ID are only read on request.
+    assert!(first("other:1").contains("same files, different compression"));
+    let read =
+        format!("layer 1: a: size: 10 → 11; both have the diff ID {one}, which is wrong for one of them");
+    assert_eq!(first("other:1 --full"), read);
+}
+
 /// Names that take six times their bytes in a page, more of them than are shown: some seconds.
 #[test]
 fn hostile_names_cost_little() {
@@ -129,20 +238,23 @@ fn hostile_names_cost_little() {
     }
 }
 
-/// Looks at the pages with a browser, if there is one: some seconds.
-#[test]
-fn a_browser_shows_the_files_of_an_image() {
-    const BROWSER: &str = "/usr/bin/chromium";
-    if !Path::new(BROWSER).exists() {
-        return skipped("pages of files in a browser", "no chromium; `tests/run --peers` installs it");
+/// A browser that shows a page of a project.
+struct Browser<'a>(&'a Project);
+
+impl<'a> Browser<'a> {
+    const PROGRAM: &'static str = "/usr/bin/chromium";
+
+    fn of(project: &'a Project) -> Option<Self> {
+        if Path::new(Self::PROGRAM).exists() {
+            return Some(Self(project));
+        }
+        skipped("pages of files in a browser", "no chromium; `tests/run --peers` installs it");
+        None
     }
-    let project = project();
-    project.pack("inspect oci:out --html page.html").ok();
-    project.append("files/conf/app.conf", "newer\n");
-    project.build("-o oci:newer");
-    project.pack("diff oci:out oci:newer --html diff.html").run().has_code(1);
-    let browser = |page: &str, how: &str| {
-        let mut command = Command::new(BROWSER);
+
+    fn show(&self, page: &str, how: &str) -> String {
+        let Self(project) = self;
+        let mut command = Command::new(Self::PROGRAM);
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
         command.args(["--enable-logging=stderr", "--window-size=1200,1400", how]);
         command.arg(format!("--user-data-dir={}", project.beside("browser").display()));
@@ -155,7 +267,75 @@ fn a_browser_shows_the_files_of_an_image() {
         // The page's log, errors of scripts and of its policy included.
         assert!(!said.contains("CONSOLE"), "{said}");
         String::from_utf8_lossy(&shown.stdout).into_owned()
-    };
+    }
+
+    /// The rows of the list, each with its cells between bars, without modes.
+    fn rows(&self, page: &str) -> Vec<String> {
+        let dom = self.show(page, "--dump-dom");
+        let list = dom.split("id=\"space\"").nth(1).unwrap().split("<p class=\"help\"").next().unwrap();
+        let row = |row: &str| {
+            let cells: Vec<String> = row.split("<span").skip(1).map(text_of).collect();
+            [&cells[..3], &cells[5..]].concat().join("|")
+        };
+        list.split("role=\"treeitem\"").skip(1).map(row).collect()
+    }
+}
+
+/// The text of an element whose first tag has begun.
+fn text_of(element: &str) -> String {
+    element.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect()
+}
+
+/// Looks at what layers do to each other: some seconds.
+#[test]
+fn a_browser_shows_links_marks_and_figures() {
+    let project = layered();
+    let Some(browser) = Browser::of(&project) else { return };
+    project.pack("inspect oci:base:1 --html page.html").ok();
+    let rows = browser.rows("page.html");
+    // Equal figures as in the facts, and the largest that a container sees first.
+    insta::assert_snapshot!(rows.join("\n"), @r"
+    6.0 MB|205.0 kB||▾/
+    5.9 MB||layer 1|large
+    90.0 kB|9 B||▸both/
+    50.0 kB|60.0 kB|layer 2|z
+    |60.0 kB|layer 1|z  replaced in layer 2
+    4.0 kB||layer 1|h2=  is /h1
+    700 B|1.0 kB|layer 2|▸d/
+    ||layer 2|d/ (emptied)
+    |144.0 kB|layer 1|▸gone/  removed in layer 2
+    ||layer 2|gone (removed)
+    ||layer 1|h1  removed in layer 2, still there by another name
+    ||layer 2|h1 (removed)
+    ");
+    insta::assert_snapshot!(browser.rows("page.html#covered=1").join("\n"), @r"
+    |205.0 kB||▾/
+    |144.0 kB|layer 1|▾gone/  removed in layer 2
+    |144.0 kB|layer 1|a  removed in layer 2
+    |60.0 kB|layer 2|z
+    |60.0 kB|layer 1|z  replaced in layer 2
+    |1.0 kB|layer 2|▾d/
+    |1.0 kB|layer 1|x  removed in layer 2
+    |9 B||▾both/
+    |9 B|layer 2|z
+    |9 B|layer 1|z  replaced in layer 2
+    ||layer 1|h1  removed in layer 2, still there by another name
+    ");
+    let one = browser.show("page.html#q=large", "--dump-dom");
+    assert!(one.contains(">1 of ") && one.contains(" rows, 5.9 MB</output>"), "{one}");
+    assert!(one.contains("<dd>6, 6.0 MB</dd>") && one.contains(">5.9 MB<svg"), "{one}");
+}
+
+/// Looks at the pages with a browser, if there is one: some seconds.
+#[test]
+fn a_browser_shows_the_files_of_an_image() {
+    let project = project();
+    let Some(browser) = Browser::of(&project) else { return };
+    project.pack("inspect oci:out --html page.html").ok();
+    project.append("files/conf/app.conf", "newer\n");
+    project.build("-o oci:newer");
+    project.pack("diff oci:out oci:newer --html diff.html").run().has_code(1);
+    let browser = |page: &str, how: &str| browser.show(page, how);
     let started = Instant::now();
     let dom = browser("page.html", "--dump-dom");
     let rows = |dom: &str| dom.matches("role=\"treeitem\"").count();

@@ -134,13 +134,20 @@ impl ShownTree<'_> {
         items
     }
 
-    /// The sign after a name, as ls(1) has it.
+    /// The sign after a name, as ls(1) has it, and whether the path is removed.
     fn mark(&self, path: usize) -> &'static str {
-        match self.files.last_entry(path).map(|entry| entry.kind) {
-            None | Some(FileKind::Directory | FileKind::Opaque) => "/",
-            Some(FileKind::Symlink) => "@",
-            Some(FileKind::Whiteout) => " (removed)",
-            Some(FileKind::Regular | FileKind::HardLink | FileKind::Special) => "",
+        let entry = self.files.main_entry(path);
+        let is_directory = entry.map_or_else(
+            || self.files.children(path).next().is_some() || !self.files.is_removed(path),
+            |entry| entry.kind == FileKind::Directory,
+        );
+        // A later layer may have something in a removed directory without an entry for the directory.
+        match (is_directory, self.files.is_removed(path) && self.totals[path].layers.1 == 0) {
+            (true, false) => "/",
+            (true, true) => "/ (removed)",
+            (false, true) => " (removed)",
+            (false, false) if entry.is_some_and(|entry| entry.kind == FileKind::Symlink) => "@",
+            (false, false) => "",
         }
     }
 }

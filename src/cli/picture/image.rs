@@ -122,7 +122,7 @@ fn page_row<'a>(row: &FileRow<'a>) -> PageRow<'a> {
         name,
         kind: letter(entry),
         group: entry.layer - 1,
-        size: (entry.kind == FileKind::Regular).then_some(entry.size),
+        size: (entry.kind == FileKind::Regular || entry.has_bytes).then_some(entry.size),
         mode: entry.mode,
         note: note(entry),
     }
@@ -133,6 +133,7 @@ fn letter(entry: &FileEntry) -> u8 {
         FileKind::Regular => b'f',
         FileKind::Directory => b'd',
         FileKind::Symlink => b'l',
+        FileKind::HardLink if entry.has_bytes => b'b',
         FileKind::HardLink => b'h',
         FileKind::Special => b's',
         FileKind::Whiteout => b'w',
@@ -161,7 +162,9 @@ fn note(entry: &FileEntry) -> Option<String> {
         EntryState::Removed(layer) => Some(format!("removed in layer {layer}")),
         EntryState::Seen => None,
     };
-    let parts: Vec<String> = link.into_iter().chain(state).collect();
+    let elsewhere = (entry.kind == FileKind::Regular && !entry.has_bytes)
+        .then(|| "still there by another name".to_owned());
+    let parts: Vec<String> = link.into_iter().chain(state).chain(elsewhere).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
@@ -193,7 +196,7 @@ impl LargestTables {
         if is_directory && !row.is_again && (1..=DEEP).contains(&row.depth) {
             directories.offer(totals.bytes, || [path.text(), number(totals.files), layers_of(totals)]);
         }
-        let Some(entry) = row.entry.filter(|entry| entry.kind == FileKind::Regular) else { return };
+        let Some(entry) = row.entry.filter(|entry| entry.has_bytes) else { return };
         match entry.state {
             EntryState::Seen => files.offer(entry.size, || [path.text(), entry.layer.to_string()]),
             EntryState::Replaced(by) | EntryState::Removed(by) => covered.offer(entry.size, || {

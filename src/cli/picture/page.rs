@@ -6,7 +6,7 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::format::{bytes, number, printable};
+use super::super::format::{bytes, count, printable};
 use super::rows::{PageRows, push_string};
 use crate::types::digest::Digest;
 
@@ -176,7 +176,7 @@ pub(super) fn page(parts: PageParts<'_>) -> Result<Vec<u8>, fmt::Error> {
         area: parts.area,
         chooser: &parts.chooser,
         tables: &parts.tables,
-        rows: number(parts.rows.count()),
+        rows: count(parts.rows.count(), "row"),
         style: STYLE,
         script: SCRIPT,
         data: DATA,

@@ -3,7 +3,7 @@
 //! A row is a path with one of its entries, and a directory comes before all that is in it. `names` has the last part of each path,
 //! with a slash between two: no name has one. An empty name is the path of the row before, again. A byte that is no
 //! UTF-8 is the surrogate U+DC80 to U+DCFF, which no text has, so that each name can be told from all others.
-//! `groups` and `modes` are runs: a value and how often it follows. `sizes` has one for each regular file.
+//! `groups` and `modes` are runs: a value and how often it follows. `sizes` has one for each `f` and `b`.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -18,11 +18,12 @@ pub(super) struct PageRow<'a> {
     pub(super) depth: usize,
     /// The last part of its path; `None` for the path of the row before.
     pub(super) name: Option<&'a [u8]>,
-    /// A letter: `f` for a regular file; see `KINDS` in `templates/picture.js`. In capitals if no container sees it.
+    /// A letter: `f` for a regular file, `b` for a hard link that its bytes are counted at; see `KINDS` in
+    /// `templates/picture.js`. In capitals if no container sees it.
     pub(super) kind: u8,
     /// The number of its group: the layer, or the kind of change.
     pub(super) group: u32,
-    /// Of a regular file.
+    /// Of an `f` or a `b`.
     pub(super) size: Option<u64>,
     /// The number of its permissions and owner.
     pub(super) mode: u32,

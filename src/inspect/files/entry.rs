@@ -75,8 +75,10 @@ pub struct FileEntry {
     pub kind: FileKind,
     /// The layer, counted from 1.
     pub layer: u32,
-    /// Bytes of content.
+    /// Bytes of content that are counted here.
     pub size: u64,
+    /// Whether the bytes of its file are counted here: of all names of a file, at one.
+    pub has_bytes: bool,
     /// The number of its permissions and owner among [`ImageFiles::modes`](super::ImageFiles::modes).
     pub mode: u32,
     /// Where a link leads.

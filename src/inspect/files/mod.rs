@@ -4,6 +4,7 @@
 //! in their layer they stand. Whether the blobs are what their digests say is for `verify` to tell.
 
 mod entry;
+mod links;
 #[cfg(test)]
 mod tests;
 mod tree;

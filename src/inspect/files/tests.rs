@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::entry::{EntryState, FileKind};
-use super::tree::{ImageFiles, LayerTotals};
+use super::tree::{ImageFiles, LayerTotals, PathTotals};
 use crate::runtime::interrupt::Interrupt;
 
-/// An entry of a layer: a path, which ends in a slash for a directory, and bytes of content.
+/// An entry of a layer: a path, which ends in a slash for a directory, and bytes of content. `name -> target` is a hard link.
 type Entry<'a> = (&'a str, usize);
 
 fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
@@ -18,6 +18,12 @@ fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
         if path.ends_with('/') {
             header.set_entry_type(tar::EntryType::Directory);
         }
+        // `name -> target` is a hard link.
+        if let Some((name, target)) = path.split_once(" -> ") {
+            header.set_entry_type(tar::EntryType::Link);
+            builder.append_link(&mut header, name, target).expect("an entry");
+            continue;
+        }
         builder.append_data(&mut header, path, &vec![0; *size][..]).expect("an entry");
     }
     builder.into_inner().expect("a tar")
@@ -28,6 +34,7 @@ fn files(layers: &[&[Entry<'_>]]) -> ImageFiles {
     for layer in layers {
         files.add_layer(&tar(layer)[..], &Interrupt::default()).expect("a layer");
     }
+    files.settle();
     files
 }
 
@@ -87,7 +94,8 @@ fn a_later_layer_replaces_and_removes() {
         " Regular in 1, Replaced(3)
         bin Regular in 3, Seen
       var
-        cache Opaque in 2, Seen
+        cache
+          " Opaque in 2, Seen
           a Regular in 1, Removed(2)
           b Regular in 1, Removed(2)
           new Regular in 2, Seen
@@ -106,12 +114,110 @@ fn a_file_hides_a_directory_and_a_name_of_marks_is_no_mark() {
     let files = files(&[&[("a/b/c", 9), (".wh.", 2)], &[("a", 1), ("a", 3)]]);
     let of = |name: &[u8]| {
         let (_, path) = files.children(0).find(|(other, _)| *other == name).expect("a path");
-        files.last_entry(path).expect("an entry").clone()
+        files.main_entry(path).expect("an entry").clone()
     };
     assert_eq!((of(b"a").kind, of(b"a").size, of(b"a").state), (FileKind::Regular, 3, EntryState::Seen));
     assert_eq!(of(b".wh.").kind, FileKind::Regular);
     assert_eq!(files.path_totals().expect("little")[0].covered_bytes, 10);
     assert!(listing(&files).contains("Replaced(2)"));
+}
+
+/// The path, its bytes, and those that are covered, of all paths of the top.
+fn figures(files: &ImageFiles) -> String {
+    let totals = files.path_totals().expect("little");
+    let of = |(name, path): (&[u8], usize)| {
+        let PathTotals { files, bytes, covered_bytes, .. } = totals[path];
+        format!("{} {files} {bytes} {covered_bytes}", String::from_utf8_lossy(name))
+    };
+    files.children(0).map(of).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn bytes_of_a_file_are_counted_at_its_first_name_that_is_seen() {
+    let linked: &[Entry<'_>] = &[("h1", 4000), ("h2 -> h1", 0), ("h3 -> ./h2", 0)];
+    let of = |layers: &[&[Entry<'_>]]| {
+        let files = files(layers);
+        let covered: Vec<_> = files
+            .layer_totals()
+            .iter()
+            .map(|layer| (layer.files, layer.bytes, layer.covered_bytes))
+            .collect();
+        (figures(&files), covered)
+    };
+    assert_eq!(of(&[linked]), ("h1 1 4000 0, h2 0 0 0, h3 0 0 0".to_owned(), vec![(1, 4000, 0)]));
+    let removed = of(&[linked, &[(".wh.h1", 0)]]);
+    assert_eq!(removed, ("h1 0 0 0, h2 1 4000 0, h3 0 0 0".to_owned(), vec![(1, 4000, 0), (0, 0, 0)]));
+    let replaced = of(&[linked, &[("h1", 5), (".wh.h2", 0)]]);
+    assert_eq!(replaced, ("h1 1 5 0, h2 0 0 0, h3 1 4000 0".to_owned(), vec![(1, 4000, 0), (1, 5, 0)]));
+    let gone = of(&[linked, &[(".wh..wh..opq", 0), ("h2", 7)]]);
+    assert_eq!(gone, ("h1 0 0 4000, h2 1 7 0, h3 0 0 0".to_owned(), vec![(1, 4000, 4000), (1, 7, 0)]));
+    // The layer itself has the name again.
+    assert_eq!(of(&[&[("h1", 9), ("h2 -> h1", 0), ("h1", 2)]]).0, "h1 1 2 0, h2 1 9 0");
+    // A link to its own path is the same file.
+    assert_eq!(of(&[&[("h1", 9), ("h1 -> h1", 0)]]).0, "h1 1 9 0");
+}
+
+#[test]
+fn a_link_may_lead_to_a_lower_layer_and_not_to_a_later_entry() {
+    // The bytes are those of the lower layer, whichever name they are counted at.
+    let below = files(&[&[("d/x", 50)], &[("y -> d/x", 0)], &[(".wh.d", 0)]]);
+    assert_eq!(figures(&below), "d 0 0 0, y 1 50 0");
+    let layers = below.layer_totals();
+    assert_eq!((layers[0].files, layers[0].bytes, layers[0].covered_bytes), (1, 50, 0));
+    assert_eq!((layers[1].files, layers[1].bytes), (0, 0));
+    let later: &[Entry<'_>] = &[("h2 -> h1", 0), ("h1", 6)];
+    assert_eq!(figures(&files(&[later, &[(".wh.h1", 0)]])), "h1 0 0 6, h2 0 0 0");
+    // It is the file of the layer below, which is there when the link is unpacked.
+    assert_eq!(figures(&files(&[&[("h1", 30)], later])), "h1 1 6 0, h2 1 30 0");
+    // Neither is there a file at a removed path, nor in a directory or a symbolic link.
+    assert_eq!(figures(&files(&[&[("h1", 30)], &[(".wh.h1", 0), ("h2 -> h1", 0)]])), "h1 0 0 30, h2 0 0 0");
+    assert_eq!(
+        figures(&files(&[&[("d/", 0), ("l -> d", 0), ("m -> none/x", 0), ("n -> /", 0)]])),
+        "d 0 0 0, l 0 0 0, m 0 0 0, n 0 0 0"
+    );
+}
+
+#[test]
+fn a_mark_is_shown_below_what_its_layer_has() {
+    let files = files(&[
+        &[("d/x", 1000), ("z", 9), ("gone/a", 4), ("e/", 0), ("e/f", 2), ("r", 3)],
+        &[("d/", 0), ("d/.wh..wh..opq", 0), ("d/z", 700), ("z", 7), (".wh.z", 0), ("z", 8)],
+        &[(".wh.gone", 0), ("e/.wh..wh..opq", 0), (".wh.r", 0), (".wh.none", 0)],
+    ]);
+    insta::assert_snapshot!(listing(&files), @r#"
+    /
+      d Directory in 2, Seen
+        " Opaque in 2, Seen
+        x Regular in 1, Removed(2)
+        z Regular in 2, Seen
+      e Directory in 1, Seen
+        " Opaque in 3, Seen
+        f Regular in 1, Removed(3)
+      gone
+        " Whiteout in 3, Seen
+        a Regular in 1, Removed(3)
+      none Whiteout in 3, Seen
+      r Regular in 1, Removed(3)
+        " Whiteout in 3, Seen
+      z Regular in 2, Seen
+        " Regular in 2, Replaced(2)
+        " Whiteout in 2, Seen
+        " Regular in 1, Replaced(2)
+    "#);
+    assert_eq!(figures(&files), "d 1 700 1000, e 0 0 2, gone 0 0 4, none 0 0 0, r 0 0 3, z 1 8 16");
+    let removed = |name: &[u8]| {
+        let (_, path) = files.children(0).find(|(other, _)| *other == name).expect("a path");
+        files.is_removed(path)
+    };
+    assert_eq!(
+        ["d", "e", "gone", "none", "r", "z"].map(|name| removed(name.as_bytes())),
+        [false, false, true, true, true, false]
+    );
+}
+
+#[test]
+fn a_file_takes_the_place_of_what_its_own_layer_has_in_a_directory() {
+    assert_eq!(figures(&files(&[&[("a/b", 9), ("a", 1)]])), "a 1 1 9");
 }
 
 #[test]
@@ -143,9 +249,15 @@ proptest! {
         ),
     ) {
         let named = |path: &String, size: &usize| {
-            // A name that begins with `w` is a whiteout.
+            // A name that begins with `w` is a whiteout; small files are hard links.
             let path = path.replace('w', ".wh.a");
-            if path.ends_with('/') { (path, 0) } else { (path, *size) }
+            match *size {
+                _ if path.ends_with('/') => (path, 0),
+                small @ 0..15 if !path.contains(".wh.") => {
+                    (format!("{path} -> {}", ["a", "b", "a/b", "b/a"][small % 4]), 0)
+                }
+                size => (path, size),
+            }
         };
         let layers: Vec<Vec<(String, usize)>> =
             layers.iter().map(|layer| layer.iter().map(|(path, size)| named(path, size)).collect()).collect();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::entry::{EntryState, FileEntry, FileKind, FileMode};
+use super::links::HardLinks;
 
 use crate::formats::untar::TarEntry;
 use crate::inspect::layer_reader::{LayerVisitor, ProgressReader, normal, read_layer};
@@ -54,6 +55,7 @@ pub struct ImageFiles {
     pub(super) entries: Vec<FileEntry>,
     modes: Vec<FileMode>,
     numbers: BTreeMap<FileMode, u32>,
+    links: HardLinks,
     layers: u32,
     budget: Budget,
 }
@@ -65,7 +67,7 @@ pub struct LayerTotals {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Files that a later layer replaces or removes.
+    /// Files that no container sees, because a later layer replaces or removes all their names.
     pub covered_files: u64,
     /// Their bytes.
     pub covered_bytes: u64,
@@ -107,6 +109,7 @@ impl ImageFiles {
             files.budget.allow(unpacking(layer.size) - unpacking(0));
             files.read_layer_of(source, layer, options)?;
         }
+        files.settle();
         Ok(files)
     }
 
@@ -116,6 +119,7 @@ impl ImageFiles {
             entries: Vec::new(),
             modes: Vec::new(),
             numbers: BTreeMap::new(),
+            links: HardLinks::default(),
             layers: 0,
             budget: Budget::new(name, MAX_KEPT, STEPS + unpacking(0)),
         }
@@ -144,6 +148,11 @@ impl ImageFiles {
         read_layer(blob, &budget, interrupt, self)
     }
 
+    /// Counts the bytes of files with several names, once all layers are there.
+    pub(super) fn settle(&mut self) {
+        self.links.settle(&mut self.entries);
+    }
+
     /// The permissions and owners that occur.
     #[must_use]
     pub fn modes(&self) -> &[FileMode] {
@@ -164,10 +173,14 @@ impl ImageFiles {
             let totals = &mut all[entry.layer as usize - 1];
             totals.files += 1;
             totals.bytes = totals.bytes.saturating_add(entry.size);
-            if entry.state != EntryState::Seen {
+            if entry.has_bytes && entry.state != EntryState::Seen {
                 totals.covered_files += 1;
                 totals.covered_bytes = totals.covered_bytes.saturating_add(entry.size);
             }
+        }
+        for (link, file) in self.links.counted(&self.entries) {
+            let totals = &mut all[file.layer as usize - 1];
+            totals.bytes = totals.bytes.saturating_add(link.size);
         }
         all
     }
@@ -185,7 +198,7 @@ impl ImageFiles {
                 let covered_bytes = entry.covered_bytes();
                 let is_seen = entry.state == EntryState::Seen && !entry.kind.is_mark();
                 let layers = if is_seen { (entry.layer, entry.layer) } else { (0, 0) };
-                let files = u64::from(is_seen && entry.kind == FileKind::Regular);
+                let files = u64::from(is_seen && entry.has_bytes);
                 all[number].add(PathTotals {
                     files,
                     bytes: entry.size - covered_bytes,
@@ -219,36 +232,55 @@ impl ImageFiles {
         };
         if name == OPAQUE {
             let directory = self.path(directory)?;
-            self.cover_below(directory)?;
+            self.cover_below(directory, self.layers)?;
             return self.push(directory, entry, FileKind::Opaque);
         }
         if let Some(gone) = name.strip_prefix(WHITEOUT).filter(|gone| !gone.is_empty()) {
             let directory = self.path(directory)?;
             let gone = self.child(directory, gone)?;
-            self.cover(gone, EntryState::Removed(self.layers));
-            self.cover_below(gone)?;
+            self.cover(gone, self.layers);
+            self.cover_below(gone, self.layers)?;
             return self.push(gone, entry, FileKind::Whiteout);
         }
         let number = self.path(&path)?;
         let kind = FileKind::of(entry.kind);
+        // Before the entry takes the place of another one: a link may name its own path.
+        let file = if kind == FileKind::HardLink { self.linked_file(&entry.link)? } else { None };
         if kind != FileKind::Directory {
-            self.cover_below(number)?;
+            // The directory goes with all in it, also with the files of this layer.
+            self.cover_below(number, self.layers + 1)?;
         }
         if let Some(seen) = self.nodes[number as usize].seen {
             self.entries[seen as usize].state = EntryState::Replaced(self.layers);
         }
-        self.nodes[number as usize].seen = Some(self.entries.len() as u32);
-        self.push(number, entry, kind)
+        let at = self.entries.len() as u32;
+        self.nodes[number as usize].seen = Some(at);
+        self.push(number, entry, kind)?;
+        file.map_or(Ok(()), |file| self.links.push(at, file, &self.budget))
+    }
+
+    /// The regular file that a container sees so far where a link leads. A link to a path that comes later leads nowhere:
+    /// runtimes unpack one entry after the other.
+    fn linked_file(&self, target: &[u8]) -> Result<Option<u32>, OverBudget> {
+        let mut path = 0;
+        for part in normal(target).split(|byte| *byte == b'/') {
+            self.budget.step(1)?;
+            match self.nodes[path as usize].children.get(part) {
+                Some(child) => path = *child,
+                None => return Ok(None),
+            }
+        }
+        let seen = self.nodes[path as usize].seen;
+        Ok(seen.and_then(|seen| self.links.file_of(seen, &self.entries)))
     }
 
     fn push(&mut self, path: u32, entry: &TarEntry, kind: FileKind) -> Result<(), OverBudget> {
         let is_link = matches!(kind, FileKind::Symlink | FileKind::HardLink);
         let link: Option<Box<[u8]>> = is_link.then(|| Box::from(&*entry.link));
-        let node = &mut self.nodes[path as usize];
         // Twice, because a vector grows by doubling.
         self.budget
             .keep(2 * size_of::<FileEntry>() + link.as_ref().map_or(0, |link| link.len() + ALLOCATION))?;
-        let before = node.last.replace(self.entries.len() as u32);
+        let before = self.chain(path, kind)?;
         let mode = FileMode::of(entry);
         let mode = match self.numbers.get(&mode) {
             Some(number) => *number,
@@ -260,10 +292,31 @@ impl ImageFiles {
                 number
             }
         };
-        let size = if kind == FileKind::Regular { entry.size } else { 0 };
-        let state = EntryState::Seen;
-        self.entries.push(FileEntry { kind, layer: self.layers, size, mode, link, state, before });
+        let has_bytes = kind == FileKind::Regular;
+        let size = if has_bytes { entry.size } else { 0 };
+        let (layer, state) = (self.layers, EntryState::Seen);
+        self.entries.push(FileEntry { kind, layer, size, has_bytes, mode, link, state, before });
         Ok(())
+    }
+
+    /// Makes the next entry one of a path, and returns the one before it. Entries of later layers come last. A mark comes before
+    /// the other entries of its layer, because it is about the layers below.
+    fn chain(&mut self, path: u32, kind: FileKind) -> Result<Option<u32>, OverBudget> {
+        let next = self.entries.len() as u32;
+        let (mut after, mut before) = (None, self.nodes[path as usize].last);
+        while kind.is_mark()
+            && let Some(other) = before.map(|at| &self.entries[at as usize])
+            && other.layer == self.layers
+            && !other.kind.is_mark()
+        {
+            self.budget.step(1)?;
+            (after, before) = (before, other.before);
+        }
+        match after {
+            Some(after) => self.entries[after as usize].before = Some(next),
+            None => self.nodes[path as usize].last = Some(next),
+        }
+        Ok(before)
     }
 
     /// The number of a path, which is made if it is new.
@@ -287,23 +340,23 @@ impl ImageFiles {
         Ok(number)
     }
 
-    /// Takes what the layers below have at a path out of sight.
-    fn cover(&mut self, path: u32, state: EntryState) {
+    /// Takes what layers below `layer` have at a path out of sight.
+    fn cover(&mut self, path: u32, layer: u32) {
         let node = &mut self.nodes[path as usize];
         if let Some(seen) = node.seen
-            && self.entries[seen as usize].layer < self.layers
+            && self.entries[seen as usize].layer < layer
         {
-            self.entries[seen as usize].state = state;
+            self.entries[seen as usize].state = EntryState::Removed(self.layers);
             node.seen = None;
         }
     }
 
-    /// Takes all out of sight that the layers below have below a path.
-    fn cover_below(&mut self, path: u32) -> Result<(), OverBudget> {
+    /// Takes all out of sight that layers below `layer` have below a path.
+    fn cover_below(&mut self, path: u32, layer: u32) -> Result<(), OverBudget> {
         let mut waiting: Vec<u32> = self.nodes[path as usize].children.values().copied().collect();
         while let Some(next) = waiting.pop() {
             self.budget.step(1)?;
-            self.cover(next, EntryState::Removed(self.layers));
+            self.cover(next, layer);
             waiting.extend(self.nodes[next as usize].children.values());
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::btree_map;
 
-use super::entry::FileEntry;
+use super::entry::{EntryState, FileEntry, FileKind};
 use super::tree::ImageFiles;
 
 /// A path with one of its entries, or with none.
@@ -14,7 +14,8 @@ pub struct FileRow<'a> {
     pub depth: usize,
     /// Its last part; empty for the root.
     pub name: &'a [u8],
-    /// The entry; `None` for a directory that no layer has an entry for.
+    /// The entry; `None` for a directory that no layer has an entry for. That of the last layer comes first, and a mark only if
+    /// there is nothing else.
     pub entry: Option<&'a FileEntry>,
     /// Whether the row before is about the same path, with an entry of a later layer.
     pub is_again: bool,
@@ -52,12 +53,16 @@ impl ImageFiles {
         take: &mut impl FnMut(FileRow<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
         let row = |entry, is_again| FileRow { path, depth, name, entry, is_again };
-        let mut entries = self.entries_of(path).peekable();
-        if entries.peek().is_none() {
-            return take(row(None, false));
+        let main = self.main_entry(path);
+        let is_made =
+            main.is_none() && (self.nodes[path].last.is_none() || !self.nodes[path].children.is_empty());
+        if is_made || main.is_some() {
+            take(row(main, false))?;
         }
-        for (number, entry) in entries.enumerate() {
-            take(row(Some(entry), number > 0))?;
+        let others =
+            self.entries_of(path).filter(|entry| !main.is_some_and(|main| std::ptr::eq(main, *entry)));
+        for (number, entry) in others.enumerate() {
+            take(row(Some(entry), is_made || main.is_some() || number > 0))?;
         }
         Ok(())
     }
@@ -67,9 +72,18 @@ impl ImageFiles {
         self.nodes[path].children.iter().map(|(name, path)| (&**name, *path as usize))
     }
 
-    /// The entry of a path that is shown for it: that of the last layer which has the path.
+    /// The entry that is shown for a path: that of the last layer which has the path, and no mark.
     #[must_use]
-    pub fn last_entry(&self, path: usize) -> Option<&FileEntry> {
-        self.entries_of(path).next()
+    pub fn main_entry(&self, path: usize) -> Option<&FileEntry> {
+        self.entries_of(path).find(|entry| !entry.kind.is_mark())
+    }
+
+    /// Whether the last statement of the layers about a path is that it is removed.
+    #[must_use]
+    pub fn is_removed(&self, path: usize) -> bool {
+        match self.main_entry(path) {
+            Some(entry) => matches!(entry.state, EntryState::Removed(_)),
+            None => self.entries_of(path).next().is_some_and(|entry| entry.kind == FileKind::Whiteout),
+        }
     }
 }
