@@ -58,7 +58,7 @@ pub enum AnswerBody {
 }
 
 /// A blob as it was when all of it was read: its file and the time of its last change.
-type CheckedBlob = (Digest, u64, i64, i64);
+type WholeBlob = (Digest, u64, i64, i64);
 
 /// An error as the specification words it.
 struct Refused {
@@ -84,7 +84,7 @@ pub struct StoreRegistry {
     /// Told of faults of the store.
     pub warn: Box<dyn Fn(String) + Send + Sync>,
     /// The blobs that were read as a whole, so that parts of them can be sent.
-    pub checked: Mutex<BTreeSet<CheckedBlob>>,
+    pub checked: Mutex<BTreeSet<WholeBlob>>,
 }
 
 impl StoreRegistry {
@@ -243,7 +243,7 @@ impl StoreRegistry {
         Ok(())
     }
 
-    fn checked(&self) -> std::sync::MutexGuard<'_, BTreeSet<CheckedBlob>> {
+    fn checked(&self) -> std::sync::MutexGuard<'_, BTreeSet<WholeBlob>> {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

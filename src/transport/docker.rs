@@ -491,7 +491,7 @@ mod tests {
     fn the_wish_to_stop_ends_waiting_for_an_engine() {
         let directory = tempfile::tempdir().expect("can be made");
         let socket = directory.path().join("s");
-        // Connections wait in its queue, and nobody takes them.
+        // Connections wait in its queue for ever.
         let _listener = UnixListener::bind(&socket).expect("can listen");
         let interrupt = Interrupt::default();
         let engine = Engine::find([socket], &interrupt).expect("listens");

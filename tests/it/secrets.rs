@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 
 use crate::node::base_with;
-use crate::support::{Project, Zip, tree_on};
+use crate::support::{Project, Zip, chmod, tree_on};
 
 /// A part of the token that nothing else has.
 const NEEDLE: &str = "zQWBuTSOo";
@@ -324,8 +324,9 @@ fn no_part_of_a_secret_is_left_where_a_text_is_cut() {
     for length in (150..2_100).step_by(150) {
         let label = format!("{} {}", "a ".repeat(length / 2), token());
         let layout = |name: &str, word: &str| {
-            let settings = format!("\n[config]\nentrypoint = [\"/a\", \"{word}\"]\n");
-            project.write("build.toml", tree_on("scratch") + &settings).write("files/a", "#!/bin/sh\n");
+            let settings = format!("\n[config]\nentrypoint = [\"/srv/a\", \"{word}\"]\n");
+            project.write("build.toml", tree_on("scratch") + &settings).write("files/a", "#!/srv/a\n");
+            chmod(&project.path("files/a"), 0o755);
             let run = project.pack("build --allow secret=test -o").arg(format!("oci:{name}"));
             run.ok();
         };

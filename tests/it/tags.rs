@@ -76,7 +76,9 @@ fn the_tag_of_a_build_without_git_is_that_of_the_whole_image() {
     let push = format!("build --name {}/tree --push", fake.address());
     let first = project.pack(&push).ok().stdout;
     assert_eq!(project.pack(&push).ok().stdout, first);
-    for change in ["config.ports=[9090]", "annotations.a=\"{content}\"", "config.labels.a=\"{content}\""] {
+    for change in
+        ["config.ports=[9090]", "image.annotations.a=\"{content}\"", "config.labels.a=\"{content}\""]
+    {
         let other = project.pack(&push).arg("--set").arg(change).ok().stdout;
         assert_ne!(other, first, "{change}");
         assert_eq!(project.pack(&push).arg("--set").arg(change).ok().stdout, other, "{change}");

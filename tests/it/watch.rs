@@ -209,7 +209,7 @@ fn directories_that_go_and_come_again_are_followed() {
 fn caches_and_files_that_come_before_the_lock_start_no_build() {
     let project = Project::with(
         "[image]\nname = \"localhost/app\"\nbase = \"scratch\"\ntags = [\"1\"]\n[app]\npath = \".\"\nkind = \"node\"\n\
-         [config]\nentrypoint = [\"/app/server.js\"]\n",
+         [config]\nentrypoint = []\n",
     );
     project.write("package.json", "{\"name\": \"app\", \"version\": \"1.0.0\", \"main\": \"server.js\"}");
     project.write("server.js", "1").write("node_modules/.keep", "");

@@ -300,7 +300,7 @@ fn nearest(path: &Path) -> PathBuf {
     path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/")).to_owned()
 }
 
-/// What exists where a directory would have to be made, and is none.
+/// A file that lies where a directory would have to be made.
 fn in_the_way(path: &Path) -> Option<PathBuf> {
     let there = path.ancestors().find(|above| above.symlink_metadata().is_ok())?;
     (!there.is_dir()).then(|| there.to_owned())
