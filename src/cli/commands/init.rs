@@ -108,7 +108,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         made.unwrap_or_default(),
         quoted(&relative(&path)),
     );
-    OutputFile::open_below(invocation, cwd, Path::new(BUILD_FILE))?.write(invocation, text.as_bytes())?;
+    OutputFile::open(invocation, Path::new(BUILD_FILE))?.write(invocation, text.as_bytes())?;
     if found.kind.name() == "site" && args.base.is_some() {
         invocation.printer.note(format!(
             "the base is not looked into here: if `pack plan` knows no web server in it, take the `#` before `root` in `{BUILD_FILE}` away"

@@ -107,12 +107,20 @@ fn write_builds(
         let name = format!("{}/{}", name_of(args, None), build.name.to_lowercase());
         write(invocation, args, build.imported, target, Some(name))?;
     }
-    OutputFile::open_below(invocation, cwd, Path::new(BUILD_FILE))?.write(invocation, root.as_bytes())?;
+    build_file(invocation, Path::new(BUILD_FILE))?.write(invocation, root.as_bytes())?;
     for target in &targets {
         invocation.printer.result(target.display().to_string());
     }
     invocation.printer.result(BUILD_FILE);
     Ok(())
+}
+
+/// The build file of the project may be a link, if `--force` says that it is replaced. One in a directory may lie behind none.
+fn build_file(invocation: &Invocation, target: &Path) -> Result<OutputFile, CommandError> {
+    match target == Path::new(BUILD_FILE) {
+        true => OutputFile::open(invocation, target),
+        false => OutputFile::open_below(invocation, &invocation.environment.cwd, target),
+    }
 }
 
 /// Writes one build file, and says what to know about it.
@@ -142,8 +150,7 @@ fn write(
             .warning(format!("`{}` is no name of a repository: write `name` yourself", Foreign::new(own)));
     }
     let name = name.unwrap_or_else(|| name_of(args, own.filter(|_| is_repository)));
-    OutputFile::open_below(invocation, &invocation.environment.cwd, target)?
-        .write(invocation, draft.render(&name, &remarks).as_bytes())?;
+    build_file(invocation, target)?.write(invocation, draft.render(&name, &remarks).as_bytes())?;
     for remark in &remarks {
         match remark.weight {
             Weight::Left => invocation.printer.warning(remark.to_string()),
