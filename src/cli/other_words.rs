@@ -21,6 +21,7 @@ pub fn for_command(word: &str) -> Option<&'static str> {
             "`pack build -o docker-archive:FILE` writes a file, as `pack copy IMAGE oci-archive:FILE` does"
         }
         "load" | "import" => "`pack copy docker-archive:FILE store:NAME` takes an image from a file",
+        "watch" | "dev" => "`pack build --watch` builds again when a file changes",
         "version" => "`pack --version` prints it",
         "deploy" | "release" | "apply" => {
             "`pack promote IMAGE --to ENV` releases an image, and `pack resolve -f FILE` puts its digest into manifests"

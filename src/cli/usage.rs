@@ -72,6 +72,11 @@ pub(super) fn explain(error: &clap::Error, words: &[OsString]) -> Option<Command
             let hint = other.or_else(near).unwrap_or_else(|| format!("`{parent} --help` lists the commands"));
             (format!("there is no command `{name}`"), Some(hint))
         }
+        ErrorKind::MissingSubcommand => {
+            let version = if command == "pack" { "; `pack --version` prints the version" } else { "" };
+            let hint = format!("`{command} --help` lists the commands{version}");
+            (format!("`{command}` needs a command, and no word is one"), Some(hint))
+        }
         ErrorKind::MissingRequiredArgument => {
             let missing: Vec<String> = list(error, ContextKind::InvalidArg);
             let missing: Vec<&str> = missing.iter().map(|argument| once(argument)).collect();
@@ -284,6 +289,25 @@ mod tests {
             shown.push_str(&format!("$ pack {}\n{rendered}", line.escape_debug()));
         }
         insta::assert_snapshot!("usage", shown);
+    }
+
+    #[test]
+    fn flags_without_a_command_are_answered_as_wrong_flags_are() {
+        for (line, hint) in [
+            ("-v", "`pack --help` lists the commands; `pack --version` prints the version"),
+            ("--quiet", "`pack --help` lists the commands; `pack --version` prints the version"),
+            ("cache -v", "`pack cache --help` lists the commands"),
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let all = std::iter::once("pack".into()).chain(words.clone());
+            let error = Cli::try_parse_from(all).expect_err(line);
+            let explained = explain(&error, &words).expect(line).render(str::to_owned);
+            let command = hint.split('`').nth(1).unwrap_or_default().trim_end_matches(" --help");
+            assert_eq!(
+                explained,
+                format!("error: `{command}` needs a command, and no word is one\nhint: {hint}\n"),
+            );
+        }
     }
 
     #[test]

@@ -3,8 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+mod left_out;
+mod lines;
+
+pub use self::lines::DraftLines;
+pub(super) use self::lines::{SourceLine, line_name};
 use super::remark::{Remark, Weight};
-use crate::types::shown::one_line;
+use crate::types::shown::{one_line, toml_text};
 
 /// A build file, and what to know about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub struct BuildFileDraft {
     pub users: Vec<DraftUser>,
     /// How a container starts.
     pub config: DraftConfig,
+    /// The lines that the values come from.
+    pub lines: DraftLines,
 }
 
 /// An artifact.
@@ -160,7 +167,7 @@ pub enum DraftCheck {
 
 /// A text as TOML writes it.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+    toml_text(text)
 }
 
 /// A list of texts as TOML writes it.
@@ -207,7 +214,7 @@ impl BuildFileDraft {
 
     /// The text of the file, for the image `name`, with the remarks as comments at its beginning.
     #[must_use]
-    pub fn render(&self, name: &str, remarks: &[Remark]) -> String {
+    pub fn render<'a>(&self, name: impl Into<Option<&'a str>>, remarks: &[Remark]) -> String {
         let mut text = String::from("format = 1\n\n");
         for (weight, head) in [
             (Weight::Left, "# Not in this image, by the lines that say so:\n"),
@@ -220,7 +227,11 @@ impl BuildFileDraft {
                 text.push('\n');
             }
         }
-        let _ = writeln!(text, "[image]\nname = {}", quoted(name));
+        text.push_str("[image]\n");
+        match name.into() {
+            Some(name) => _ = writeln!(text, "name = {}", quoted(name)),
+            None => text.push_str("# name = \"…\"\n"),
+        }
         match &self.base {
             Some(base) => _ = writeln!(text, "base = {}", quoted(base)),
             None => text.push_str("# base = \"…\"\n"),

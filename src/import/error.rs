@@ -6,8 +6,8 @@ use crate::types::error::{Explain, Kind};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// It is larger than any that a person wrote.
-    #[error("it has {0} bytes, and at most 1 MiB is read")]
-    Size(usize),
+    #[error("it has more than 1 MiB, the most that is read of such a file")]
+    Size,
     /// Not an instruction.
     #[error("line {line}: there is no instruction `{word}`")]
     Instruction {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::ImportSurroundings;
-use super::draft::{BuildFileDraft, DraftApp, DraftFiles, DraftLayer, Imported};
+use super::draft::{BuildFileDraft, DraftApp, DraftFiles, DraftLayer, DraftLines, Imported};
 use super::error::ImportError;
 use super::paths::plain_path;
 use super::remark::Remark;
@@ -42,14 +42,14 @@ pub struct KoBuild {
 /// When it is no YAML, or has too much.
 pub fn read(text: &str, around: &ImportSurroundings<'_>) -> Result<Vec<KoBuild>, ImportError> {
     if text.len() > MAX_SIZE {
-        return Err(ImportError::Size(text.len()));
+        return Err(ImportError::Size);
     }
-    let settings = yaml::settings(text)?;
+    let mut of_all: Vec<Remark> = Vec::new();
+    let settings = yaml::settings(text, &mut of_all)?;
     let common = KoSettings::of(&settings, around);
     let none = SettingNode::new("", 1, SettingValue::Nodes(Vec::new()));
-    let mut of_all: Vec<Remark> = Vec::new();
     let builds: Vec<&SettingNode> =
-        match settings.find("builds").map(|node| node.items("builds", &mut of_all)) {
+        match settings.find("builds").map(|node| node.list_items("builds", &mut of_all)) {
             Some(builds) if builds.len() > MOST => {
                 return Err(ImportError::TooMuch { line: builds[MOST].line, what: "builds", most: "256" });
             }
@@ -113,6 +113,7 @@ struct KoSettings {
     env: Vec<String>,
     flags: Vec<String>,
     ldflags: Vec<String>,
+    lines: DraftLines,
     remarks: Vec<Remark>,
 }
 
@@ -168,8 +169,12 @@ impl KoSettings {
             .find("defaultPlatforms")
             .map(|node| platforms_of(node, &mut remarks))
             .unwrap_or_default();
+        let mut lines = DraftLines::default();
+        for (name, key) in [("defaultBaseImage", "base"), ("defaultPlatforms", "platforms")] {
+            settings.find(name).into_iter().for_each(|node| node.note(key, &mut lines));
+        }
         let module = (around.read)("go.mod").and_then(|text| module_of(&text));
-        Self { module, base, overrides: bases, platforms, env, flags, ldflags, remarks }
+        Self { module, base, overrides: bases, platforms, env, flags, ldflags, lines, remarks }
     }
 
     fn build(&self, build: &SettingNode, is_alone: bool, around: &ImportSurroundings<'_>) -> KoBuild {
@@ -247,6 +252,9 @@ impl KoSettings {
                 name => remarks.push(node.left(format!("`{}` is no setting that is known here", shortened(name)))),
             }
         }
+        let lines = &mut draft.lines;
+        lines.set("", "", build.place());
+        lines.extend(&self.lines);
         let name = id.unwrap_or(&name).to_owned();
         KoBuild { directory: own, name, import, imported: Imported { draft, remarks } }
     }
@@ -311,6 +319,10 @@ impl GoCommand<'_> {
 fn words_of(node: &SettingNode, remarks: &mut Vec<Remark>) -> Vec<String> {
     let words: Vec<String> = match &node.value {
         SettingValue::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
+        SettingValue::Nodes(_) if node.is_table() => {
+            remarks.push(node.unknown(&node.name));
+            Vec::new()
+        }
         SettingValue::Nodes(nodes) => {
             let unknown = nodes.iter().filter(|item| item.text().is_none());
             remarks.extend(unknown.map(|item| item.unknown(&node.name)));
@@ -331,7 +343,7 @@ fn words_of(node: &SettingNode, remarks: &mut Vec<Remark>) -> Vec<String> {
 }
 
 fn platforms_of(node: &SettingNode, remarks: &mut Vec<Remark>) -> Vec<String> {
-    let Some(platforms) = texts(node) else {
+    let Some(platforms) = texts(node).filter(|_| !node.is_table()) else {
         remarks.push(node.unknown("defaultPlatforms"));
         return Vec::new();
     };
@@ -490,9 +502,39 @@ mod tests {
             "baseImageOverrides: {a: [b]}\n",
             "defaultPlatforms: {a: [b]}\n",
             "defaultEnv: [{A: b}]\n",
+            "defaultEnv: {A: b}\n",
+            "defaultFlags: {a: b}\n",
+            "defaultPlatforms: {a: linux/amd64}\n",
+            "builds: {a: {main: b}}\n",
+            "builds: 5\n",
+            "builds: [true]\n",
+            "builds: [{id: !x a}]\n",
+            "builds: [{? [a] : b}]\n",
+            "builds: [{<<: {id: a}}]\n",
+            "baseImageOverrides: [a]\n",
+            "baseImageOverrides: {<<: {a: b}}\n",
         ] {
             assert_eq!(left(text), [(1, Weight::Left)], "{text}");
         }
+    }
+
+    #[test]
+    fn aliases_and_second_documents_are_told() {
+        let text = "x: &x [linux/amd64]\ndefaultPlatforms: *x\nbuilds:\n- &b {id: a, main: ./a}\n- {<<: *b, main: ./b}\n- *b\n---\nbuilds: []\n";
+        let builds = import(text, &[]);
+        let remarks = builds.iter().flat_map(|build| &build.imported.remarks);
+        let mut left: Vec<usize> = remarks.filter(|it| it.weight == Weight::Left).map(|it| it.line).collect();
+        left.sort_unstable();
+        left.dedup();
+        assert_eq!(left, [1, 2, 5, 6, 8]);
+        let none = ImportSurroundings {
+            is_directory: &|_| None,
+            directories: &|_| None,
+            read: &|_| None,
+            ignored: None,
+        };
+        let error = read("builds: []\nbuilds: [{id: a}]\n", &none).expect_err("twice").to_string();
+        assert!(error.contains("line 2") && error.contains("is there twice"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Build files from descriptions that other builders read: what an image of theirs has, as a `build.toml`.
 //!
 //! [`dockerfile`], [`jib`] and [`ko`] read texts, and each knows the words of its tool. They make drafts, which write themselves, and
-//! a remark for everything that it cannot carry over or does in another way, each with its line. Nothing is run, and
+//! a remark for everything that it cannot carry over or does in another way, each with its line. A draft becomes a file by
+//! [`Imported::into_file`], which leaves out and tells each value that a build refuses. Nothing is run, and
 //! no disk is read: what must be known of it comes in [`ImportSurroundings`].
 
+mod checked;
 pub mod dockerfile;
 mod draft;
 mod error;
@@ -15,6 +17,7 @@ mod remark;
 mod setting;
 mod yaml;
 
+pub use checked::NewBuildFile;
 pub use draft::Imported;
 pub use error::ImportError;
 pub use form::ImportForm;

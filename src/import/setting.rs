@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::draft::{DraftLines, SourceLine};
 use super::remark::Remark;
 use crate::types::shown::Foreign;
 
@@ -56,6 +57,20 @@ impl SettingNode {
         self.nodes()
     }
 
+    /// The items in it, where it can only be a list: of another value a remark says that it is not known.
+    pub(super) fn list_items(&self, path: &str, remarks: &mut Vec<Remark>) -> &[Self] {
+        if self.is_table() {
+            remarks.push(self.unknown(path));
+            return &[];
+        }
+        self.items(path, remarks)
+    }
+
+    /// Whether it has settings with names.
+    pub(super) fn is_table(&self) -> bool {
+        self.nodes().iter().any(|node| !node.name.is_empty())
+    }
+
     /// The text of a setting in it that has one and is not empty; of another value a remark says that it is not known.
     pub(super) fn text_of<'a>(&'a self, name: &str, remarks: &mut Vec<Remark>) -> Option<&'a str> {
         let node = self.find(name)?;
@@ -76,6 +91,24 @@ impl SettingNode {
     /// The setting of a name that is in it.
     pub(super) fn find(&self, name: &str) -> Option<&Self> {
         self.nodes().iter().find(|node| node.name == name)
+    }
+
+    /// Where it is written.
+    pub(super) fn place(&self) -> SourceLine {
+        SourceLine { line: self.line, file: self.file.clone() }
+    }
+
+    /// Notes the lines of it and of all in it as those of a key of the build file: by their names, and by their texts.
+    pub(super) fn note(&self, key: &'static str, lines: &mut DraftLines) {
+        lines.set(key, "", self.place());
+        for node in self.nodes() {
+            lines.set(key, &node.name, node.place());
+            if let Some(text) = node.text() {
+                lines.set(key, text, node.place());
+            }
+        }
+        // An item of a list has no name.
+        lines.set(key, "", self.place());
     }
 
     /// A remark about it: it is not in the image.

@@ -21,11 +21,20 @@ pub enum InputRefusal {
     #[error("it is {0}, not a regular file")]
     NotRegular(&'static str),
     /// More bytes than anyone expects.
-    #[error("it has more than {0} bytes, the most that is read of such a file")]
+    #[error("it has more than {}, the most that is read of such a file", size(*.0))]
     TooLarge(u64),
     /// A link in a directory of others, which leads out of it.
     #[error("a link leads out of the directory, and is not followed")]
     LeadsOut,
+}
+
+/// A bound in the largest unit that it is a number of.
+fn size(bytes: u64) -> String {
+    match (bytes % (1 << 20), bytes % (1 << 10)) {
+        (0, _) => format!("{} MiB", bytes >> 20),
+        (_, 0) => format!("{} KiB", bytes >> 10),
+        _ => format!("{bytes} bytes"),
+    }
 }
 
 impl From<InputRefusal> for io::Error {

@@ -137,6 +137,29 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// A text as TOML writes it, between quotes, with active characters escaped.
+pub(crate) fn toml_text(text: &str) -> String {
+    let mut written = String::with_capacity(text.len() + 2);
+    written.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => written.extend(['\\', character]),
+            '\n' => written.push_str("\\n"),
+            '\r' => written.push_str("\\r"),
+            '\t' => written.push_str("\\t"),
+            '\u{8}' => written.push_str("\\b"),
+            '\u{c}' => written.push_str("\\f"),
+            '\u{10000}'.. if is_active(character) => {
+                written.push_str(&format!("\\U{:08X}", u32::from(character)));
+            }
+            _ if is_active(character) => written.push_str(&format!("\\u{:04X}", u32::from(character))),
+            _ => written.push(character),
+        }
+    }
+    written.push('"');
+    written
+}
+
 fn escape(text: &str, has_lines: bool) -> Cow<'_, str> {
     match redact(text) {
         Cow::Borrowed(text) => escape_active(text, has_lines),
@@ -302,6 +325,16 @@ mod tests {
             "{safe}"
         );
         assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).expect("json"), value);
+    }
+
+    #[test]
+    fn a_text_in_toml_stays_the_same() {
+        let text = "a \"b\" \\c\n\r\t\u{8}\u{c}\u{0}\u{1b}\u{7f}\u{85}\u{9b}\u{202e}\u{e0041}ü😀 ##[x]";
+        let written = toml_text(text);
+        assert!(!written.chars().any(is_active), "{written}");
+        assert!(written.contains("\\u202E\\U000E0041ü😀"), "{written}");
+        let table: toml::Table = format!("a = {written}\n").parse().expect("TOML");
+        assert_eq!(table["a"].as_str(), Some(text));
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use crate::artifacts::war;
 use crate::support::Project;
 
 /// The line, the exit code, and what the hint says.
-const LINES: [(&str, i32, &str); 43] = [
+const LINES: [(&str, i32, &str); 46] = [
     ("run app", 2, "`pack build -o docker` loads the image"),
     ("push", 2, "`pack build --push` builds and pushes"),
     ("push shop/app:1", 2, "`pack copy SRC DST` pushes an image that exists"),
@@ -15,6 +15,9 @@ const LINES: [(&str, i32, &str); 43] = [
     ("rmi app", 2, "`pack rm NAME`"),
     ("save app", 2, "`pack build -o docker-archive:FILE`"),
     ("load -i app.tar", 2, "`pack copy docker-archive:FILE store:NAME`"),
+    ("watch", 2, "`pack build --watch` builds again"),
+    ("-v", 2, "`pack --help` lists the commands"),
+    ("cache -q", 2, "`pack cache --help` lists the commands"),
     ("version", 2, "`pack --version`"),
     ("deploy", 2, "`pack promote IMAGE --to ENV`"),
     ("test", 2, "`pack check`"),
@@ -77,6 +80,7 @@ fn the_hints_name_commands_that_exist() {
         "copy SRC DST",
         "copy docker://NAME store:NAME",
         "build -o docker",
+        "build --watch",
         "images",
         "inspect REPOSITORY",
         "rm NAME",

@@ -146,3 +146,77 @@ fn the_form_of_a_description_is_known() {
     project.pack("init --from pom.xml --stage x").fails(2).says(&["`--stage` is for a Dockerfile"]);
     assert!(!project.path("build.toml").exists());
 }
+
+#[test]
+fn a_value_that_a_build_refuses_is_left_out_with_its_line() {
+    let (_base, java) = base_with_java("17.0.9");
+    let project = Project::new();
+    project.write("a", "1").write("b", "2");
+    let text = format!(
+        "FROM {java}\nCOPY a a /d/\nCOPY --chown=:5 b /c\nHEALTHCHECK --interval=0s --start-period=0s --timeout=1.5h CMD x\nSTOPSIGNAL INT\n\
+         USER 1000:\nLABEL \"\"=x ok=\"a\u{202e}b\u{9b}\"\nVOLUME / /data\nENTRYPOINT [\"java\"]\n"
+    );
+    project.write("Dockerfile", text);
+    let said = project.pack("init --from Dockerfile").ok().says(&[
+        "warning: line 3: `owner` of the files from `b` is left out: `:5` is not an owner",
+        "warning: line 7: the label `` is left out",
+        "warning: line 8: the volume `/` is left out: `/` cannot be a volume",
+        "3 things are not in the image",
+    ]);
+    assert!(!said.stderr.contains("everything is carried over"), "{said:?}");
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    for part in [
+        "timeout = \"1h30m\"",
+        "stop-signal = \"SIGINT\"",
+        "user = \"1000\"",
+        "ok = \"a\\u202Eb\\u009B\"",
+        "volumes = [\"/data\"]",
+    ] {
+        assert!(written.contains(part), "{part}: {written}");
+    }
+    assert!(!written.contains(['\u{202e}', '\u{9b}']), "{written}");
+    project.build("");
+    project.write("Dockerfile", format!("FROM a\n{}", "# x\n".repeat(1 << 19)));
+    project.pack("init --force --from Dockerfile").fails(1).says(&["it has more than 1 MiB"]);
+}
+
+#[test]
+fn files_that_are_applied_to_a_build_file_of_gradle_are_read_or_named() {
+    let (_base, java) = base_with_java("17.0.9");
+    let outside = Project::new();
+    outside.write("out.gradle", "jib { container { user = '9' } }\n");
+    let project = Project::new();
+    let gradle = format!(
+        "apply from: 'docker.gradle'\napply from: 'link.gradle'\napply from: 'https://example.com/x.gradle'\napply from: '../out.gradle'\n\
+         jib {{ from.image = '{java}' }}\n"
+    );
+    project.write("build.gradle", gradle).write("build/libs/shop-1.0.jar", hello_jar(""));
+    project.write("docker.gradle", "jib {\n container { user = '7'; args = ['a'] }\n}\n");
+    std::os::unix::fs::symlink(outside.path("out.gradle"), project.path("link.gradle")).unwrap();
+    let said = project.pack("init --from build.gradle").ok().says(&[
+        "warning: line 2: the applied file `link.gradle` is not read",
+        "warning: line 3: the applied file `https://example.com/x.gradle` is not read",
+        "warning: line 4: the applied file `../out.gradle` is not read",
+        "3 things are not in the image",
+    ]);
+    assert!(!said.stderr.contains("everything is carried over"), "{said:?}");
+    let written = fs::read_to_string(project.path("build.toml")).unwrap();
+    assert!(written.contains("user = \"7\"") && written.contains("cmd = [\"a\"]"), "{written}");
+    project.build("");
+}
+
+#[test]
+fn yaml_that_says_something_twice_or_by_an_alias_is_told() {
+    let project = Project::new();
+    project.write(".ko.yaml", "defaultFlags: &f [-v]\ndefaultLdflags: *f\n---\nbuilds: []\n");
+    project.pack("init --from .ko.yaml").ok().says(&[
+        "warning: line 2: ",
+        "warning: line 4: another document begins here",
+        "2 things are not in the image",
+    ]);
+    project.write(".ko.yaml", "defaultFlags: [-v]\ndefaultFlags: [-x]\n");
+    project
+        .pack("init --force --from .ko.yaml")
+        .fails(1)
+        .says(&["line 2: it is no YAML: the key `defaultFlags` is there twice"]);
+}

@@ -17,7 +17,7 @@ use super::super::invocation::Invocation;
 use super::request::BUILD_FILE;
 use crate::artifact::{self, Artifact, Form};
 use crate::types::location::Location;
-use crate::types::shown::shown_path;
+use crate::types::shown::{shown_path, toml_text};
 
 /// Where build tools put what they made, by how often that is what is wanted.
 const USUAL: [&str; 9] = [
@@ -66,7 +66,6 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     }
     let name = name_of(args, None);
     let base = args.base.clone().unwrap_or_else(|| found.kind.usual_base(found.material()));
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut more = String::new();
     if !others.is_empty() {
         let are = if others.len() == 1 { "there is another artifact" } else { "there are other artifacts" };
@@ -74,7 +73,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         more.push_str("# Also here. To have one of them instead, write its path above; to have it too, write `[[app]]` above\n\
                        # and below, since one image may have several artifacts.\n");
         for other in &others {
-            more.push_str(&format!("# [[app]]\n# path = {}\n", quoted(&relative(other))));
+            more.push_str(&format!("# [[app]]\n# path = {}\n", toml_text(&relative(other))));
         }
         more.push('\n');
     }
@@ -103,10 +102,10 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
         "format = 1\n\n[image]\nname = {}\nbase = {}\n# tags = [\"{{git.short}}\"]\n\n[app]\n{}path = {}\n\
          {root}\n\n{more}\
          # [config]\n# env = {{ {variable} }}\n# ports = [8080]\n# user = \"1000:1000\"\n",
-        quoted(&name),
-        quoted(&base),
+        toml_text(&name),
+        toml_text(&base),
         made.unwrap_or_default(),
-        quoted(&relative(&path)),
+        toml_text(&relative(&path)),
     );
     OutputFile::open(invocation, Path::new(BUILD_FILE))?.write(invocation, text.as_bytes())?;
     if found.kind.name() == "site" && args.base.is_some() {

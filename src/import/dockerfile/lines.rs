@@ -45,7 +45,7 @@ const LONGEST_END: usize = 256;
 /// Reads a file.
 pub(super) fn instructions(text: &str) -> Result<Instructions, ImportError> {
     if text.len() > MAX_SIZE {
-        return Err(ImportError::Size(text.len()));
+        return Err(ImportError::Size);
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let escape = escape(text);

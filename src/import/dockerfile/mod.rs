@@ -10,6 +10,7 @@ mod command;
 mod copies;
 mod copy;
 mod ignore;
+mod layers;
 mod lines;
 mod owners;
 mod place;
@@ -19,6 +20,7 @@ mod script;
 mod stage;
 mod stages;
 mod transfer;
+mod values;
 mod words;
 
 use self::lines::instructions;

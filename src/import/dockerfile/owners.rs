@@ -137,6 +137,7 @@ fn changed(
         let new =
             implied.into_iter().filter(|path| !stage.directories.iter().any(|(known, ..)| known == path));
         let new: Vec<String> = new.collect();
+        new.iter().for_each(|path| stage.lines.set("directories", path, line));
         stage.directories.extend(new.into_iter().map(|path| (path, None, None)));
         for (.., owner, mode) in stage.directories.iter_mut().filter(|directory| is_made(directory)) {
             let mut state =

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::super::draft::{BuildFileDraft, DraftApp, DraftConfig, DraftFiles, DraftLayer};
+use super::super::draft::{BuildFileDraft, DraftApp, DraftConfig, DraftFiles, DraftLayer, line_name};
 use super::super::remark::Remark;
 use super::super::setting::shortened;
 use super::command::{ContainerStart, JarStart};
 use super::copy::{Copy, CopySource, file_name, has_wildcard, in_project, join};
 use super::ignore::{IgnoredFiles, as_glob, is_packages, literal, matches};
+use super::layers::layers_of;
 use super::project::ProjectView;
 use super::stage::{ImageStage, official};
 use super::transfer::transfer;
@@ -150,6 +151,8 @@ pub(super) fn place(
                 None => {}
             }
             let to = if copy.into { join(&copy.to, file_name(path)) } else { copy.to.clone() };
+            draft.lines.set("apps", path, copy.line);
+            draft.lines.set("directories", &copy.to, copy.line);
             let own = DraftApp { owner: copy.owner.clone(), mode: copy.mode.clone(), ..DraftApp::default() };
             let is_started = |start: &mut JarStart| starts(stage, start, &to, path);
             if copy.is_adrift && !jar.as_mut().is_some_and(is_started) {
@@ -173,11 +176,15 @@ pub(super) fn place(
                 take_start(start, copy.line, config, remarks);
                 started = true;
             } else {
-                files.extend(files_of(copy, path, project, remarks));
+                files.push(files_of(copy, path, project, remarks));
             }
         }
-        if !files.is_empty() {
+        files.retain(|rows: &Vec<DraftFiles>| !rows.is_empty());
+        for files in layers_of(files, copy.line, project, remarks) {
             let name = layer_name(&copy.to, &mut names);
+            for row in &files {
+                draft.lines.set("files", &line_name(&row.from, &row.to), copy.line);
+            }
             draft.layers.push(DraftLayer { name, files, ..DraftLayer::default() });
         }
     }

@@ -208,8 +208,12 @@ fn mkdir(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
     if owner.is_some() && !paths.iter().all(has_parent) {
         return false;
     }
+    if stage.links.iter().any(|link| paths.contains(&link.path)) {
+        return false;
+    }
     for path in paths {
         if !stage.directories.iter().any(|(known, ..)| *known == path) {
+            stage.lines.set("directories", &path, line);
             stage.directories.push((path, owner.clone(), None));
         }
     }
@@ -225,6 +229,13 @@ fn ln(stage: &mut ImageStage, line: usize, rest: &[String]) -> bool {
     if stage.is_directory(&path) {
         return false;
     }
+    // The program itself refuses a second link at one place, unless it is told to replace the first.
+    let replaces = rest.iter().any(|word| word.starts_with('-') && word.contains('f'));
+    if !replaces && stage.links.iter().any(|link| link.path == path) {
+        return false;
+    }
+    stage.links.retain(|link| link.path != path);
+    stage.lines.set("links", &path, line);
     stage.links.push(DraftLink { path, to: to.clone() });
     true
 }
@@ -318,6 +329,7 @@ fn user(stage: &mut ImageStage, line: usize, rest: &[String], is_useradd: bool) 
     let home = home.or_else(|| makes_home.then(|| format!("/home/{name}")));
     let more = value(rest, &["-G", "--groups"]).filter(|_| is_useradd).unwrap_or_default();
     let groups = more.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
+    stage.lines.set("accounts", name, line);
     stage.users.push(DraftUser { name: name.to_owned(), uid: number, group, gid, home, shell, groups });
     true
 }

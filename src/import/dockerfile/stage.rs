@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::draft::{DraftConfig, DraftLink, DraftUser};
+use super::super::draft::{DraftConfig, DraftLines, DraftLink, DraftUser};
 use super::super::remark::Remark;
 use super::super::setting::shortened;
 use super::budget::ImportBudget;
@@ -104,6 +104,8 @@ pub(super) struct ImageStage {
     /// The groups that commands made, each with its number and line.
     pub(super) groups: BTreeMap<String, (Option<u32>, usize)>,
     pub(super) config: DraftConfig,
+    /// The lines that its values come from.
+    pub(super) lines: DraftLines,
     pub(super) shell: Vec<String>,
     pub(super) command: Option<StartCommand>,
     pub(super) arguments: Option<StartCommand>,
@@ -167,6 +169,7 @@ impl ImageStage {
             let text =
                 format!("the directory `{known}` belongs to `{user}`, as it does where the base lacks it");
             self.check(line, text);
+            self.lines.set("directories", &known, line);
             self.directories.push((known.clone(), Some(user), None));
         }
         self.workdirs.insert(known);

@@ -16,6 +16,7 @@ use super::place::place;
 use super::project::ProjectView;
 use super::run;
 use super::stage::{ImageStage, WorkingPlace};
+use super::values::{duration, signal, user};
 use super::words::{StageVariables, UnknownVariable, expand, words};
 
 /// StageVariables that BuildKit sets by the platform that is built for.
@@ -101,30 +102,38 @@ impl ImageStages {
         let escape = self.escape;
         let pairs = self.pairs(rest);
         let Some((stage, earlier)) = self.all.split_last_mut() else { return Err(ImportError::Empty) };
-        stage.bytes += rest.len() + EACH_INSTRUCTION;
+        // Each value with a name is kept twice: by itself, and with its line.
+        let copies = if NAMED.contains(&keyword.as_str()) { 2 } else { 1 };
+        stage.bytes += rest.len() * copies + EACH_INSTRUCTION;
         let outcome = match keyword.as_str() {
             "ARG" => argument(stage, &self.global, &pairs, escape),
-            "ENV" => env(stage, &or_old_form(rest, pairs), escape),
-            "LABEL" => label(stage, &or_old_form(rest, pairs), escape),
+            "ENV" => env(stage, *line, &or_old_form(rest, pairs), escape),
+            "LABEL" => label(stage, *line, &or_old_form(rest, pairs), escape),
             "MAINTAINER" => {
+                stage.lines.set("labels", "maintainer", *line);
                 stage.config.labels.insert("maintainer".to_owned(), rest.clone());
                 Ok(())
             }
             "EXPOSE" => each(rest, escape, &stage.variables).map(|ports| {
                 for port in ports {
                     match exposed(&port) {
-                        Some(port) => stage.config.ports.push(port),
+                        Some(port) => {
+                            stage.lines.set("ports", &port, *line);
+                            stage.config.ports.push(port);
+                        }
                         None => stage.left(*line, format!("`EXPOSE {}` names no port", shortened(&port))),
                     }
                 }
             }),
             "USER" => {
-                let user = expand(rest, escape, &stage.variables);
-                stage.is_user_lost = user.is_err();
-                user.map(|user| stage.config.user = Some(user))
+                let given = expand(rest, escape, &stage.variables);
+                stage.is_user_lost = given.is_err();
+                stage.lines.set("user", "", *line);
+                given.map(|given| stage.config.user = Some(user(&given)))
             }
             "WORKDIR" => match expand(rest, escape, &stage.variables) {
                 Ok(path) => {
+                    stage.lines.set("workdir", "", *line);
                     if !stage.enter(*line, &path) {
                         let text =
                             "the working directory of the base is not known here; write the whole path";
@@ -143,11 +152,14 @@ impl ImageStages {
                     given.iter().map(|path| expand(path, escape, &stage.variables)).collect();
                 paths.map(|paths| {
                     let paths: Vec<String> = paths.iter().map(|path| stage.path(path)).collect();
+                    paths.iter().for_each(|path| stage.lines.set("volumes", path, *line));
                     stage.config.volumes.extend(paths);
                 })
             }
             "STOPSIGNAL" => {
-                expand(rest, escape, &stage.variables).map(|signal| stage.config.stop_signal = Some(signal))
+                stage.lines.set("stop-signal", "", *line);
+                let given = expand(rest, escape, &stage.variables);
+                given.map(|given| stage.config.stop_signal = Some(signal(&given)))
             }
             "SHELL" => match command::exec_form(rest) {
                 Some(shell) => {
@@ -157,17 +169,20 @@ impl ImageStages {
                 None => return Err(wrong("takes a list in JSON, such as [\"/bin/bash\", \"-c\"]")),
             },
             "ENTRYPOINT" => {
+                stage.lines.set("entrypoint", "", *line);
                 stage.command = Some(StartCommand::of(*line, rest, &stage.shell));
                 // The arguments so far belong to another program.
                 stage.arguments = None;
                 Ok(())
             }
             "CMD" => {
+                stage.lines.set("cmd", "", *line);
                 stage.arguments = Some(StartCommand::of(*line, rest, &stage.shell));
                 Ok(())
             }
             "HEALTHCHECK" => match health(rest, &stage.shell) {
                 Ok(check) => {
+                    stage.lines.set("healthcheck", "", *line);
                     stage.config.healthcheck = Some(check);
                     Ok(())
                 }
@@ -240,7 +255,10 @@ impl ImageStages {
                 ImageStage { shell: default_shell(), variables, place, budget, ..ImageStage::default() }
             }
         };
+        stage.lines.set("platforms", "", line);
         if stage.base.is_none() {
+            // The whole begins here, too.
+            stage.lines.set("", "", line);
             match image {
                 Ok(image) => stage.base = Some(image),
                 Err(UnknownVariable(name)) => stage.left(
@@ -277,6 +295,7 @@ impl ImageStages {
             base: stage.base.clone(),
             platforms: stage.platform.iter().filter(|platform| platform.contains('/')).cloned().collect(),
             users: stage.users.clone(),
+            lines: stage.lines.clone(),
             ..BuildFileDraft::default()
         };
         let start =
@@ -296,6 +315,9 @@ impl ImageStages {
         (draft, remarks)
     }
 }
+
+/// The instructions with several values.
+const NAMED: [&str; 4] = ["ENV", "EXPOSE", "LABEL", "VOLUME"];
 
 const KNOWN: [&str; 18] = [
     "ADD",
@@ -384,7 +406,7 @@ fn argument(
     Ok(())
 }
 
-fn env(stage: &mut ImageStage, pairs: &Pairs, escape: char) -> Result<(), UnknownVariable> {
+fn env(stage: &mut ImageStage, line: usize, pairs: &Pairs, escape: char) -> Result<(), UnknownVariable> {
     // All values of one instruction see the variables as they were before it.
     let value = |(name, value): &(String, Option<String>)| {
         (name.clone(), expand(value.as_deref().unwrap_or(""), escape, &stage.variables))
@@ -395,6 +417,7 @@ fn env(stage: &mut ImageStage, pairs: &Pairs, escape: char) -> Result<(), Unknow
         match value {
             Ok(value) => {
                 stage.variables.set(&name, Some(value.clone()));
+                stage.lines.set("env", &name, line);
                 stage.config.env.insert(name, value);
             }
             Err(unknown) => {
@@ -406,10 +429,11 @@ fn env(stage: &mut ImageStage, pairs: &Pairs, escape: char) -> Result<(), Unknow
     outcome
 }
 
-fn label(stage: &mut ImageStage, pairs: &Pairs, escape: char) -> Result<(), UnknownVariable> {
+fn label(stage: &mut ImageStage, line: usize, pairs: &Pairs, escape: char) -> Result<(), UnknownVariable> {
     for (name, value) in pairs {
         let name = expand(name, escape, &stage.variables)?;
         let value = expand(value.as_deref().unwrap_or(""), escape, &stage.variables)?;
+        stage.lines.set("labels", &name, line);
         stage.config.labels.insert(name, value);
     }
     Ok(())
@@ -426,13 +450,18 @@ fn health(rest: &str, shell: &[String]) -> Result<DraftCheck, String> {
         let Some(key) = key.into_iter().find(|key| *key == name) else {
             return Err(format!("has no flag `--{name}`"));
         };
+        // Of a value of zero, Docker decides.
         let value = match key {
             "retries" => {
-                value.parse::<u32>().map_err(|_| "has no number of `retries`".to_owned())?.to_string()
+                let number = value.parse::<u32>().map_err(|_| "has no number of `retries`".to_owned())?;
+                (number > 0).then(|| number.to_string())
             }
-            _ => quoted(value),
+            _ => duration(value).map(|value| quoted(&value)),
         };
-        settings.insert(key, value);
+        match value {
+            Some(value) => settings.insert(key, value),
+            None => settings.remove(key),
+        };
         rest = after.trim_start();
     }
     let (keyword, command) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));

@@ -649,6 +649,27 @@ fn the_content_of_a_directory_that_a_pattern_matches_is_copied() {
     );
 }
 
+#[test]
+fn of_two_files_at_one_place_the_last_is_taken() {
+    let twice = import("FROM a\nCOPY a a /b/\nCOPY x/c y/c /e/\n", &[], None);
+    assert_eq!(places(&twice), [("a", "/b/"), ("y/c", "/e/")]);
+    let check: Vec<usize> = twice.remarks.iter().map(|remark| remark.line).collect();
+    assert_eq!(check, [2, 3]);
+    // Two directories may have one file, and a directory that of another source.
+    let project = [("p", true), ("q", true), ("q/c", false)];
+    let several = import("FROM a\nCOPY p q x/c z /e/\n", &project, None);
+    let layers: Vec<Vec<&str>> = several
+        .draft
+        .layers
+        .iter()
+        .map(|layer| layer.files.iter().map(|files| files.from.as_str()).collect())
+        .collect();
+    assert_eq!(layers, [vec!["p"], vec!["q"], vec!["x/c", "z"]]);
+    let links = import("FROM a\nRUN ln -s a /x\nRUN ln -sf b /x && ln -s c /x\nRUN mkdir /x\n", &[], None);
+    let made: usize = links.draft.layers.iter().map(|layer| layer.links.len()).sum();
+    assert_eq!((made, lines_left(&links)), (1, vec![3, 4]));
+}
+
 /// Files that name everything with everything else.
 #[test]
 fn hostile_pairs_cost_little() {

@@ -1,9 +1,9 @@
 //! `jib.yaml`, the build file of Jib's command line: layers of files, as a build file of `pack` has them.
 
 use super::super::ImportSurroundings;
-use super::super::draft::{DraftFiles, DraftLayer, Imported};
+use super::super::draft::{DraftFiles, DraftLayer, Imported, line_name};
 use super::super::remark::Remark;
-use super::super::setting::{SettingNode, shortened, texts};
+use super::super::setting::{SettingNode, SettingValue, shortened};
 
 /// The most files of all layers.
 const MOST: usize = 256;
@@ -11,6 +11,7 @@ const MOST: usize = 256;
 /// Puts a build file of Jib into one of `pack`.
 pub(super) fn take(settings: &SettingNode, around: &ImportSurroundings<'_>, imported: &mut Imported) {
     let mut taker = BuildFileImport { around, imported };
+    taker.imported.draft.lines.set("", "", settings.place());
     if settings.find("kind").and_then(SettingNode::text) != Some("BuildFile") {
         taker.say(Remark::check(1, "`kind` is not `BuildFile`: is this a build file of Jib?"));
     }
@@ -18,6 +19,19 @@ pub(super) fn take(settings: &SettingNode, around: &ImportSurroundings<'_>, impo
         taker.section(node);
     }
 }
+
+/// The settings with values, and the keys that they become.
+const KEYS: [(&str, &str); 9] = [
+    ("from", "base"),
+    ("environment", "env"),
+    ("labels", "labels"),
+    ("volumes", "volumes"),
+    ("exposedPorts", "ports"),
+    ("user", "user"),
+    ("workingDirectory", "workdir"),
+    ("entrypoint", "entrypoint"),
+    ("cmd", "cmd"),
+];
 
 /// The import of a build file.
 struct BuildFileImport<'a> {
@@ -39,11 +53,25 @@ impl BuildFileImport<'_> {
         text
     }
 
+    /// The text of a setting that is as if it were not there when it has none.
+    fn given(&mut self, node: &SettingNode) -> Option<String> {
+        self.text(node).filter(|text| !text.is_empty())
+    }
+
+    /// The texts of a list; none of them if one is not known, or is no text.
     fn list(&mut self, node: &SettingNode) -> Vec<String> {
-        match texts(node).filter(|all| !all.iter().any(|text| text.contains("${"))) {
-            Some(all) => all,
-            None => {
-                self.say(node.unknown(&node.name));
+        let is_known = |item: &&SettingNode| {
+            item.name.is_empty() && item.text().is_some_and(|text| !text.is_empty() && !text.contains("${"))
+        };
+        let unknown = node.nodes().iter().find(|item| !is_known(item));
+        let is_nothing = node.text() == Some("");
+        match (&node.value, unknown) {
+            (SettingValue::Nodes(items), None) => {
+                items.iter().filter_map(|item| item.text().map(str::to_owned)).collect()
+            }
+            _ if is_nothing => Vec::new(),
+            (_, unknown) => {
+                self.say(unknown.unwrap_or(node).unknown(&node.name));
                 Vec::new()
             }
         }
@@ -54,16 +82,38 @@ impl BuildFileImport<'_> {
         node.items(&node.name, &mut self.imported.remarks)
     }
 
-    /// Those of the setting of this name in it.
+    /// The items of the list of this name in it.
     fn items_of<'a>(&mut self, node: &'a SettingNode, name: &str) -> &'a [SettingNode] {
-        node.find(name).map(|node| self.items(node)).unwrap_or_default()
+        let Some(list) = node.find(name) else { return &[] };
+        list.list_items(name, &mut self.imported.remarks)
+    }
+
+    /// Says which settings of a table are not known, and whether it is none.
+    fn known(&mut self, node: &SettingNode, path: &str, names: &[&str]) {
+        for item in node.items(path, &mut self.imported.remarks) {
+            if !names.contains(&item.name.as_str()) {
+                let name = shortened(&item.name);
+                self.say(item.left(format!("`{path}.{name}` is no setting that is known here")));
+            }
+        }
     }
 
     fn table(&mut self, node: &SettingNode) -> Vec<(String, String)> {
-        self.items(node).iter().filter_map(|item| Some((item.name.clone(), self.text(item)?))).collect()
+        let mut pairs = Vec::new();
+        for item in self.items(node) {
+            match self.text(item) {
+                Some(_) if item.name.is_empty() => self.say(item.unknown(&node.name)),
+                Some(text) => pairs.push((item.name.clone(), text)),
+                None => {}
+            }
+        }
+        pairs
     }
 
     fn section(&mut self, node: &SettingNode) {
+        if let Some((_, key)) = KEYS.iter().find(|(name, _)| *name == node.name) {
+            node.note(key, &mut self.imported.draft.lines);
+        }
         match node.name.as_str() {
             "apiVersion" | "kind" => {}
             "from" => self.from(node),
@@ -83,8 +133,8 @@ impl BuildFileImport<'_> {
                 let ports = self.list(node);
                 self.imported.draft.config.ports.extend(ports.iter().map(|port| port.trim_end_matches("/tcp").to_owned()));
             }
-            "user" => self.imported.draft.config.user = self.text(node),
-            "workingDirectory" => self.imported.draft.config.workdir = self.text(node),
+            "user" => self.imported.draft.config.user = self.given(node),
+            "workingDirectory" => self.imported.draft.config.workdir = self.given(node),
             "entrypoint" => self.imported.draft.config.entrypoint = Some(self.list(node)).filter(|words| !words.is_empty()),
             "cmd" => self.imported.draft.config.cmd = Some(self.list(node)).filter(|words| !words.is_empty()),
             "creationTime" => self.say(node.check("`creationTime` is not carried over: no clock decides the image")),
@@ -95,12 +145,15 @@ impl BuildFileImport<'_> {
     }
 
     fn from(&mut self, node: &SettingNode) {
-        self.items(node);
+        self.known(node, "from", &["image", "platforms"]);
         if let Some(image) = node.find("image") {
-            self.imported.draft.base = self.text(image);
+            self.imported.draft.base = self.given(image);
+        }
+        if let Some(platforms) = node.find("platforms") {
+            platforms.note("platforms", &mut self.imported.draft.lines);
         }
         for platform in self.items_of(node, "platforms") {
-            self.items(platform);
+            self.known(platform, "platforms", &["os", "architecture"]);
             let mut part = |name: &str, default: &str| {
                 platform.find(name).map_or_else(|| Some(default.to_owned()), |node| self.text(node))
             };
@@ -111,11 +164,14 @@ impl BuildFileImport<'_> {
     }
 
     fn layers(&mut self, node: &SettingNode) {
-        let all = node.find("properties");
-        self.items(node);
+        self.known(node, "layers", &["properties", "entries"]);
+        let all = self.properties(node);
         for layer in self.items_of(node, "entries") {
-            self.items(layer);
-            let own = layer.find("properties");
+            self.known(layer, "entries", &["name", "files", "properties"]);
+            let own = self.properties(layer);
+            if let Some(name) = layer.find("name").filter(|name| name.text().is_none()) {
+                self.say(name.unknown("name"));
+            }
             let files = self.items_of(layer, "files");
             let mut draft = DraftLayer {
                 name: layer.find("name").and_then(SettingNode::text).unwrap_or("layer").to_owned(),
@@ -123,7 +179,9 @@ impl BuildFileImport<'_> {
             };
             draft.name = name_of(&draft.name, &self.imported.draft.layers);
             for copied in files.iter().take(MOST) {
-                draft.files.extend(self.files(copied, [copied.find("properties"), own, all]));
+                self.known(copied, "files", &["src", "dest", "includes", "excludes", "properties"]);
+                let of_files = self.properties(copied);
+                draft.files.extend(self.files(copied, [of_files, own, all]));
             }
             if files.len() > MOST || self.imported.draft.layers.len() > MOST {
                 self.say(layer.left("it has more files than 256, the most that are taken over"));
@@ -131,6 +189,14 @@ impl BuildFileImport<'_> {
                 self.imported.draft.layers.push(draft);
             }
         }
+    }
+
+    /// The owners and modes for what is in a part of the file.
+    fn properties<'a>(&mut self, node: &'a SettingNode) -> Option<&'a SettingNode> {
+        let names = ["filePermissions", "directoryPermissions", "user", "group", "timestamp"];
+        let properties = node.find("properties")?;
+        self.known(properties, "properties", &names);
+        Some(properties)
     }
 
     fn files(&mut self, node: &SettingNode, properties: [Option<&SettingNode>; 3]) -> Option<DraftFiles> {
@@ -142,8 +208,19 @@ impl BuildFileImport<'_> {
         // A path as Windows writes it.
         let from = from.replace('\\', "/").trim_end_matches('/').to_owned();
         let property = |name: &str| properties.into_iter().flatten().find_map(|table| table.find(name));
-        let number = |name: &str| property(name).and_then(SettingNode::text).map(str::to_owned);
-        let owner = match (number("user"), number("group")) {
+        let is_octal = |mode: &str| mode.chars().all(|digit| ('0'..='7').contains(&digit));
+        let mut text_of = |name: &str| {
+            let node = property(name).filter(|node| node.text() != Some(""))?;
+            let is_right =
+                |text: &&str| !text.contains("${") && (name != "filePermissions" || is_octal(text));
+            let text = node.text().filter(is_right);
+            if text.is_none() {
+                self.say(node.unknown(name));
+            }
+            text.map(str::to_owned)
+        };
+        let mode = text_of("filePermissions");
+        let owner = match (text_of("user"), text_of("group")) {
             (None, None) => None,
             (user, group) => Some(format!(
                 "{}:{}",
@@ -151,29 +228,25 @@ impl BuildFileImport<'_> {
                 group.unwrap_or_else(|| "0".to_owned())
             )),
         };
-        let owner = owner.filter(|owner| !owner.contains("${")).or_else(|| {
-            let unknown = property("user").or_else(|| property("group"));
-            unknown.into_iter().for_each(|node| self.say(node.unknown("properties")));
-            None
-        });
         for name in ["directoryPermissions", "timestamp"] {
             if let Some(node) = property(name).filter(|node| node.text() != Some("755")) {
                 self.say(node.check(format!("`{name}` is not carried over: `directory-mode` of `permissions` and `mtime` of the layer say the same")));
             }
         }
-        let mode =
-            number("filePermissions").filter(|mode| mode.chars().all(|digit| ('0'..='7').contains(&digit)));
+        let before = self.imported.remarks.len();
         let mut patterns = |name: &str| node.find(name).map(|node| self.list(node)).unwrap_or_default();
         let (include, exclude) = (patterns("includes"), patterns("excludes"));
+        // Without a pattern other files would come into the image.
+        if self.imported.remarks.len() > before {
+            return None;
+        }
         let is_directory = (self.around.is_directory)(&from) == Some(true);
-        Some(DraftFiles {
-            to: if is_directory { to.trim_end_matches('/').to_owned() } else { to },
-            from,
-            include,
-            exclude,
-            mode: mode.map(|mode| format!("{mode:0>4}")),
-            owner,
-        })
+        let to = match to.trim_end_matches('/') {
+            directory if is_directory && !directory.is_empty() => directory.to_owned(),
+            _ => to,
+        };
+        self.imported.draft.lines.set("files", &line_name(&from, &to), node.place());
+        Some(DraftFiles { to, from, include, exclude, mode: mode.map(|mode| format!("{mode:0>4}")), owner })
     }
 }
 

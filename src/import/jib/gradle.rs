@@ -1,35 +1,189 @@
 //! `build.gradle` and `build.gradle.kts`: what the block `jib` says in literals.
 //!
 //! Both are programs, and none is run. A value is taken where it is a literal, a list or a table of literals, a file by a
-//! literal, or a variable that the file sets once to a literal. Anything else is computed, and is left out with its line.
+//! literal, or a variable that the file sets once to a literal. Anything else is computed, and is left out with its line. A file of
+//! the project that is applied is read where it is applied; another one is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
+use super::super::ImportSurroundings;
 use super::super::error::ImportError;
-use super::super::setting::{MAX_DEPTH, MAX_SETTINGS, SettingNode, SettingValue};
+use super::super::paths::below;
+use super::super::remark::Remark;
+use super::super::setting::{MAX_DEPTH, MAX_SETTINGS, SettingNode, SettingValue, shortened};
 use super::tokens::{GradleToken, GradleTokenKind, tokens};
 
-/// Reads the settings of Jib in a file.
-pub(super) fn read(text: &str) -> Result<SettingNode, ImportError> {
-    let tokens = tokens(text)?;
-    let mut settings = SettingNode::new("jib", 1, SettingValue::Nodes(Vec::new()));
-    let variables = variables(&tokens);
-    let mut reader = GradleReader { tokens: &tokens, at: 0, variables: &variables, count: 0 };
-    let mut is_there = false;
-    while let Some(token) = reader.peek() {
-        let after_dot = reader.at > 0 && tokens[reader.at - 1].kind == GradleTokenKind::Symbol('.');
-        let begins = token.is_word("jib") && !after_dot;
-        let next = tokens.get(reader.at + 1).map(|token| &token.kind);
-        if begins && matches!(next, Some(GradleTokenKind::Symbol('{' | '.'))) {
-            is_there = true;
-            let statement = reader.statement(0)?;
-            settings.merge_all(statement);
-        } else {
-            reader.at += 1;
-        }
-    }
-    if is_there { Ok(settings) } else { Err(ImportError::NoSettings("a block `jib`")) }
+/// The settings of Jib in a build file and in the files that are applied to it.
+pub(super) struct GradleSettings {
+    /// The settings: a later statement wins, and an applied file counts where it is applied.
+    pub(super) settings: SettingNode,
+    /// The texts of the applied files.
+    pub(super) applied: String,
 }
+
+/// Reads the settings of Jib in the file at `path`, whose project is at `directory`, and in the files that are applied to it.
+pub(super) fn read(
+    text: &str,
+    path: &str,
+    directory: &str,
+    around: &ImportSurroundings<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Result<GradleSettings, ImportError> {
+    let mut walk = GradleWalk {
+        directory,
+        around,
+        remarks,
+        settings: SettingNode::new("jib", 1, SettingValue::Nodes(Vec::new())),
+        is_there: false,
+        names: BTreeSet::from([path.to_owned()]),
+        applied: String::new(),
+    };
+    walk.file(text, None, 0, &BTreeMap::new())?;
+    let GradleWalk { settings, is_there, applied, .. } = walk;
+    if is_there {
+        Ok(GradleSettings { settings, applied })
+    } else {
+        Err(ImportError::NoSettings("a block `jib`"))
+    }
+}
+
+/// The most files that are applied, and how deep.
+const MAX_APPLIED: usize = 16;
+const MAX_APPLIED_DEPTH: usize = 8;
+/// The most bytes of all applied files.
+const MAX_APPLIED_BYTES: usize = 1 << 20;
+
+/// The way through a build file and the files that it applies.
+struct GradleWalk<'a> {
+    directory: &'a str,
+    around: &'a ImportSurroundings<'a>,
+    remarks: &'a mut Vec<Remark>,
+    settings: SettingNode,
+    is_there: bool,
+    /// The files so far.
+    names: BTreeSet<String>,
+    applied: String,
+}
+
+impl GradleWalk<'_> {
+    fn file(
+        &mut self,
+        text: &str,
+        file: Option<&Rc<str>>,
+        depth: usize,
+        outer: &BTreeMap<String, String>,
+    ) -> Result<(), ImportError> {
+        let tokens = tokens(text)?;
+        let mut variables = variables(&tokens);
+        // The version is that of the project, in each of its files.
+        if let Some(version) = outer.get("version") {
+            variables.entry("version".to_owned()).or_insert_with(|| version.clone());
+        }
+        let mut reader = GradleReader { tokens: &tokens, at: 0, variables: &variables, count: 0 };
+        while let Some(token) = reader.peek() {
+            let after_dot = reader.at > 0 && tokens[reader.at - 1].kind == GradleTokenKind::Symbol('.');
+            let next = tokens.get(reader.at + 1).map(|token| &token.kind);
+            if token.is_word("jib") && !after_dot && matches!(next, Some(GradleTokenKind::Symbol('{' | '.')))
+            {
+                self.is_there = true;
+                let mut statement = reader.statement(0)?;
+                if let Some(file) = file {
+                    statement.set_file(file);
+                }
+                self.settings.merge_all(statement);
+            } else if token.is_word("apply") && !after_dot {
+                for (line, applied) in reader.applied()? {
+                    let at = SettingNode { file: file.cloned(), ..SettingNode::new("", line, applied) };
+                    self.apply(&at, depth, &variables)?;
+                }
+            } else {
+                reader.at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a file that is applied, or says that it is not read.
+    fn apply(
+        &mut self,
+        at: &SettingNode,
+        depth: usize,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(), ImportError> {
+        let written = match &at.value {
+            SettingValue::Text(text) | SettingValue::Computed(text) => shortened(text),
+            SettingValue::Nodes(_) => "…".to_owned(),
+        };
+        let (path, text) = match self.applied_file(at, depth) {
+            Ok(Some(found)) => found,
+            // Applied for the second time.
+            Ok(None) => return Ok(()),
+            Err(why) => {
+                let text = format!(
+                    "the applied file `{written}` is not read, because {why}: write its settings of Jib into the new file yourself"
+                );
+                self.remarks.push(at.left(text));
+                return Ok(());
+            }
+        };
+        self.applied.push_str(&text);
+        self.applied.push('\n');
+        let file: Rc<str> = path.as_str().into();
+        self.file(&text, Some(&file), depth + 1, variables)
+    }
+
+    fn applied_file(
+        &mut self,
+        at: &SettingNode,
+        depth: usize,
+    ) -> Result<Option<(String, String)>, &'static str> {
+        let SettingValue::Text(written) = &at.value else { return Err("the build file computes its name") };
+        if written.contains("://") {
+            return Err("it is not a file of this machine");
+        }
+        let (directory, relative) = match written.strip_prefix(ROOT) {
+            Some(rest) => ("", rest.trim_start_matches('/')),
+            None => match written.strip_prefix(PROJECT) {
+                Some(rest) => (self.directory, rest.trim_start_matches('/')),
+                None => (self.directory, written.as_str()),
+            },
+        };
+        let path = below(directory, relative).ok_or("it is not below the working directory")?;
+        if self.names.contains(&path) {
+            return Ok(None);
+        }
+        if depth >= MAX_APPLIED_DEPTH || self.names.len() > MAX_APPLIED {
+            return Err("16 files are the most that are read, and 8 within each other");
+        }
+        let text = (self.around.read)(&path).ok_or("it is not a file that can be read in this project")?;
+        if self.applied.len() + text.len() > MAX_APPLIED_BYTES {
+            return Err("1 MiB is the most that is read of all applied files");
+        }
+        self.names.insert(path.clone());
+        Ok(Some((path, text)))
+    }
+}
+
+/// The beginnings of paths that a build file takes from Gradle, as they stand in a text that is read: no path has such a letter.
+const ROOT: &str = "\0root";
+const PROJECT: &str = "\0project";
+
+/// The words for the directories, longest first.
+const DIRECTORIES: [(&str, &str); 12] = [
+    ("${rootProject.projectDir}", ROOT),
+    ("$rootProject.projectDir", ROOT),
+    ("${project.rootDir}", ROOT),
+    ("$project.rootDir", ROOT),
+    ("${rootProject.rootDir}", ROOT),
+    ("${rootDir}", ROOT),
+    ("$rootDir", ROOT),
+    ("${project.projectDir}", PROJECT),
+    ("$project.projectDir", PROJECT),
+    ("${projectDir}", PROJECT),
+    ("$projectDir", PROJECT),
+    ("${project.rootProject.projectDir}", ROOT),
+];
 
 /// The variables that a file sets exactly once, to a literal.
 fn variables(tokens: &[GradleToken]) -> BTreeMap<String, String> {
@@ -145,6 +299,75 @@ impl GradleReader<'_> {
             node = SettingNode::new(name, line, SettingValue::Nodes(vec![node]));
         }
         Ok(node)
+    }
+
+    /// The files that `apply` names, each with its line: `apply from: 'a'`, `apply(from = "a")`, or `from 'a'` in a block. The
+    /// reader stands behind them then, else behind `apply`.
+    fn applied(&mut self) -> Result<Vec<(usize, SettingValue)>, ImportError> {
+        self.at += 1;
+        let before = self.at;
+        let mut files = Vec::new();
+        if self.take('{') {
+            while self.peek().is_some() && !self.is_at('}') {
+                match self.from()? {
+                    Some(file) => files.push(file),
+                    None => self.at += 1,
+                }
+            }
+        } else {
+            self.take('(');
+            self.pass_lines();
+            files.extend(self.from()?);
+        }
+        if files.is_empty() {
+            self.at = before;
+        }
+        Ok(files)
+    }
+
+    /// `from` and a path, if the reader stands before it. A path that goes on, such as `'a' + b`, is computed.
+    fn from(&mut self) -> Result<Option<(usize, SettingValue)>, ImportError> {
+        let line = self.line();
+        if !self.peek().is_some_and(|token| token.is_word("from")) {
+            return Ok(None);
+        }
+        self.at += 1;
+        let _ = self.take(':') || self.take('=') || self.take('(');
+        let start = self.at;
+        let value = self.applied_path()?;
+        let ends = self.peek().is_none_or(|token| {
+            matches!(token.kind, GradleTokenKind::Line | GradleTokenKind::Symbol(';' | '}' | ')' | ','))
+        });
+        let value = match value.filter(|value| ends && matches!(value, SettingValue::Text(_))) {
+            Some(value) => value,
+            None => {
+                self.pass_statement();
+                SettingValue::Computed(self.shown(start))
+            }
+        };
+        Ok(Some((line, value)))
+    }
+
+    /// A path as a text, which may begin with a directory that Gradle knows.
+    fn applied_path(&mut self) -> Result<Option<SettingValue>, ImportError> {
+        if let Some(GradleTokenKind::Text { text, is_plain: false }) =
+            self.peek().map(|token| token.kind.clone())
+        {
+            self.at += 1;
+            let named =
+                DIRECTORIES.iter().find_map(|(words, place)| Some((*place, text.strip_prefix(words)?)));
+            let (place, rest) = named.unwrap_or(("", &text));
+            return Ok(self.interpolated(rest).map(|rest| SettingValue::Text(format!("{place}{rest}"))));
+        }
+        let next = self.tokens.get(self.at + 1).map(|token| &token.kind);
+        let is_of_root = self.peek().is_some_and(|token| token.is_word("rootProject"))
+            && next == Some(&GradleTokenKind::Symbol('.'));
+        Ok(match self.value(0)? {
+            Some(SettingValue::Text(path)) if is_of_root => {
+                Some(SettingValue::Text(format!("{ROOT}/{path}")))
+            }
+            value => value,
+        })
     }
 
     /// The statements up to the brace that ends them.
@@ -352,6 +575,14 @@ impl GradleReader<'_> {
 }
 
 impl SettingNode {
+    /// Says of all of it in which file it is.
+    fn set_file(&mut self, file: &Rc<str>) {
+        self.file = Some(Rc::clone(file));
+        if let SettingValue::Nodes(nodes) = &mut self.value {
+            nodes.iter_mut().for_each(|node| node.set_file(file));
+        }
+    }
+
     /// Adds a statement: of one name, tables are merged and the later value wins; blocks such as `platform` are a list.
     fn add(&mut self, statement: Self) {
         let SettingValue::Nodes(nodes) = &mut self.value else { return };

@@ -38,7 +38,7 @@ pub fn read(
     around: &ImportSurroundings<'_>,
 ) -> Result<Imported, ImportError> {
     if text.len() > MAX_SIZE {
-        return Err(ImportError::Size(text.len()));
+        return Err(ImportError::Size);
     }
     let mut imported = Imported::default();
     match form {
@@ -47,10 +47,15 @@ pub fn read(
             plugin::take(&settings, &project, around, &mut imported);
         }
         JibForm::Gradle => {
-            let settings = gradle::read(text)?;
-            plugin::take(&settings, &of_gradle(text, path, around), around, &mut imported);
+            let directory = gradle_project(path);
+            let read = gradle::read(text, path, directory.unwrap_or(""), around, &mut imported.remarks)?;
+            let text = format!("{text}\n{}", read.applied);
+            plugin::take(&read.settings, &of_gradle(&text, directory, around), around, &mut imported);
         }
-        JibForm::BuildFile => build_file::take(&super::yaml::settings(text)?, around, &mut imported),
+        JibForm::BuildFile => {
+            let settings = super::yaml::settings(text, &mut imported.remarks)?;
+            build_file::take(&settings, around, &mut imported);
+        }
     }
     imported.remarks.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     imported.remarks.dedup();
@@ -60,12 +65,15 @@ pub fn read(
 /// The most bytes of a file.
 const MAX_SIZE: usize = 1 << 20;
 
-/// The facts of a project of Gradle that decide its artifact. They stand in other places than the settings of Jib.
-fn of_gradle(text: &str, path: &str, around: &ImportSurroundings<'_>) -> JavaProject {
+/// The directory of the project that a file is part of, if that is not the working directory.
+fn gradle_project(path: &str) -> Option<&str> {
     let directory = path.rsplit_once('/').map(|(directory, _)| directory);
     // A file that is applied to the project lies below it.
-    let directory =
-        directory.filter(|directory| !["gradle", "buildSrc"].iter().any(|own| directory.starts_with(own)));
+    directory.filter(|directory| !["gradle", "buildSrc"].iter().any(|own| directory.starts_with(own)))
+}
+
+/// The facts of a project of Gradle that decide its artifact. They stand in other places than the settings of Jib.
+fn of_gradle(text: &str, directory: Option<&str>, around: &ImportSurroundings<'_>) -> JavaProject {
     let at =
         |name: &str| directory.map_or_else(|| name.to_owned(), |directory| format!("{directory}/{name}"));
     let build = ["build.gradle", "build.gradle.kts"].iter().find_map(|name| (around.read)(&at(name)));

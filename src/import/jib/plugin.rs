@@ -1,7 +1,7 @@
 //! The settings of Jib's plugins, which have the same names in Maven and Gradle, as a build file.
 
 use super::super::ImportSurroundings;
-use super::super::draft::{DraftApp, DraftFiles, DraftLayer, Imported};
+use super::super::draft::{DraftApp, DraftFiles, DraftLayer, Imported, line_name};
 use super::super::remark::Remark;
 use super::super::setting::{SettingNode, SettingValue, shortened, texts};
 use super::artifact::JavaProject;
@@ -11,6 +11,19 @@ const EXTRA: &str = "src/main/jib";
 /// The most extra directories and permissions.
 const MOST: usize = 256;
 
+/// The settings of `container`, and the keys that they become.
+const KEYS: [(&str, &str); 9] = [
+    ("environment", "env"),
+    ("labels", "labels"),
+    ("ports", "ports"),
+    ("volumes", "volumes"),
+    ("user", "user"),
+    ("workingDirectory", "workdir"),
+    ("entrypoint", "entrypoint"),
+    ("args", "cmd"),
+    ("appRoot", "apps"),
+];
+
 /// Puts settings into the build file.
 pub(super) fn take(
     settings: &SettingNode,
@@ -19,6 +32,7 @@ pub(super) fn take(
     imported: &mut Imported,
 ) {
     let mut taker = PluginImport { project, around, imported, options: Vec::new(), has_own_start: false };
+    taker.imported.draft.lines.set("", "", settings.place());
     taker.imported.draft.apps.push(DraftApp {
         path: project.artifact.clone(),
         commands: vec![project.command.to_owned()],
@@ -119,6 +133,8 @@ impl PluginImport<'_> {
     }
 
     fn from(&mut self, node: &SettingNode) {
+        let keys = [("image", "base"), ("platforms", "platforms")];
+        self.note(node, &keys);
         match node.name.as_str() {
             "image" => {
                 let Some(image) = self.text(node, "from.image") else { return };
@@ -170,7 +186,15 @@ impl PluginImport<'_> {
         self.say(node.check(text));
     }
 
+    /// Notes the lines of a setting as those of the key that it becomes.
+    fn note(&mut self, node: &SettingNode, keys: &[(&str, &'static str)]) {
+        if let Some((_, key)) = keys.iter().find(|(name, _)| *name == node.name) {
+            node.note(key, &mut self.imported.draft.lines);
+        }
+    }
+
     fn to(&mut self, node: &SettingNode) {
+        self.note(node, &[("image", "tags"), ("tags", "tags")]);
         match node.name.as_str() {
             "image" => {
                 let Some(image) = self.text(node, "to.image") else { return };
@@ -193,6 +217,7 @@ impl PluginImport<'_> {
     fn container(&mut self, node: &SettingNode) {
         let path = format!("container.{}", node.name);
         let is_inherited = node.text() == Some("INHERIT");
+        self.note(node, &KEYS);
         match node.name.as_str() {
             "mainClass" => {
                 if let Some(class) = self.text(node, &path) {
@@ -332,7 +357,10 @@ impl PluginImport<'_> {
                 mode.chars().all(|digit| ('0'..='7').contains(&digit)) && (3..=4).contains(&mode.len())
             });
             match (path, octal) {
-                (Some(path), Some(mode)) => modes.push((path, format!("{mode:0>4}"))),
+                (Some(path), Some(mode)) => {
+                    self.imported.draft.lines.set("permissions", &path, item.place());
+                    modes.push((path, format!("{mode:0>4}")));
+                }
                 _ => self.say(item.unknown("extraDirectories.permissions")),
             }
         }
@@ -387,6 +415,7 @@ impl PluginImport<'_> {
             exclude: exclude.to_vec(),
             ..DraftFiles::default()
         };
+        self.imported.draft.lines.set("files", &line_name(&files.from, &files.to), node.place());
         self.imported.draft.layers.push(DraftLayer { name, files: vec![files], ..DraftLayer::default() });
     }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::super::ImportSurroundings;
 use super::super::error::ImportError;
+use super::super::paths::below;
 use super::super::remark::Remark;
 use super::super::setting::{SettingNode, SettingValue};
 use super::artifact::JavaProject;
@@ -111,19 +112,6 @@ fn with_parents(
         }
     }
     Ok(files)
-}
-
-/// A path from a directory; none where it leads out.
-fn below(directory: &str, relative: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in directory.split('/').chain(relative.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => _ = parts.pop()?,
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 /// The profiles that are active by default, and then the project itself: in the order of their strength.

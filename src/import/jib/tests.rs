@@ -254,3 +254,126 @@ fn hostile_files_cost_little() {
         let _ = import(JibForm::Gradle, "build.gradle", &[("build.gradle", text)]);
     }
 }
+
+#[test]
+fn files_of_the_project_that_are_applied_count_where_they_are_applied() {
+    let main = "plugins { id 'org.springframework.boot' }\nversion = '2'\njib.container.user = '1'\napply from: 'gradle/docker.gradle'\njib.container.workingDirectory = '/w'\n";
+    let docker = "apply plugin: 'x'\njib {\n container { user = '7'; args = ['a', who()]; workingDirectory = '/z' }\n to.image = \"localhost/shop:$version\"\n}\napply(from = \"$rootDir/gradle/more.gradle\")\napply from: 'build.gradle'\n";
+    let more = "jib { from { image = 'example.com/base' } }\n";
+    let files = [("build.gradle", main), ("gradle/docker.gradle", docker), ("gradle/more.gradle", more)];
+    let imported = import(JibForm::Gradle, "build.gradle", &files).expect("settings");
+    let written = shown(&imported);
+    for line in ["user = \"7\"", "workdir = \"/w\"", "base = \"example.com/base\"", "tags = [\"2\"]"] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    let left: Vec<_> = imported.remarks.iter().filter(|it| it.weight == Weight::Left).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!((left[0].file.as_deref(), left[0].line), (Some("gradle/docker.gradle"), 3));
+}
+
+#[test]
+fn an_applied_file_that_is_not_read_is_told_with_its_line() {
+    let lines = [
+        "apply from: 'missing.gradle'",
+        "apply from: 'https://example.com/docker.gradle'",
+        "apply from: '../../out.gradle'",
+        "apply from: '/etc/out.gradle'",
+        "apply from: dir + '/docker.gradle'",
+        "apply from: \"$dir/docker.gradle\"",
+        "apply { from 'missing.gradle' }",
+        "apply(from = \"missing.gradle\")",
+        "apply from: rootProject.file('missing.gradle')",
+        "apply from: file('missing.gradle')",
+        "apply { plugin 'y'; from uri('x') }",
+    ];
+    for line in lines {
+        let text = format!("{line}\njib {{ from.image = 'a' }}\n");
+        let imported =
+            import(JibForm::Gradle, "app/build.gradle", &[("app/build.gradle", &text)]).expect(line);
+        let left: Vec<_> = imported.remarks.iter().filter(|it| it.weight == Weight::Left).collect();
+        assert_eq!(left.iter().map(|it| it.line).collect::<Vec<_>>(), [1], "{line}: {left:?}");
+        assert!(left[0].text.contains("is not read, because"), "{left:?}");
+    }
+    for plugin in
+        ["apply plugin: 'java'", "apply(plugin = \"java\")", "x.apply(from)", "apply { plugin 'x' }"]
+    {
+        let text = format!("{plugin}\njib {{ from.image = 'a' }}\n");
+        let imported = import(JibForm::Gradle, "build.gradle", &[("build.gradle", &text)]).expect(plugin);
+        assert_eq!(lines_left(&imported), [] as [usize; 0], "{plugin}");
+    }
+    // Files that apply each other, and many of them.
+    let names: Vec<String> = (0..40).map(|number| format!("{number}.gradle")).collect();
+    let texts: Vec<String> =
+        (0..40).map(|number| format!("apply from: '{}.gradle'\n", (number + 1) % 40)).collect();
+    let all: String = names.iter().map(|name| format!("apply from: '{name}'\n")).collect();
+    let main = format!("{all}jib {{ from.image = 'a' }}\n");
+    let mut files: Vec<(&str, &str)> =
+        names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
+    files.push(("build.gradle", &main));
+    let imported = import(JibForm::Gradle, "build.gradle", &files).expect("settings");
+    assert!(imported.remarks.iter().any(|it| it.text.contains("16 files are the most")));
+}
+
+#[test]
+fn values_of_the_wrong_type_in_a_build_file_of_jib_are_told() {
+    let left = |settings: &str| {
+        let text = format!("kind: BuildFile\n{settings}\n");
+        let files = [("jib.yaml", text.as_str()), ("dist/", "")];
+        let imported = import(JibForm::BuildFile, "jib.yaml", &files).expect(settings);
+        lines_left(&imported)
+    };
+    for wrong in [
+        "from: [a]",
+        "from: {image: a, <<: {image: b}}",
+        "from: {image: a, platforms: {os: linux}}",
+        "from: {image: a, platforms: [{os: linux, variant: v7}]}",
+        "environment: [A=b]",
+        "environment: {A: [b]}",
+        "environment: {<<: {A: b}}",
+        "labels: a",
+        "volumes: /a",
+        "volumes: {a: /b}",
+        "exposedPorts: 8080",
+        "entrypoint: java",
+        "entrypoint: true",
+        "cmd: [a, null]",
+        "cmd: [a, [b]]",
+        "cmd: !x [a]",
+        "user: [a]",
+        "layers: [a]",
+        "layers: {entries: {name: a}}",
+        "layers: {entries: [a]}",
+        "layers: {entries: [{name: a, archive: b}]}",
+        "layers: {entries: [{name: [a]}]}",
+        "layers: {properties: [a]}",
+        "layers: {properties: {other: a}}",
+        "layers: {properties: {user: [a]}, entries: [{files: [{src: a, dest: /b}]}]}",
+        "layers: {entries: [{files: [{src: a, dest: /b, other: c}]}]}",
+        "layers: {entries: [{files: [{src: dist, dest: /b, includes: a}]}]}",
+        "layers: {entries: [{files: [{src: dist, dest: /b, properties: {filePermissions: 999}}]}]}",
+        "x: &x {a: b}",
+    ] {
+        assert_eq!(left(wrong), [2], "{wrong}");
+    }
+    for right in [
+        "user: null",
+        "cmd: []",
+        "labels: {}",
+        "layers: {entries: [{files: [{src: dist, dest: /}]}]}",
+        "environment: {A: 5, B: true, C: }",
+    ] {
+        assert_eq!(left(right), [] as [usize; 0], "{right}");
+    }
+    let text = "kind: BuildFile\nlabels: &l {a: b}\nenvironment: *l\n---\nkind: BuildFile\n";
+    let imported = import(JibForm::BuildFile, "jib.yaml", &[("jib.yaml", text)]).expect("YAML");
+    assert_eq!(lines_left(&imported), [3, 5]);
+    let root = "kind: BuildFile\nuser: a b\nlayers: {entries: [{files: [{src: dist, dest: /, properties: {user: x y}}]}]}\n";
+    let imported =
+        import(JibForm::BuildFile, "jib.yaml", &[("jib.yaml", root), ("dist/", "")]).expect("YAML");
+    assert_eq!(lines_left(&imported), [] as [usize; 0]);
+    let file = imported.into_file("localhost/app").expect("written");
+    assert!(file.text.contains("files = [{ from = \"dist\", to = \"/\" }]"), "{}", file.text);
+    let lines: Vec<usize> =
+        file.remarks.iter().filter(|it| it.weight == Weight::Left).map(|it| it.line).collect();
+    assert_eq!(lines, [2, 3], "{:?}", file.remarks);
+}

@@ -326,6 +326,11 @@ impl Document {
         &self.sources
     }
 
+    /// The whole, as a table.
+    pub(super) const fn root(&self) -> &TomlNode {
+        &self.root
+    }
+
     fn table(&self) -> &TomlTable {
         static EMPTY: TomlTable = TomlTable::new();
         match &self.root.value {

@@ -12,6 +12,7 @@ mod fingerprint;
 pub(in crate::project) mod json_schema;
 pub(crate) mod node;
 mod policy;
+mod refused;
 mod registries;
 pub(in crate::project) mod schema;
 mod settings;
@@ -20,13 +21,14 @@ mod template;
 mod value;
 
 pub use document::{BUILD_FILE, Document};
+pub use refused::{RefusedSetting, SettingStep, refused_settings};
 pub use registries::{UserFile, merge};
 pub use schema::{
     AddedUserSettings, AppSettings, DirectorySettings, EnvironmentSettings, FilesSettings, LayerSettings,
     LinkSettings, NonEmptyName, PermissionSettings, PolicySettings, RegistryOptions, TagTemplate,
     WebhookSettings, WorkspaceSettings,
 };
-pub use settings::{AllowFlag, KeyFlag, Overrides, Settings};
+pub use settings::{AllowFlag, KeyFlag, MAX_LAYERS, Overrides, Settings};
 pub use source::{ConfigError, Diagnostic, Diagnostics, Sources, Span, Spanned};
 pub use template::{Facts, Template, TemplateError};
 pub use value::{

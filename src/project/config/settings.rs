@@ -459,7 +459,7 @@ fn check_policy(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
 }
 
 /// Rules that concern several values.
-fn check(file: &BuildFile) -> Vec<Diagnostic> {
+pub(super) fn check(file: &BuildFile) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let mut wrong = |span, wrong: Wrong| {
         diagnostics.push(Diagnostic { message: wrong.message, hint: wrong.hint, span });

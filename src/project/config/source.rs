@@ -39,6 +39,11 @@ impl Span {
         Self { start: base + range.start, end: base + range.end }
     }
 
+    /// How many bytes it has, if another one lies in it.
+    pub(super) const fn size_around(self, inner: Self) -> Option<usize> {
+        if self.start <= inner.start && inner.end <= self.end { Some(self.end - self.start) } else { None }
+    }
+
     /// The part `range` of this span, counted from its start.
     pub(super) const fn part(self, range: &Range<usize>) -> Self {
         Self { start: self.start + range.start, end: self.start + range.end }
@@ -310,15 +315,27 @@ impl Sources {
 }
 
 impl ConfigError {
+    const fn report(&self) -> Option<&Diagnostics> {
+        match self {
+            Self::Invalid(report) | Self::Usage(report) | Self::Forbidden(report) => Some(report),
+            Self::NotFound(_) | Self::Dockerfile(_) | Self::Read { .. } => None,
+        }
+    }
+
+    /// All that is wrong, where lines are at fault.
+    pub(super) fn faults(&self) -> &[Diagnostic] {
+        self.report().map(|report| &*report.diagnostics).unwrap_or_default()
+    }
+
+    /// The texts that the faults are in.
+    pub(super) fn sources(&self) -> Option<&Sources> {
+        self.report().map(|report| &report.sources)
+    }
+
     /// Whether the report says of each fault what to do.
     #[must_use]
     pub fn has_hints(&self) -> bool {
-        match self {
-            Self::Invalid(report) | Self::Usage(report) | Self::Forbidden(report) => {
-                report.diagnostics.iter().all(|diagnostic| diagnostic.hint.is_some())
-            }
-            Self::NotFound(_) | Self::Dockerfile(_) | Self::Read { .. } => false,
-        }
+        self.report().is_some_and(|report| report.diagnostics.iter().all(|fault| fault.hint.is_some()))
     }
 }
 

@@ -10,7 +10,9 @@ use super::super::super::invocation::Invocation;
 use super::super::request::BUILD_FILE;
 use super::name::name_of;
 use crate::import::ko::{self, KoBuild};
-use crate::import::{ImportError, ImportForm, ImportSurroundings, Imported, Weight, dockerfile, jib};
+use crate::import::{
+    ImportError, ImportForm, ImportSurroundings, Imported, NewBuildFile, Weight, dockerfile, jib,
+};
 use crate::runtime::input;
 use crate::runtime::tree_reader::TreeReader;
 use crate::types::location::Location;
@@ -18,7 +20,7 @@ use crate::types::reference::Repository;
 use crate::types::shown::{Foreign, shown_path};
 
 /// The most bytes that are read of a description and of the files beside it, and of `.dockerignore`.
-const LIMIT: u64 = 2 << 20;
+const LIMIT: u64 = 1 << 20;
 const IGNORED: u64 = 64 << 10;
 /// The entries of a directory that are looked at.
 const MOST_ENTRIES: usize = 10_000;
@@ -127,11 +129,11 @@ fn build_file(invocation: &Invocation, target: &Path) -> Result<OutputFile, Comm
 fn write(
     invocation: &Invocation,
     args: &InitArgs,
-    imported: Imported,
+    mut imported: Imported,
     target: &Path,
     name: Option<String>,
 ) -> Result<(), CommandError> {
-    let Imported { mut draft, remarks } = imported;
+    let Imported { draft, .. } = &mut imported;
     if let Some(base) = &args.base {
         draft.base = Some(base.clone());
     }
@@ -150,7 +152,8 @@ fn write(
             .warning(format!("`{}` is no name of a repository: write `name` yourself", Foreign::new(own)));
     }
     let name = name.unwrap_or_else(|| name_of(args, own.filter(|_| is_repository)));
-    build_file(invocation, target)?.write(invocation, draft.render(&name, &remarks).as_bytes())?;
+    let NewBuildFile { text, remarks } = imported.into_file(&name)?;
+    build_file(invocation, target)?.write(invocation, text.as_bytes())?;
     for remark in &remarks {
         match remark.weight {
             Weight::Left => invocation.printer.warning(remark.to_string()),
@@ -201,7 +204,7 @@ fn text_of(invocation: &Invocation, file: &Path) -> Result<String, CommandError>
         let mut text = String::new();
         std::io::stdin()
             .lock()
-            .take(LIMIT)
+            .take(LIMIT + 1)
             .read_to_string(&mut text)
             .map_err(|error| unreadable(file, &error))?;
         return Ok(text);
