@@ -6,7 +6,7 @@ use crate::project::config::SettingStep;
 
 /// A part of a draft that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::import) struct LeftOut {
+pub(in crate::import) struct RefusedPart {
     /// The words for it.
     pub(in crate::import) what: String,
     /// Its line in the description, where that is known.
@@ -18,7 +18,7 @@ pub(in crate::import) struct LeftOut {
 impl BuildFileDraft {
     /// Leaves out the part of the draft that a refused value is in: the value alone where the rest has a meaning without
     /// it, and nothing more than before comes into the image. `None` where there is no such part.
-    pub(in crate::import) fn leave_out(&mut self, path: &[SettingStep]) -> Option<LeftOut> {
+    pub(in crate::import) fn leave_out(&mut self, path: &[SettingStep]) -> Option<RefusedPart> {
         let mut keys: Vec<&str> = Vec::new();
         let mut items: Vec<usize> = Vec::new();
         for step in path {
@@ -61,12 +61,12 @@ impl BuildFileDraft {
         }
     }
 
-    fn told(&self, what: &str, key: &'static str, name: &str, steps: usize) -> LeftOut {
-        LeftOut { what: what.to_owned(), line: self.lines.of(key, name).cloned(), steps }
+    fn told(&self, what: &str, key: &'static str, name: &str, steps: usize) -> RefusedPart {
+        RefusedPart { what: what.to_owned(), line: self.lines.of(key, name).cloned(), steps }
     }
 
     /// Without its owner, mode, root or kind an artifact is still one; without one of its patterns it would have other files.
-    fn leave_out_of_app(&mut self, number: Option<usize>, keys: &[&str]) -> Option<LeftOut> {
+    fn leave_out_of_app(&mut self, number: Option<usize>, keys: &[&str]) -> Option<RefusedPart> {
         let (place, steps) = (number.unwrap_or(0), 1 + usize::from(number.is_some()));
         let app = self.apps.get_mut(place)?;
         let key = keys.first().copied().unwrap_or_default();
@@ -84,7 +84,7 @@ impl BuildFileDraft {
         Some(self.told(&format!("`{key}` of the artifact `{path}`"), "apps", &path, steps + 1))
     }
 
-    fn leave_out_of_layer(&mut self, number: usize, keys: &[&str], row: Option<usize>) -> Option<LeftOut> {
+    fn leave_out_of_layer(&mut self, number: usize, keys: &[&str], row: Option<usize>) -> Option<RefusedPart> {
         let layer = self.layers.get_mut(number)?;
         let (what, key, name, steps) = match row.and_then(|row| layer.leave_out(keys, row)) {
             Some(left) => left,
