@@ -153,7 +153,7 @@ fn a_value_that_a_build_refuses_is_left_out_with_its_line() {
     let project = Project::new();
     project.write("a", "1").write("b", "2");
     let text = format!(
-        "FROM {java}\nCOPY a a /d/\nCOPY --chown=:5 b /c\nHEALTHCHECK --interval=0s --start-period=0s --timeout=1.5h CMD x\nSTOPSIGNAL INT\n\
+        "FROM {java}\nCOPY a a /d/\nCOPY --chown=:5 b /c\nHEALTHCHECK --interval=0s --start-period=0s --timeout=1.5h CMD [\"java\"]\nSTOPSIGNAL INT\n\
          USER 1000:\nLABEL \"\"=x ok=\"a\u{202e}b\u{9b}\"\nVOLUME / /data\nENTRYPOINT [\"java\"]\n"
     );
     project.write("Dockerfile", text);
