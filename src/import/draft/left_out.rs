@@ -84,7 +84,12 @@ impl BuildFileDraft {
         Some(self.told(&format!("`{key}` of the artifact `{path}`"), "apps", &path, steps + 1))
     }
 
-    fn leave_out_of_layer(&mut self, number: usize, keys: &[&str], row: Option<usize>) -> Option<RefusedPart> {
+    fn leave_out_of_layer(
+        &mut self,
+        number: usize,
+        keys: &[&str],
+        row: Option<usize>,
+    ) -> Option<RefusedPart> {
         let layer = self.layers.get_mut(number)?;
         let (what, key, name, steps) = match row.and_then(|row| layer.leave_out(keys, row)) {
             Some(left) => left,
