@@ -559,7 +559,7 @@ fn an_ignore_file_that_is_none_neither_blocks_nor_is_passed_over() {
     fs::create_dir(&path).unwrap();
     fails(&["a directory, not a regular file"]);
     fs::write(&path, "#\n".repeat(1 << 20)).unwrap();
-    fails(&["more than 1048576 bytes"]);
+    fails(&["more than 1 MiB"]);
     // A link to a file is one.
     project.write("lines", "a.txt\n");
     symlink("../lines", &path).unwrap();
