@@ -119,7 +119,7 @@ impl BuildFileDraft {
 /// The most layers of an image.
 const MOST_LAYERS: usize = crate::project::config::MAX_LAYERS;
 
-/// What is left out, the key and the name of its line, and the steps of its way that are gone.
+/// A setting that is left out, the key and the name of its line, and the steps of its way that are gone.
 type LeftPart = (String, &'static str, String, usize);
 
 fn removed<T>(all: &mut Vec<T>, number: usize) -> Option<T> {
