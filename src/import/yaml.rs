@@ -42,7 +42,7 @@ pub(super) fn settings(text: &str, remarks: &mut Vec<Remark>) -> Result<SettingN
         match event {
             Event::DocumentEnd => is_over = true,
             Event::Scalar(.., Some(_)) => {
-                builder.add(line, SettingValue::Computed("a value with a tag".to_owned()))
+                builder.add(line, SettingValue::Computed("a value with a tag".to_owned()));
             }
             // Nothing, as a value that is left out.
             Event::Scalar(value, ScalarStyle::Plain, ..) if NULLS.contains(&value.as_ref()) => {

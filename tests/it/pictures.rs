@@ -166,13 +166,21 @@ fn a_diff_id_that_is_not_that_of_its_layer_is_told() {
     let mut longer = one.clone();
     longer.extend([0; 512]);
     let wrong = sha256(b"another tar");
-    crate::hostile::layout(&project.path("a"), &[one.clone()]);
-    crate::hostile::layout(&project.path("longer"), &[longer.clone()]);
+    crate::hostile::layout(&project.path("a"), std::slice::from_ref(&one));
+    crate::hostile::layout(&project.path("longer"), std::slice::from_ref(&longer));
     crate::hostile::layout_with(&project.path("other"), &[other], &[sha256(&one)]);
-    crate::hostile::layout_with(&project.path("same-blob"), &[one.clone()], &[wrong.clone()]);
+    crate::hostile::layout_with(
+        &project.path("same-blob"),
+        std::slice::from_ref(&one),
+        std::slice::from_ref(&wrong),
+    );
     let packed = zstd::encode_all(&one[..], 1).unwrap();
-    crate::hostile::layout_with(&project.path("packed"), &[packed], &[wrong.clone()]);
-    crate::hostile::layout_with(&project.path("longer-wrong"), &[longer.clone()], &[wrong.clone()]);
+    crate::hostile::layout_with(&project.path("packed"), &[packed], std::slice::from_ref(&wrong));
+    crate::hostile::layout_with(
+        &project.path("longer-wrong"),
+        std::slice::from_ref(&longer),
+        std::slice::from_ref(&wrong),
+    );
     let first = |image: &str| {
         let json = project.pack(&format!("diff --json oci:a:1 oci:{image}")).run().has_code(1).json();
         json["first"].as_str().unwrap().to_owned()

@@ -12,7 +12,7 @@ const MOST: usize = 8;
 
 /// Rows as layers, bottom first. Those of a source that may bring a file of another source stand in a layer above it.
 pub(super) fn layers_of(
-    sources: Vec<Vec<DraftFiles>>,
+    sources: &[Vec<DraftFiles>],
     line: usize,
     project: &ProjectView<'_>,
     remarks: &mut Vec<Remark>,

@@ -180,7 +180,7 @@ pub(super) fn place(
             }
         }
         files.retain(|rows: &Vec<DraftFiles>| !rows.is_empty());
-        for files in layers_of(files, copy.line, project, remarks) {
+        for files in layers_of(&files, copy.line, project, remarks) {
             let name = layer_name(&copy.to, &mut names);
             for row in &files {
                 draft.lines.set("files", &line_name(&row.from, &row.to), copy.line);

@@ -91,22 +91,19 @@ impl BuildFileDraft {
         row: Option<usize>,
     ) -> Option<RefusedPart> {
         let layer = self.layers.get_mut(number)?;
-        let (what, key, name, steps) = match row.and_then(|row| layer.leave_out(keys, row)) {
-            Some(left) => left,
+        let Some((what, key, name, steps)) = row.and_then(|row| layer.leave_out(keys, row)) else {
             // Its name, or nothing that is known: none of it, and of too many layers none of those after it.
-            None => {
-                let name = layer.name.clone();
-                let row = layer.files.first().map(|files| line_name(&files.from, &files.to));
-                let after = self.layers.len() - number - 1;
-                if keys == ["name"] && number >= MOST_LAYERS {
-                    self.layers.truncate(number);
-                    let what = format!("the layer `{name}`, with {after} after it,");
-                    return Some(self.told(&what, "files", &row.unwrap_or_default(), 2));
-                }
-                drop(removed(&mut self.layers, number)?);
-                let what = format!("the layer `{name}`");
+            let name = layer.name.clone();
+            let row = layer.files.first().map(|files| line_name(&files.from, &files.to));
+            let after = self.layers.len() - number - 1;
+            if keys == ["name"] && number >= MOST_LAYERS {
+                self.layers.truncate(number);
+                let what = format!("the layer `{name}`, with {after} after it,");
                 return Some(self.told(&what, "files", &row.unwrap_or_default(), 2));
             }
+            drop(removed(&mut self.layers, number)?);
+            let what = format!("the layer `{name}`");
+            return Some(self.told(&what, "files", &row.unwrap_or_default(), 2));
         };
         let is_empty = layer.files.is_empty() && layer.directories.is_empty() && layer.links.is_empty();
         if is_empty {
@@ -211,7 +208,7 @@ impl DraftConfig {
                 self.stop_signal.take()?;
                 whole("stop-signal")
             }
-            ("healthcheck", [setting @ ..], _) => match (&mut self.healthcheck, setting.first()) {
+            ("healthcheck", setting, _) => match (&mut self.healthcheck, setting.first()) {
                 (Some(DraftCheck::Command { settings, .. }), Some(name)) if settings.contains_key(*name) => {
                     settings.remove(*name);
                     (format!("`{name}` of `healthcheck`"), "healthcheck", String::new(), 3)
