@@ -1,24 +1,21 @@
-//! The archives that a command reads images from, and the files that it writes beside its result: none takes the place of another,
-//! and none that of a part of an image layout.
+//! The files of one run: the archives that it reads images from, and the files that it writes beside its result. None takes the
+//! place of another or of a part of an image layout, and those that the command line names are no changes of a working tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::{CommandError, ExitStatus};
-use crate::engine::own::real_path;
+use crate::engine::own::{layout_of, real_path};
 use crate::types::shown::shown_path;
-
-/// The parts of an image layout and of a store, by the first name below it.
-const PARTS: [&str; 5] = ["oci-layout", "index.json", "blobs", "memo", "locks"];
 
 /// A file, whatever its name is: the device and the number of the inode.
 type FileIdentity = (u64, u64);
 
 /// The files of a run, as far as they are known.
-#[derive(Clone, Debug, Default)]
-pub struct FilesOfRun(Arc<Mutex<KnownFiles>>);
+#[derive(Debug, Default)]
+pub struct FilesOfRun(Mutex<KnownFiles>);
 
 #[derive(Debug, Default)]
 struct KnownFiles {
@@ -85,16 +82,6 @@ impl FilesOfRun {
 }
 
 const ELSEWHERE: &str = "name another file";
-
-/// The image layout or store that a file belongs to, by its real path.
-fn layout_of(file: &Path) -> Option<PathBuf> {
-    let is_layout = |directory: &Path| directory.join("oci-layout").is_file();
-    let is_part = |directory: &Path| {
-        let below = file.strip_prefix(directory).ok().and_then(|below| below.iter().next());
-        PARTS.iter().any(|part| below.is_some_and(|first| first == *part))
-    };
-    file.ancestors().skip(1).find(|&directory| is_part(directory) && is_layout(directory)).map(Path::to_owned)
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,6 @@
 //! that replaces a file nor a jar that is half written starts a build for each step.
 
 use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ use crate::types::stamp::Stamp;
 const QUIET: Duration = Duration::from_millis(20);
 /// The same while a file that the settings name is not there: a build tool removes it before it makes it again.
 const WHILE_MISSING: Duration = Duration::from_secs(1);
-/// The longest time that a set takes, whatever happens: so long a file that is open for writing is waited for.
+/// The longest time that a set takes, and the longest wait for a file that is open for writing.
 const LONGEST: Duration = Duration::from_secs(10);
 /// How often the user's wish to stop is looked for.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -145,12 +144,6 @@ impl ChangeFeed {
         }
     }
 
-    /// Whether a file that counts is open for writing, as far as is known.
-    #[must_use]
-    pub fn is_being_written(&self) -> bool {
-        !self.open.is_empty()
-    }
-
     /// The next set of changes that begins within `time`; `None` if none does, or if the user wants to stop.
     ///
     /// # Errors
@@ -247,17 +240,8 @@ impl ChangeFeed {
     }
 
     fn is_own(&self, path: &Path) -> bool {
-        let Some((own, seen)) = &self.own else { return false };
-        (own == path && *seen == stamp(own)) || is_before(path, own)
+        self.own.as_ref().is_some_and(|(own, seen)| own == path && *seen == stamp(own))
     }
-}
-
-/// Whether this is what becomes the file by a rename: `.NAME.XXXX` beside it.
-fn is_before(path: &Path, own: &Path) -> bool {
-    let beside = || path.parent() == own.parent();
-    let (Some(name), Some(own_name)) = (path.file_name(), own.file_name()) else { return false };
-    let start = [b".", own_name.as_bytes(), b"."].concat();
-    name.as_bytes().starts_with(&start) && beside()
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {

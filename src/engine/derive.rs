@@ -28,11 +28,11 @@ pub(super) fn finish(
     let derived = DerivedImages::without_content(request, prepared, layers)?;
     let facts = Facts { content: Some(derived.content()), ..prepared.facts.clone() };
     let tags = tags(request, &facts)?;
-    // Only these may have the content in them.
     let settings = &request.settings;
-    let derived = match settings.config.labels.is_empty() && settings.annotations.is_empty() {
-        true => derived,
-        false => DerivedImages::of(request, prepared, layers, &facts)?,
+    let mut texts = settings.config.labels.values().chain(settings.annotations.values());
+    let derived = match texts.any(|text| text.value.needs_content(&facts)) {
+        true => DerivedImages::of(request, prepared, layers, &facts)?,
+        false => derived,
     };
     let DerivedImages { images, indexes, notes } = derived;
     let root = match (&images[..], &indexes[..]) {
@@ -167,11 +167,19 @@ pub(super) fn planned_tags(
     request: &Request,
     prepared: &PreparedBuild<'_>,
 ) -> Result<Vec<String>, BoxedError> {
-    let known = all_known(&prepared.plan);
+    let known = tags_need_content(request, &prepared.facts).then(|| all_known(&prepared.plan)).flatten();
     let derived =
         known.map(|layers| DerivedImages::without_content(request, prepared, &layers)).transpose()?;
     let content = derived.map(|derived| derived.content());
     preview_tags(request, &Facts { content, ..prepared.facts.clone() })
+}
+
+fn tags_need_content(request: &Request, facts: &Facts) -> bool {
+    let tags = &request.settings.tags;
+    match tags.is_empty() {
+        true => Template::default_tag(facts).needs_content(facts),
+        false => tags.iter().any(|tag| tag.value.template().needs_content(facts)),
+    }
 }
 
 /// The tags that `request` names, with what `facts` say.

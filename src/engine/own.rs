@@ -62,6 +62,18 @@ const STORE: [(&str, bool); 11] = [
     (".gitignore", false),
 ];
 
+/// The image layout or store that has the file with this real path for a part.
+#[must_use]
+pub fn layout_of(file: &Path) -> Option<PathBuf> {
+    let is_part = |directory: &Path| {
+        let first = |path: &Path| path.iter().next().map(ToOwned::to_owned);
+        let below = file.strip_prefix(directory).ok().and_then(first);
+        below.is_some() && STORE.iter().any(|(part, _)| first(Path::new(part)) == below)
+    };
+    let is_layout = |directory: &Path| directory.join(LAYOUT[0].0).is_file();
+    file.ancestors().skip(1).find(|&directory| is_part(directory) && is_layout(directory)).map(Path::to_owned)
+}
+
 /// Something that may not go into an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Apart {

@@ -15,6 +15,7 @@ use super::own::real_path;
 use super::reads::{BuildReads, ReadRole};
 use crate::artifact::{before_pattern, fits_beginning};
 use crate::layer::scan::TreeSelection;
+use crate::project::lock;
 use crate::project::workspace::places;
 use crate::types::error::{Explain, Kind};
 use crate::types::shown::shown_path;
@@ -193,6 +194,7 @@ fn is_of_editor(name: &OsStr) -> bool {
         || name.starts_with(b".#")
         || name.starts_with(b".goutputstream-")
         || name.starts_with(b".pack-")
+        || lock::is_unfinished(OsStr::from_bytes(name))
         || (name.starts_with(b"#") && ends(b"#"))
         || (name.starts_with(b".") && (ends(b".swp") || ends(b".swo") || ends(b".swx") || ends(b".kate-swp")))
 }

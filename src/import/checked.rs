@@ -117,12 +117,7 @@ mod tests {
     use crate::types::shown::is_active;
 
     fn import(text: &str) -> Result<Imported, ImportError> {
-        let none = ImportSurroundings {
-            is_directory: &|_| None,
-            directories: &|_| None,
-            read: &|_| None,
-            ignored: None,
-        };
+        let none = ImportSurroundings::NONE;
         dockerfile::read(text, None, &none)
     }
 

@@ -527,24 +527,14 @@ mod tests {
         left.sort_unstable();
         left.dedup();
         assert_eq!(left, [1, 2, 5, 6, 8]);
-        let none = ImportSurroundings {
-            is_directory: &|_| None,
-            directories: &|_| None,
-            read: &|_| None,
-            ignored: None,
-        };
+        let none = ImportSurroundings::NONE;
         let error = read("builds: []\nbuilds: [{id: a}]\n", &none).expect_err("twice").to_string();
         assert!(error.contains("line 2") && error.contains("is there twice"), "{error}");
     }
 
     #[test]
     fn hostile_files_cost_little() {
-        let none = ImportSurroundings {
-            is_directory: &|_| None,
-            directories: &|_| None,
-            read: &|_| None,
-            ignored: None,
-        };
+        let none = ImportSurroundings::NONE;
         let many = format!("builds:\n{}", "- {id: a}\n".repeat(300));
         assert!(read(&many, &none).is_err());
         assert!(read(&"x".repeat(2 << 20), &none).is_err());

@@ -34,3 +34,10 @@ pub struct ImportSurroundings<'a> {
     /// The text of `.dockerignore`.
     pub ignored: Option<&'a str>,
 }
+
+#[cfg(test)]
+impl ImportSurroundings<'static> {
+    /// A project without files.
+    const NONE: Self =
+        Self { is_directory: &|_| None, directories: &|_| None, read: &|_| None, ignored: None };
+}

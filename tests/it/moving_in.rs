@@ -220,3 +220,26 @@ fn yaml_that_says_something_twice_or_by_an_alias_is_told() {
         .fails(1)
         .says(&["line 2: it is no YAML: the key `defaultFlags` is there twice"]);
 }
+
+/// A checkout of others may have links that lead out of it.
+#[test]
+fn no_build_file_is_written_through_a_link_and_a_workspace_whole_or_not_at_all() {
+    let project = Project::new();
+    let outside = project.beside("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(outside.join("new"), project.path("build.toml")).unwrap();
+    project.write("Dockerfile", "FROM example.com/a\n");
+    project.pack("init --from Dockerfile").fails(1).hints().says(&["there is a `build.toml` already"]);
+    std::fs::remove_file(project.path("build.toml")).unwrap();
+    project
+        .write(".ko.yaml", "builds:\n- {id: one, dir: one}\n- {id: two, dir: two}\n")
+        .write("one/main.go", "");
+    std::os::unix::fs::symlink(&outside, project.path("two")).unwrap();
+    project.pack("init --from .ko.yaml").fails(1).hints().says(&["is a link"]);
+    assert!(!project.path("one/build.toml").exists() && !project.path("build.toml").exists());
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    std::fs::remove_file(project.path("two")).unwrap();
+    project.write("two/main.go", "");
+    let written = project.pack("init --from .ko.yaml").ok().stdout;
+    assert_eq!(written, "one/build.toml\ntwo/build.toml\nbuild.toml\n");
+}

@@ -29,7 +29,7 @@ pub(super) fn run(invocation: &Invocation, args: &DepsArgs) -> Result<(), Comman
     } else {
         let mut told: Vec<PathBuf> = Vec::new();
         for read in &reads.paths {
-            // Programs that watch paths know no pattern of ours: it is the directory in which something that fits may come to be.
+            // Other programs do not know our patterns: they get the directory in which a match may appear.
             let before = read.is_pattern.then(|| artifact::before_pattern(&read.path)).flatten();
             let path = before.unwrap_or_else(|| read.path.clone());
             if !told.contains(&path) {

@@ -16,8 +16,6 @@ use crate::engine::{BuildReads, ChangeFeed, ChangeSet};
 
 /// How long a change is waited for after a build that failed: an archive may have been half written.
 const HALF_WRITTEN: Duration = Duration::from_millis(300);
-/// The same while a file is open for writing.
-const BEING_WRITTEN: Duration = Duration::from_secs(5);
 
 /// Builds until it is asked to end.
 ///
@@ -159,8 +157,7 @@ impl<'a> BuildWatch<'a> {
             self.is_second_try = false;
             return Ok(None);
         }
-        let time = if self.feed.is_being_written() { BEING_WRITTEN } else { HALF_WRITTEN };
-        let more = self.feed.next(Some(time), &self.invocation.interrupt)?;
+        let more = self.feed.next(Some(HALF_WRITTEN), &self.invocation.interrupt)?;
         self.is_second_try = more.is_some();
         Ok(more)
     }

@@ -1,6 +1,7 @@
 //! The file: read, changed by what builds find, and replaced at once.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -154,8 +155,11 @@ pub fn unfinished(path: &Path) -> Vec<PathBuf> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
-    names
-        .filter(|name| name.to_string_lossy().starts_with(UNFINISHED))
-        .map(|name| directory.join(name))
-        .collect()
+    names.filter(|name| is_unfinished(name)).map(|name| directory.join(name)).collect()
+}
+
+/// Whether a writer of a lock gives this name to a file that it is about to rename.
+#[must_use]
+pub fn is_unfinished(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(UNFINISHED)
 }

@@ -19,7 +19,7 @@ mod file;
 
 pub use error::LockError;
 pub use facts::{Ancestor, BaseFacts, LockedBase, LockedPlatform, MAX_CONTENT, SystemFacts};
-pub use file::{FILE_NAME, Lock, MAX_LOCK, unfinished};
+pub use file::{FILE_NAME, Lock, MAX_LOCK, is_unfinished, unfinished};
 
 #[cfg(test)]
 mod tests;

@@ -65,26 +65,30 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs, file: &Path) -> Resu
         }
     };
     let imported = imported.map_err(refused)?;
-    write(invocation, args, imported, Path::new(BUILD_FILE), None)?;
+    write_one(invocation, args, imported)
+}
+
+/// Writes the only build file.
+fn write_one(invocation: &Invocation, args: &InitArgs, imported: Imported) -> Result<(), CommandError> {
+    let file = new_file(invocation, args, imported, None)?;
+    write(invocation, build_file(invocation, Path::new(BUILD_FILE))?, &file)?;
     invocation.printer.result(BUILD_FILE);
     Ok(())
 }
 
-/// Writes the builds of ko: one file, or a workspace with one file for each.
+/// Writes the builds of ko: one file, or a workspace with one file for each. All of them can be written before the first is.
 fn write_builds(
     invocation: &Invocation,
     args: &InitArgs,
     mut builds: Vec<KoBuild>,
 ) -> Result<(), CommandError> {
     if let [_] = &builds[..] {
-        let alone = builds.remove(0);
-        write(invocation, args, alone.imported, Path::new(BUILD_FILE), None)?;
-        invocation.printer.result(BUILD_FILE);
-        return Ok(());
+        return write_one(invocation, args, builds.remove(0).imported);
     }
     let cwd = &invocation.environment.cwd;
     let root = ko::workspace(&builds);
-    let mut targets = Vec::new();
+    let workspace = build_file(invocation, Path::new(BUILD_FILE))?;
+    let mut outputs = Vec::new();
     for build in &builds {
         let directory = cwd.join(&build.directory);
         let target = Path::new(&build.directory).join(BUILD_FILE);
@@ -103,21 +107,26 @@ fn write_builds(
             )
             .hint("`--force` replaces it"));
         }
-        targets.push(target);
+        outputs.push((build_file(invocation, &target)?, target));
     }
-    for (build, target) in builds.into_iter().zip(&targets) {
+    let mut files = Vec::new();
+    for build in builds {
         let name = format!("{}/{}", name_of(args, None), build.name.to_lowercase());
-        write(invocation, args, build.imported, target, Some(name))?;
+        files.push(new_file(invocation, args, build.imported, Some(name))?);
     }
-    build_file(invocation, Path::new(BUILD_FILE))?.write(invocation, root.as_bytes())?;
-    for target in &targets {
-        invocation.printer.result(target.display().to_string());
+    let mut targets = Vec::new();
+    for ((output, target), file) in outputs.into_iter().zip(&files) {
+        write(invocation, output, file)?;
+        targets.push(target.display().to_string());
     }
+    workspace.write(invocation, root.as_bytes())?;
+    targets.iter().for_each(|target| invocation.printer.result(target));
     invocation.printer.result(BUILD_FILE);
     Ok(())
 }
 
-/// The build file of the project may be a link, if `--force` says that it is replaced. One in a directory may lie behind none.
+/// The output for a build file. That of the project may be a link, if `--force` says that it is replaced; on the way to one in a
+/// directory no link is followed.
 fn build_file(invocation: &Invocation, target: &Path) -> Result<OutputFile, CommandError> {
     match target == Path::new(BUILD_FILE) {
         true => OutputFile::open(invocation, target),
@@ -125,14 +134,13 @@ fn build_file(invocation: &Invocation, target: &Path) -> Result<OutputFile, Comm
     }
 }
 
-/// Writes one build file, and says what to know about it.
-fn write(
+/// The text of a build file, and what to know about it.
+fn new_file(
     invocation: &Invocation,
     args: &InitArgs,
     mut imported: Imported,
-    target: &Path,
     name: Option<String>,
-) -> Result<(), CommandError> {
+) -> Result<NewBuildFile, CommandError> {
     let Imported { draft, .. } = &mut imported;
     if let Some(base) = &args.base {
         draft.base = Some(base.clone());
@@ -152,9 +160,14 @@ fn write(
             .warning(format!("`{}` is no name of a repository: write `name` yourself", Foreign::new(own)));
     }
     let name = name.unwrap_or_else(|| name_of(args, own.filter(|_| is_repository)));
-    let NewBuildFile { text, remarks } = imported.into_file(&name)?;
-    build_file(invocation, target)?.write(invocation, text.as_bytes())?;
-    for remark in &remarks {
+    Ok(imported.into_file(&name)?)
+}
+
+/// Writes one build file, and says what to know about it.
+fn write(invocation: &Invocation, output: OutputFile, file: &NewBuildFile) -> Result<(), CommandError> {
+    let NewBuildFile { text, remarks } = file;
+    output.write(invocation, text.as_bytes())?;
+    for remark in remarks {
         match remark.weight {
             Weight::Left => invocation.printer.warning(remark.to_string()),
             Weight::Check => invocation.printer.note(remark.to_string()),
