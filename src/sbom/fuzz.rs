@@ -49,7 +49,7 @@ pub fn layer(data: &[u8]) {
 /// Small honest files.
 #[must_use]
 pub fn seeds() -> Vec<Vec<u8>> {
-    let texts: [(&str, &str); 6] = [
+    let texts: [(&str, &str); 8] = [
         (
             "var/lib/dpkg/status",
             "Package: a\nStatus: install ok installed\nVersion: 1:2-3\nDepends: b (>= 1) | c\n\n",
@@ -58,6 +58,14 @@ pub fn seeds() -> Vec<Vec<u8>> {
         (
             "node_modules/a/package.json",
             r#"{"name":"a","version":"1","license":["MIT"],"dependencies":{"b":"1"}}"#,
+        ),
+        (
+            "a/package-lock.json",
+            r#"{"packages":{"":{"name":"a"},"node_modules/@s/b":{"version":"1","dependencies":{"c":"1"}}}}"#,
+        ),
+        (
+            "a/npm-shrinkwrap.json",
+            r#"{"dependencies":{"b":{"version":"1","requires":{"c":"1"},"dependencies":{"c":{"version":"1"}}}}}"#,
         ),
         ("x/a-1.dist-info/METADATA", "Name: a\nVersion: 1\nRequires-Dist: b[c]>=1; python_version>'3'\n\n"),
         ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),

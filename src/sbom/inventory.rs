@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::{CataloguedFile, FileCatalog, OsRelease, PackageDatabase, normal_python_name};
+use super::catalog::{
+    CataloguedFile, FileCatalog, OsRelease, PackageDatabase, directory_of_lock, normal_python_name,
+};
 use super::component::{Component, PackagePlace};
 use super::layer::LayerCatalog;
+use super::node_tree::{NodePackage, NodeTree};
 use super::package::{CoordinateEvidence, Ecosystem, PackageFacts};
 use super::purl::{Purl, PurlType};
 use crate::layer::EntryPath;
@@ -68,7 +71,7 @@ impl Inventory {
             builder.file(layers, *number, file);
         }
         builder.attach(&visible);
-        builder.link(budget)?;
+        builder.link(&visible, budget)?;
         Ok(Self {
             components: builder.components.into_values().collect(),
             unknown: builder.unknown.into_iter().collect(),
@@ -176,6 +179,8 @@ impl InventoryBuilder {
             FileCatalog::System(_)
             | FileCatalog::Owned(_)
             | FileCatalog::Licences(_)
+            | FileCatalog::Lock(_)
+            | FileCatalog::Link(_)
             | FileCatalog::Attached => {}
         }
     }
@@ -324,7 +329,8 @@ impl InventoryBuilder {
     }
 
     /// Looks up what packages need.
-    fn link(&mut self, budget: &Budget) -> Result<(), OverBudget> {
+    fn link(&mut self, visible: &[(usize, &CataloguedFile)], budget: &Budget) -> Result<(), OverBudget> {
+        let tree = NodeTree::of(visible.iter().map(|(_, file)| *file));
         let mut names = NameTable::new();
         for sighting in &self.sightings {
             let scope = scope(sighting.ecosystem, &sighting.path);
@@ -339,7 +345,9 @@ impl InventoryBuilder {
         for sighting in &self.sightings {
             for required in &sighting.requires {
                 let found = match sighting.ecosystem {
-                    Ecosystem::Node => node_package(&names, &sighting.path, required, budget)?,
+                    Ecosystem::Node => tree
+                        .find(sighting.path.folder(), required, budget)?
+                        .and_then(|package| names.get(&node_key(package.directory))),
                     Ecosystem::Java => maven_artifact(&names, required),
                     ecosystem => names.get(&(ecosystem, scope(ecosystem, &sighting.path), required.clone())),
                 };
@@ -350,7 +358,14 @@ impl InventoryBuilder {
                 }
             }
         }
-        for (from, to) in edges {
+        for (from, to) in locked_needs(visible, &tree, budget)? {
+            let of = |package: NodePackage<'_>| names.get(&node_key(package.directory)).into_iter().flatten();
+            for (from, to) in of(from).flat_map(|from| of(to).map(move |to| (*from, *to))) {
+                budget.keep(EDGE)?;
+                edges.push((from, to));
+            }
+        }
+        for (from, to) in edges.into_iter().filter(|(from, to)| from != to) {
             if let Some(component) = self.components.get_mut(from) {
                 component.needs.insert(to.to_owned());
             }
@@ -395,25 +410,54 @@ fn maven_artifact<'n, 'a>(names: &'n NameTable<'a>, required: &str) -> Option<&'
     exact.or_else(|| find(without_version).filter(|found| found.len() == 1))
 }
 
-/// The package that Node.js loads where the package of `path` asks for `name`: of the nearest directory above.
-fn node_package<'n, 'a>(
-    names: &'n NameTable<'a>,
-    path: &EntryPath,
-    name: &str,
+/// The name of the Node package in a directory, in the table of names.
+fn node_key(directory: &[u8]) -> (Ecosystem, Vec<u8>, String) {
+    (Ecosystem::Node, directory.to_vec(), String::new())
+}
+
+/// The needs that locks of npm state, each from the package that has it to the one that it finds. Both are in the image as the
+/// lock has them: a lock that is older or newer than its packages says nothing about those that differ.
+fn locked_needs<'a>(
+    visible: &[(usize, &'a CataloguedFile)],
+    tree: &NodeTree<'a>,
     budget: &Budget,
-) -> Result<Option<&'n BTreeSet<&'a str>>, OverBudget> {
-    let above: Vec<EntryPath> = path.ancestors().collect();
-    budget.step(above.len())?;
-    for above in above.into_iter().rev() {
-        if above.file_name() == b"node_modules" {
-            continue;
+) -> Result<Vec<(NodePackage<'a>, NodePackage<'a>)>, OverBudget> {
+    let mut found = Vec::new();
+    for (_, file) in visible {
+        let FileCatalog::Lock(locked) = &file.catalog else { continue };
+        let above = directory_of_lock(&file.path);
+        let mut agreed = BTreeMap::new();
+        for package in locked {
+            let below = package.directory.as_bytes();
+            let directory = if above.is_empty() { below.to_vec() } else { [above, b"/", below].concat() };
+            budget.step(1)?;
+            let there = tree.component(&directory);
+            if let Some(there) =
+                there.filter(|there| is_package(there.facts, &package.name, &package.version))
+            {
+                agreed.insert(there.directory, (there, &package.requires));
+            }
         }
-        let directory = [above.as_bytes(), b"/node_modules/", name.as_bytes()].concat();
-        if let Some(found) = names.get(&(Ecosystem::Node, directory, String::new())) {
-            return Ok(Some(found));
+        for (from, requires) in agreed.values() {
+            for name in *requires {
+                let to = tree.find(from.directory, name, budget)?;
+                if let Some(to) = to.filter(|to| agreed.contains_key(to.directory)) {
+                    budget.keep(EDGE)?;
+                    found.push((*from, to));
+                }
+            }
         }
     }
-    Ok(None)
+    Ok(found)
+}
+
+/// Whether a Node package has this name, with its scope, and this version.
+fn is_package(facts: &PackageFacts, name: &str, version: &str) -> bool {
+    let own = match &*facts.namespace {
+        "" => Some(name),
+        scope => name.strip_prefix(scope).and_then(|rest| rest.strip_prefix('/')),
+    };
+    own == Some(&facts.name) && facts.version == version
 }
 
 /// Packages of a database with equal identities are the same.

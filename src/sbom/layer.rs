@@ -7,7 +7,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::{CatalogDraft, CataloguedFile, Cataloguer, DigestQueue, FileBody, MAX_MEMORY};
+use super::catalog::{
+    CatalogDraft, CataloguedFile, Cataloguer, DigestQueue, FileBody, FileCatalog, MAX_MEMORY,
+    is_link_to_package,
+};
 use super::layer_paths::LayerPaths;
 use crate::formats::untar::{LAYER, ReadThrough, Skip, TarEntry, TarWalk, UntarError};
 use crate::layer::{Content, ContentSource, Entry, EntryKind, EntryPath, LayerSpec, read_start};
@@ -45,7 +48,7 @@ pub struct LayerMeans<'a> {
 
 /// The key of the memo of a layer, which changes with what cataloguers read.
 pub fn memo_key(layer: &Digest) -> Key {
-    KeyBuilder::new("pack sbom layer 2").part(layer.as_bytes()).finish()
+    KeyBuilder::new("pack sbom layer 3").part(layer.as_bytes()).finish()
 }
 
 impl LayerCatalog {
@@ -103,6 +106,11 @@ impl LayerCatalog {
     }
 }
 
+/// The statement of a symbolic link, if it makes one.
+fn link(path: &EntryPath, target: &[u8]) -> Option<CatalogDraft> {
+    is_link_to_package(path).then(|| FileCatalog::Link(target.to_vec()).into())
+}
+
 struct LayerReader<'a> {
     paths: LayerPaths,
     files: BTreeMap<EntryPath, CatalogDraft>,
@@ -150,6 +158,7 @@ impl<'a> LayerReader<'a> {
             tar::EntryType::Link => {
                 EntryPath::new(&entry.link).ok().and_then(|target| self.files.get(&target).cloned())
             }
+            tar::EntryType::Symlink => link(&path, &entry.link),
             _ => None,
         };
         if let Some(catalog) = catalog {
@@ -173,6 +182,7 @@ impl<'a> LayerReader<'a> {
                 None => return Ok(false),
             },
             EntryKind::Hardlink(target) => self.files.get(target).cloned(),
+            EntryKind::Symlink(target) => link(path, target),
             _ => None,
         };
         if let Some(catalog) = catalog {

@@ -19,6 +19,7 @@ mod image;
 mod inventory;
 mod layer;
 mod layer_paths;
+mod node_tree;
 mod package;
 mod purl;
 pub mod stated;

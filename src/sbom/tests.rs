@@ -123,11 +123,12 @@ fn mixed() -> Inventory {
 fn a_planned_layer_tells_what_its_blob_tells() {
     let pom = Item::stored(b"META-INF/maven/g/a/pom.properties", b"groupId=g\nartifactId=a\nversion=1\n");
     let jar = zip(&[pom]);
-    let files: [(&str, &[u8]); 7] = [
+    let files: [(&str, &[u8]); 8] = [
         ("app/", b""),
         ("app/a.jar", &jar),
         ("app/broken.jar", b"no archive"),
         ("app/empty.jar", b""),
+        ("app/node_modules/.package-lock.json", br#"{"packages":{"node_modules/left":{"version":"1.0.0"}}}"#),
         ("app/node_modules/left/package.json", br#"{"name":"left","version":"1.0.0"}"#),
         ("bin/script", b"#!/bin/sh\n"),
         ("bin/tool", b"\x7fELF and no more"),
@@ -316,10 +317,7 @@ fn edges_of_maven_lead_to_artifacts_of_the_image_alone() {
         ("lib/two-1.jar", &jar("two", "1", &[])),
         ("other/two-2.jar", &jar("two", "2", &[])),
     ])]);
-    let needs = |name: &str| -> Vec<&str> {
-        let component = found.components.iter().find(|component| component.name == name).expect(name);
-        component.needs.iter().map(String::as_str).collect()
-    };
+    let needs = |name| needs_of(&found, name);
     // Of one there is one version, of two there are two.
     assert_eq!(needs("app"), ["pkg:maven/g/one@1", "pkg:maven/g/two@2"]);
     assert!(needs("one").is_empty(), "{:?}", needs("one"));
@@ -340,14 +338,127 @@ fn names_are_looked_up_as_node_and_python_do() {
         ("one/b.dist-info/METADATA", b"Name: b_b\nVersion: 1\n\n"),
         ("two/b.dist-info/METADATA", b"Name: b_b\nVersion: 2\n\n"),
     ])]);
-    let needs = |name: &str| -> Vec<&str> {
-        let component = found.components.iter().find(|component| component.name == name).expect(name);
-        component.needs.iter().map(String::as_str).collect()
-    };
+    let needs = |name| needs_of(&found, name);
     assert_eq!(needs("app"), ["pkg:npm/x@1"]);
     assert_eq!(needs("y"), ["pkg:npm/x@2"]);
     assert!(needs("z").is_empty());
     assert_eq!(needs("a"), ["pkg:pypi/b-b@1"]);
+}
+
+/// The needs of the component with this name.
+fn needs_of<'a>(inventory: &'a Inventory, name: &str) -> Vec<&'a str> {
+    let component = inventory.components.iter().find(|component| component.name == name).expect(name);
+    component.needs.iter().map(String::as_str).collect()
+}
+
+fn node_package(name: &str, version: &str) -> Vec<u8> {
+    format!(r#"{{"name":"{name}","version":"{version}"}}"#).into_bytes()
+}
+
+#[test]
+fn a_lock_of_npm_states_needs_of_packages_that_are_as_it_has_them() {
+    let flat: &[u8] = br#"{"lockfileVersion":3,"packages":{"":{"name":"app","version":"1","dependencies":{"c":"1"}},
+        "node_modules/a":{"version":"1","dependencies":{"b":"1","c":"1","missing":"1"}},
+        "node_modules/a/node_modules/b":{"version":"2"},"node_modules/b":{"version":"1","dependencies":{"a":"1"}},
+        "node_modules/c":{"version":"1","dependencies":{"a":"1"}},
+        "node_modules/@s/d":{"version":"1","peerDependencies":{"b":"1"}}}}"#;
+    let nested: &[u8] = br#"{"lockfileVersion":1,"dependencies":{
+        "a":{"version":"1","requires":{"b":"1","c":"1"},"dependencies":{"b":{"version":"2"}}},
+        "b":{"version":"1","requires":{"a":"1"}},"c":{"version":"1","requires":{"a":"1"}},
+        "@s/d":{"version":"1","requires":{"b":"1"}}}}"#;
+    for (lock, text) in [
+        ("app/package-lock.json", flat),
+        ("app/node_modules/.package-lock.json", flat),
+        ("app/package-lock.json", nested),
+        ("app/npm-shrinkwrap.json", nested),
+    ] {
+        let found = inventory(&[
+            layer(&[
+                ("app/package.json", &node_package("app", "1")),
+                ("app/node_modules/a/package.json", &node_package("a", "1")),
+                ("app/node_modules/a/node_modules/b/package.json", &node_package("b", "2")),
+                ("app/node_modules/b/package.json", &node_package("b", "1")),
+                // Not as the lock has it.
+                ("app/node_modules/c/package.json", &node_package("c", "9")),
+                ("app/node_modules/@s/d/package.json", &node_package("@s/d", "1")),
+            ]),
+            layer(&[(lock, text)]),
+        ]);
+        assert_eq!(needs_of(&found, "a"), ["pkg:npm/b@2"], "{lock}");
+        assert_eq!(needs_of(&found, "d"), ["pkg:npm/b@1"], "{lock}");
+        assert!(needs_of(&found, "c").is_empty(), "another version has needs of its own");
+        assert!(needs_of(&found, "app").is_empty(), "its `package.json` states none");
+        let old = found.components.iter().find(|component| component.reference == "pkg:npm/b@1").expect("b");
+        assert_eq!(old.needs.iter().collect::<Vec<_>>(), ["pkg:npm/a@1"], "a circle is two edges");
+        assert_eq!(references(&found).len(), 6, "a lock lists no packages");
+        assert!(found.unknown.is_empty());
+    }
+}
+
+/// As pnpm and workspaces install.
+#[test]
+fn links_to_packages_are_followed_as_node_follows_them() {
+    let mut tar = tar::Builder::new(Vec::new());
+    let needs = |name: &str, needed: &str| {
+        format!(r#"{{"name":"{name}","version":"1","dependencies":{{"{needed}":"1"}}}}"#)
+    };
+    for (path, content) in [
+        ("package.json", needs("app", "a")),
+        ("node_modules/.pnpm/a@1/node_modules/a/package.json", needs("a", "b")),
+        ("node_modules/.pnpm/b@1/node_modules/b/package.json", needs("b", "gone")),
+        ("node_modules/gone/package.json", needs("gone", "round")),
+        ("node_modules/round/package.json", needs("round", "w")),
+        ("packages/w/package.json", needs("w", "hidden")),
+        ("packages/w/node_modules/hidden/package.json", "{}".to_owned()),
+        ("node_modules/hidden/package.json", needs("hidden", "b")),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, path, content.as_bytes()).expect("entry");
+    }
+    for (path, target) in [
+        ("node_modules/a", ".pnpm/a@1/node_modules/a"),
+        ("node_modules/.pnpm/a@1/node_modules/b", "../../b@1/node_modules/b"),
+        ("node_modules/.pnpm/b@1/node_modules/gone", "../../gone@1/node_modules/gone"),
+        ("node_modules/w", "../packages/w"),
+        ("node_modules/b", "b"),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        tar.append_link(&mut header, path, target).expect("entry");
+    }
+    let tar = tar.into_inner().expect("tar");
+    let scratch = tempfile::tempdir().expect("a directory");
+    let (budget, workers) = (budget(), workers());
+    let means = LayerMeans { scratch: scratch.path(), budget: &budget, workers: &workers };
+    let read = LayerCatalog::read(&tar[..], LayerCompression::None, means).expect("read");
+    let found = inventory(&[read]);
+    assert_eq!(needs_of(&found, "app"), ["pkg:npm/a@1"]);
+    assert_eq!(needs_of(&found, "a"), ["pkg:npm/b@1"]);
+    assert!(needs_of(&found, "b").is_empty(), "a link that leads nowhere");
+    assert_eq!(needs_of(&found, "round"), ["pkg:npm/w@1"]);
+    assert!(needs_of(&found, "w").is_empty(), "the nearest directory is no component");
+    assert!(needs_of(&found, "hidden").is_empty(), "a link to itself");
+}
+
+/// Deep paths and many needs cost steps, and not the square of their number.
+#[test]
+fn hostile_trees_of_node_cost_little() {
+    let deep = format!("{}app", "d/".repeat(1_000));
+    let needs: Vec<String> = (0..20_000).map(|number| format!(r#""n{number}":"1""#)).collect();
+    let text = format!(r#"{{"name":"app","version":"1","dependencies":{{{}}}}}"#, needs.join(","));
+    let layers = [layer(&[
+        (&format!("{deep}/package.json"), text.as_bytes()),
+        ("node_modules/n7/package.json", &node_package("n7", "1")),
+    ])];
+    let layers = [CataloguedLayer { diff_id: diff_id(0), catalog: &layers[0] }];
+    let began = std::time::Instant::now();
+    Inventory::of(&layers, &budget()).expect_err("twenty million steps");
+    let found = Inventory::of(&layers, &Budget::new("the image", 64 << 20, 1 << 26)).expect("enough");
+    assert_eq!(needs_of(&found, "app"), ["pkg:npm/n7@1"]);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20));
 }
 
 #[test]

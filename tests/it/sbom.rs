@@ -109,3 +109,31 @@ fn forms_and_versions_that_do_not_go_together_are_refused() {
     project.pack("sbom oci:missing").fails(1);
     project.pack("sbom scratch").fails(2);
 }
+
+#[test]
+fn links_and_locks_of_npm_are_edges() {
+    let project = Project::with(&tree_on("scratch"));
+    let needing = r#"{"name":"right","version":"1.0.0","dependencies":{"left":"^1.0.0"}}"#;
+    let lock = r#"{"packages":{"node_modules/left":{"version":"1.0.0","dependencies":{"middle":"1"}},
+        "node_modules/middle":{"version":"1.0.0"},"node_modules/right":{"version":"2.0.0","dependencies":{"middle":"1"}}}}"#;
+    project
+        .write("files/packages/right/package.json", needing)
+        .write("files/node_modules/left/package.json", PACKAGE)
+        .write("files/node_modules/middle/package.json", PACKAGE.replace("left", "middle"))
+        .write("files/node_modules/.package-lock.json", lock);
+    std::os::unix::fs::symlink("../packages/right", project.path("files/node_modules/right")).unwrap();
+    std::os::unix::fs::symlink("../../../node_modules/left", {
+        std::fs::create_dir(project.path("files/packages/right/node_modules")).unwrap();
+        project.path("files/packages/right/node_modules/left")
+    })
+    .unwrap();
+    project.build("-o oci:out:1");
+    let bom = project.pack("sbom oci:out:1").ok().json();
+    let edges = bom["dependencies"].as_array().unwrap();
+    let needs = |name: &str| {
+        let edge = edges.iter().find(|edge| edge["ref"] == format!("pkg:npm/{name}@1.0.0"));
+        edge.map_or(Value::Null, |edge| edge["dependsOn"].clone())
+    };
+    assert_eq!(needs("right"), serde_json::json!(["pkg:npm/left@1.0.0"]));
+    assert_eq!(needs("left"), serde_json::json!(["pkg:npm/middle@1.0.0"]));
+}

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::node_lock::LockedPackage;
 use super::os_release::OsRelease;
 use crate::layer::EntryPath;
 use crate::sbom::package::{Ecosystem, PackageFacts};
@@ -30,6 +31,10 @@ pub enum FileCatalog {
     Owned(Vec<EntryPath>),
     /// Licences of a package of the operating system.
     Licences(Vec<String>),
+    /// Needs of Node packages that lie below.
+    Lock(Vec<LockedPackage>),
+    /// The target of a symbolic link where a Node package would be.
+    Link(Vec<u8>),
     /// A document about the package beside it.
     Attached,
     /// It has packages that are not known, and why.
@@ -56,6 +61,8 @@ impl FileCatalog {
             }
             Self::Owned(paths) => cost_of_paths(paths),
             Self::Licences(licences) => licences.iter().map(|licence| 32 + licence.len()).sum(),
+            Self::Lock(packages) => packages.iter().map(LockedPackage::cost).sum(),
+            Self::Link(target) => 64 + target.len(),
             Self::System(_) | Self::Attached => 256,
             Self::Unread(why) => why.len(),
         }

@@ -13,6 +13,7 @@ mod header;
 mod java;
 mod known_groups;
 mod node;
+mod node_lock;
 mod os_release;
 mod pom_xml;
 mod python;
@@ -26,6 +27,8 @@ mod text;
 pub use digests::{CatalogDraft, DigestQueue};
 pub use file_body::{FileBody, MAX_MEMORY};
 pub use file_catalog::{CataloguedFile, FileCatalog, PackageDatabase};
+pub use node::{in_modules, is_link_to_package};
+pub use node_lock::directory_of_lock;
 pub use os_release::OsRelease;
 pub use python::normal as normal_python_name;
 #[cfg(any(test, feature = "testing"))]

@@ -6,18 +6,37 @@ use crate::layer::EntryPath;
 use crate::sbom::package::PackageFacts;
 
 /// The directory that packages are installed in.
-const MODULES: &[u8] = b"node_modules/";
+const MODULES: &[u8] = b"node_modules";
+
+/// The directory whose `node_modules` has this directory of a package, and the name of the package there.
+pub fn in_modules(directory: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut above, last) = split(directory);
+    let mut name = last;
+    let (outer, scope) = split(above);
+    if scope.starts_with(b"@") {
+        name = &directory[directory.len() - scope.len() - 1 - last.len()..];
+        above = outer;
+    }
+    let (home, modules) = split(above);
+    let is_name = !last.is_empty() && last != MODULES && !last.starts_with(b"@");
+    (modules == MODULES && is_name).then_some((home, name))
+}
+
+/// A path without its last part, and the last part.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    memchr::memrchr(b'/', path).map_or((b"", path), |at| (&path[..at], &path[at + 1..]))
+}
 
 /// Whether a `package.json` is that of a package: of one that is installed, or of one that is none's dependency. Those that lie
 /// deeper in an installed package mark the kind of its modules, or belong to its tests.
 pub(super) fn is_of_package(path: &EntryPath) -> bool {
     let directory = path.folder();
-    let Some(start) = memchr::memmem::rfind(directory, MODULES) else {
-        return !directory.ends_with(b"node_modules");
-    };
-    let package = &directory[start + MODULES.len()..];
-    let parts = package.split(|byte| *byte == b'/').count();
-    parts == if package.starts_with(b"@") { 2 } else { 1 }
+    in_modules(directory).is_some() || directory.split(|byte| *byte == b'/').all(|part| part != MODULES)
+}
+
+/// The target of a symbolic link where a package would be: pnpm and workspaces of npm install such links.
+pub fn is_link_to_package(path: &EntryPath) -> bool {
+    in_modules(path.as_bytes()).is_some()
 }
 
 /// The package that a `package.json` describes; `None` without a name or version.
@@ -105,6 +124,8 @@ mod tests {
             ("app/node_modules/a/esm/package.json", false),
             ("app/node_modules/@a/package.json", false),
             ("node_modules/package.json", false),
+            ("node_modules/a/package.json", true),
+            ("other_node_modules/a/lib/package.json", true),
         ] {
             assert_eq!(is_of_package(&EntryPath::new(path.as_bytes()).expect("path")), expected, "{path}");
         }

@@ -7,7 +7,7 @@ use super::elf::{self, ProgramPackages};
 use super::file_body::{FileBody, MAX_MEMORY};
 use super::file_catalog::{FileCatalog, PackageDatabase};
 use super::os_release::OsRelease;
-use super::{alpine, debian, java, node, python, rpm};
+use super::{alpine, debian, java, node, node_lock, python, rpm};
 use crate::formats::elf::{ELF_MAGIC, is_library_name};
 use crate::layer::EntryPath;
 use crate::runtime::budget::Budget;
@@ -37,6 +37,8 @@ pub enum Cataloguer {
     Pom,
     /// `package.json`.
     Node,
+    /// A lock of npm.
+    NodeLock,
     /// BomMetadata of Python distributions.
     Python,
     /// An SBOM in a Python distribution (PEP 770).
@@ -84,6 +86,7 @@ impl Cataloguer {
         let lies_in = |suffix: &[u8]| directory.ends_with(suffix);
         Some(match name {
             b"package.json" if node::is_of_package(path) => Self::Node,
+            _ if node_lock::is_lock(path) => Self::NodeLock,
             b"METADATA" if lies_in(b".dist-info") => Self::Python,
             b"PKG-INFO" if lies_in(b".egg-info") => Self::Python,
             b"pom.properties" if memchr::memmem::find(directory, b"META-INF/maven/").is_some() => Self::Pom,
@@ -101,6 +104,7 @@ impl Cataloguer {
         match self {
             Self::Dpkg | Self::Apk => MAX_DATABASE,
             Self::Archive | Self::Program | Self::Rpm => MAX_BINARY,
+            Self::NodeLock => node_lock::MAX_LOCK,
             // An empty one says that the database has all.
             Self::RpmJournal => 0,
             // It is not read.
@@ -113,6 +117,8 @@ impl Cataloguer {
     #[must_use]
     pub fn too_large(self) -> FileCatalog {
         FileCatalog::Unread(match self {
+            // All packages are known without it.
+            Self::NodeLock => return FileCatalog::Lock(Vec::new()),
             Self::RpmJournal => {
                 "it has changes that the database of rpm may lack, and is not read".to_owned()
             }
@@ -160,7 +166,12 @@ impl Cataloguer {
         match self {
             Self::Archive | Self::Program => None,
             Self::Pom => one(Ecosystem::Java, java::pom(body.bytes().unwrap_or_default())),
-            Self::Node => one(Ecosystem::Node, node::package(body.bytes().unwrap_or_default())),
+            Self::Node => {
+                // One that describes no package still lies where Node.js finds it.
+                let package = node::package(body.bytes().unwrap_or_default());
+                Some(FileCatalog::Packages(Ecosystem::Node, package.into_iter().collect()))
+            }
+            Self::NodeLock => Some(FileCatalog::Lock(node_lock::packages(body.bytes().unwrap_or_default()))),
             Self::Python => one(Ecosystem::Python, python::distribution(&text(body))),
             Self::PythonSbom => Some(FileCatalog::Attached),
             Self::Dpkg => Some(database(PackageDatabase::Dpkg, debian::packages(&text(body)))),
@@ -250,6 +261,9 @@ mod tests {
             ("srv/app.WAR", 0o644, Some(Cataloguer::Archive)),
             ("srv/META-INF/maven/a/b/pom.properties", 0o644, Some(Cataloguer::Pom)),
             ("app/node_modules/a/package.json", 0o644, Some(Cataloguer::Node)),
+            ("app/package-lock.json", 0o644, Some(Cataloguer::NodeLock)),
+            ("app/node_modules/.package-lock.json", 0o644, Some(Cataloguer::NodeLock)),
+            ("app/node_modules/a/test/package-lock.json", 0o644, None),
             ("x/a-1.dist-info/METADATA", 0o644, Some(Cataloguer::Python)),
             ("x/a-1.dist-info/sboms/a.cdx.json", 0o644, Some(Cataloguer::PythonSbom)),
             ("x/a.egg-info/PKG-INFO", 0o644, Some(Cataloguer::Python)),
