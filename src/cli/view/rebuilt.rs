@@ -56,6 +56,17 @@ impl StageTimes {
     }
 }
 
+/// Whether two errors are about one fault, wherever in a build it was found: one message may have the layer before it.
+fn is_same_fault(one: &CommandError, other: &CommandError) -> bool {
+    let ends = |long: &str, end: &str| long.strip_suffix(end).is_some_and(|rest| rest.ends_with(": "));
+    let causes = |error: &CommandError| error.chain.last().cloned().unwrap_or_default();
+    let (first, second) = (causes(one), causes(other));
+    one == other
+        || (one.status == other.status
+            && one.hints == other.hints
+            && (first == second || ends(&first, &second) || ends(&second, &first)))
+}
+
 /// Milliseconds in which at least one of the spans was under way.
 fn under_way<'a>(spans: impl Iterator<Item = &'a TimeSpan>) -> u64 {
     let mut times: Vec<(u64, u64)> = spans.map(|span| (span.start, span.end)).collect();
@@ -131,7 +142,7 @@ impl WatchTeller {
         elapsed: Duration,
     ) {
         self.number += 1;
-        if self.error.as_ref() == Some(error) {
+        if self.error.as_ref().is_some_and(|before| is_same_fault(before, error)) {
             printer.message(format!("{}: it fails as before", self.changed(changes)));
         } else {
             printer.error(error);
@@ -240,6 +251,7 @@ struct BuildFailure<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::error::ExitStatus;
     use super::super::super::printer::{PrinterOptions, captured};
     use super::*;
 
@@ -257,6 +269,34 @@ mod tests {
         ];
         let text = StageTimes::of(&spans).text();
         assert_eq!(text, "look 0 ms, plan 0 ms, layers 8 ms, deliver 1 ms");
+    }
+
+    #[test]
+    fn a_file_that_keeps_changing_is_told_once() {
+        let (printer, _, err) = captured::printer(PrinterOptions::default());
+        let mut teller = WatchTeller::new(PathBuf::from("/p"), false);
+        let changes = ChangeSet { paths: ["/p/a".into()].into(), ..ChangeSet::default() };
+        // Found by the scan, and while a layer is built.
+        for message in
+            ["`a` changed while it was read", "layer `app`: `a` changed while it was read", "`b` is gone"]
+        {
+            let error = CommandError::new(ExitStatus::Input, message).hint("wait");
+            for _ in 0..2 {
+                teller.tell_failed(&printer, &changes, &error, Duration::from_millis(5));
+            }
+        }
+        insta::assert_snapshot!(err.take(), @r"
+        error: `a` changed while it was read
+        hint: wait
+        waiting for a change
+        `a`: it fails as before
+        `a`: it fails as before
+        `a`: it fails as before
+        error: `b` is gone
+        hint: wait
+        waiting for a change
+        `a`: it fails as before
+        ");
     }
 
     #[test]
