@@ -326,6 +326,9 @@ fn user(stage: &mut ImageStage, line: usize, rest: &[String], is_useradd: bool) 
     let home = value(rest, &["-h", "-d", "--home", "--home-dir"]).map(str::to_owned);
     let makes_home = !rest.iter().any(|word| ["-H", "-M", "--no-create-home"].contains(&word.as_str()));
     let shell = value(rest, &["-s", "--shell"]).map(str::to_owned);
+    if [&home, &shell].into_iter().flatten().any(|path| !path.starts_with('/')) {
+        return false;
+    }
     let home = home.or_else(|| makes_home.then(|| format!("/home/{name}")));
     let more = value(rest, &["-G", "--groups"]).filter(|_| is_useradd).unwrap_or_default();
     let groups = more.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();

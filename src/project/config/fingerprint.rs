@@ -5,7 +5,7 @@ use super::value::{
     AccountName, AccountNumber, Arguments, AttestPlaceSetting, BaseSetting, Buckets, ByteSize,
     CapabilityText, CompressionSetting, Count, DiskPath, EnvName, EnvValue, Format, ImagePath, ImagePattern,
     KindName, Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period,
-    Ports, SbomSetting, SiblingSetting, Signal, StartSetting, User,
+    Ports, SbomSetting, ShellPath, SiblingSetting, Signal, StartSetting, User,
 };
 use crate::project::git::GitFacts;
 use crate::types::delivery::{DeliveryKind, EventForm};
@@ -56,6 +56,7 @@ written_as! {
     Percent: |value| value.get(),
     Period: |value| value.nanoseconds(),
     SbomSetting: |value| value.as_str(),
+    ShellPath: |value| value.as_str(),
     Signal: |value| value.as_str(),
     User: |value| value.as_str(),
     WebhookUrl: |value| value.expose(),

@@ -18,7 +18,7 @@ use super::value::{
     AccountName, AccountNumber, Age, Arguments, BaseSetting, Buckets, ByteSize, CapabilityText,
     CompressionSetting, Count, DiskPath, EnvName, EnvValue, Format, ImagePath, ImagePattern, Justification,
     KindName, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern, Percent, Period, Ports,
-    SbomSetting, Signal, User,
+    SbomSetting, ShellPath, Signal, User,
 };
 use crate::types::check_policy::RuleLevel;
 use crate::types::delivery::{DeliveryKind, EventForm};
@@ -155,6 +155,7 @@ schemas! {
     Apps => json!({ "anyOf": [AppSettings::json_schema(), Vec::<AppSettings>::json_schema()] }),
     KindName => json!({ "enum": KINDS }),
     ImagePath => text("^/"),
+    ShellPath => ImagePath::json_schema(),
     LinkTarget => json!({ "type": "string", "minLength": 1 }),
     Owner => text(&format!("^{ACCOUNT}(:{ACCOUNT})?$")),
     AccountName => text(r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$"),

@@ -13,7 +13,7 @@ use super::value::{
     AccountName, AccountNumber, Age, Arguments, AttestPlaceSetting, BaseSetting, Buckets, ByteSize,
     CapabilityText, CompressionSetting, Count, DiskPath, EnvName, EnvTable, Format, ImagePath, ImagePattern,
     Justification, KindName, Layout, LinkTarget, MemberPattern, MirrorAddress, Mode, Mtime, Owner, Pattern,
-    Percent, Period, Ports, SbomSetting, SiblingSetting, Signal, StartSetting, User,
+    Percent, Period, Ports, SbomSetting, ShellPath, SiblingSetting, Signal, StartSetting, User,
 };
 use crate::oci;
 use crate::types::check_policy::RuleLevel;
@@ -208,7 +208,7 @@ settings_table! {
         /// Its directory, which is made if it is missing.
         "home" => home: Option<Spanned<ImagePath>>,
         /// The program that a login starts.
-        "shell" => shell: Option<Spanned<ImagePath>>,
+        "shell" => shell: Option<Spanned<ShellPath>>,
         /// More groups that it belongs to.
         "groups" => groups: Vec<Spanned<AccountName>>,
     }

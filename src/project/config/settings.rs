@@ -557,10 +557,12 @@ fn check_users(users: &[AddedUserSettings], wrong: &mut impl FnMut(Span, Wrong))
             let message = format!("there are two users with the number {}", user.uid.get());
             wrong(user.uid.span, Wrong::new(message).hint("give one of them another `uid`"));
         }
-        for path in [&user.home, &user.shell].into_iter().flatten() {
-            if path.as_str().contains([':', '\n']) {
-                let message = format!("`{}` cannot be in `/etc/passwd`", path.as_str().escape_debug());
-                wrong(path.span, Wrong::new(message).hint("choose a path without `:` and line ends"));
+        let home = user.home.as_ref().map(|home| (home.as_str(), home.span));
+        let shell = user.shell.as_ref().map(|shell| (shell.as_str(), shell.span));
+        for (path, span) in home.into_iter().chain(shell) {
+            if path.contains([':', '\n']) {
+                let message = format!("`{}` cannot be in `/etc/passwd`", path.escape_debug());
+                wrong(span, Wrong::new(message).hint("choose a path without `:` and line ends"));
             }
         }
     }

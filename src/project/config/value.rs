@@ -29,7 +29,7 @@ pub use check::Justification;
 pub use compression::{Buckets, CompressionSetting};
 pub use names::MirrorAddress;
 pub use numbers::{ByteSize, Count, Percent};
-pub use paths::{DiskPath, ImagePath, LinkTarget, url_as_source, without_dots};
+pub use paths::{DiskPath, ImagePath, LinkTarget, ShellPath, url_as_source, without_dots};
 pub use pattern::{ImagePattern, MemberPattern, Pattern};
 pub use permissions::{AccountName, AccountNumber, Mode, Owner, OwnerPart};
 pub use policy::Age;

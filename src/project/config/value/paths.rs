@@ -58,6 +58,35 @@ impl FromText for ImagePath {
     }
 }
 
+/// The path in the image of the program that a login starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShellPath(ImagePath);
+
+impl ShellPath {
+    /// The path, which is absolute.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromText for ShellPath {
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        let is_name = !text.is_empty() && !text.contains('/');
+        ImagePath::from_text(text).map(Self).map_err(|wrong| {
+            // No search path leads a login to its shell.
+            let directory = if text == "nologin" { "/sbin" } else { "/bin" };
+            if is_name {
+                Wrong::new(format!("`{text}` is not an absolute path")).hint(format!(
+                    "write the path of the shell in the image, such as `\"{directory}/{text}\"`"
+                ))
+            } else {
+                wrong
+            }
+        })
+    }
+}
+
 /// A path on disk: as it was written, and relative to where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DiskPath {
@@ -167,7 +196,7 @@ impl Decode for DiskPath {
     }
 }
 
-text_values!(ImagePath, LinkTarget);
+text_values!(ImagePath, LinkTarget, ShellPath);
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +210,11 @@ mod tests {
         assert_eq!(path.entry().map(EntryPath::as_bytes), Some(&b"a/b"[..]));
         assert_eq!(ok::<ImagePath>("/").entry(), None);
         assert_eq!(ok::<ImagePath>("//.").as_str(), "/");
+        let hint = |text: &str| ShellPath::from_text(text).expect_err(text).hint.unwrap_or_default();
+        for (text, works) in [("bash", "/bin/bash"), ("nologin", "/sbin/nologin"), ("bin/sh", "/bin/sh")] {
+            assert!(hint(text).contains(&format!("`\"{works}\"`")), "{}", hint(text));
+            assert_eq!(ok::<ShellPath>(works).as_str(), works);
+        }
         all_wrong::<ImagePath>(&["", "a", "./a", "/a/../b", "/..", "/\0"]);
     }
 }
