@@ -88,7 +88,7 @@ pub(super) fn status(
 ) -> Result<Status, GitError> {
     let mut running = git.start(&STATUS, &[])?;
     let mut status = Status::default();
-    let mut candidates = Vec::new();
+    let (mut candidates, mut directories) = (Vec::new(), Vec::new());
     while let Some(record) = running.record(0)? {
         let is_others = |path: &[u8]| !(around.is_ours)(&repository.place.top.join(path_of(path)));
         let change: Option<ChangedPath> = match StatusRecord::parse(&record) {
@@ -101,7 +101,13 @@ pub(super) fn status(
                 None
             }
             StatusRecord::Other => None,
-            StatusRecord::Change(path) => is_others(path).then(|| changed_path(path)),
+            StatusRecord::New(path) if path.ends_with(b"/") => {
+                directories.push(path.to_vec());
+                None
+            }
+            StatusRecord::New(path) | StatusRecord::Change(path) => {
+                is_others(path).then(|| changed_path(path))
+            }
             StatusRecord::Content(candidate) => {
                 candidates.extend(is_others(&candidate.path).then_some(candidate));
                 (candidates.len() > MOST_CANDIDATES).then_some(None)
@@ -115,10 +121,38 @@ pub(super) fn status(
         }
     }
     running.finish()?;
+    for directory in directories {
+        if let Some(path) = first_in_new(git, repository, around, &directory)? {
+            status.changes = Changes::Some(Some(path));
+            return Ok(status);
+        }
+    }
     if !candidates.is_empty() {
         status.changes = Changes::Perhaps(candidates);
     }
     Ok(status)
+}
+
+/// The path to name of a directory that is new: the directory, unless all that is new in it are files of this program.
+fn first_in_new(
+    git: &Git<'_>,
+    repository: &GitRepository,
+    around: &Surroundings<'_>,
+    directory: &[u8],
+) -> Result<Option<PathBuf>, GitError> {
+    let top = &repository.place.top;
+    let pathspec = [b":(top,literal)", directory].concat();
+    let pathspec = String::from_utf8(pathspec).ok();
+    let Some(pathspec) = pathspec else { return Ok(Some(path_of(directory).to_owned())) };
+    let query = ["ls-files", "--others", "--exclude-standard", "-z", "--", &pathspec];
+    let mut running = git.start(&query, &[])?;
+    let (mut ours, mut others) = (false, false);
+    while let (Some(path), false) = (running.record(0)?, others) {
+        let is_ours = (around.is_ours)(&top.join(path_of(&path)));
+        (ours, others) = (ours || is_ours, !is_ours);
+    }
+    running.stop();
+    Ok((others || !ours).then(|| path_of(directory).to_owned()))
 }
 
 fn changed_path(path: &[u8]) -> ChangedPath {
@@ -130,6 +164,8 @@ fn changed_path(path: &[u8]) -> ChangedPath {
 enum StatusRecord<'a> {
     Commit(String),
     Branch(String),
+    /// A file that git does not track, or a directory, with `/` at its end, of which it tracks nothing.
+    New(&'a [u8]),
     /// A file that is certainly not as committed.
     Change(&'a [u8]),
     /// A file whose content alone is not as committed.
@@ -149,7 +185,7 @@ impl<'a> StatusRecord<'a> {
             };
         }
         if let Some(path) = record.strip_prefix(b"? ") {
-            return Self::Change(path);
+            return Self::New(path);
         }
         if record.is_empty() {
             return Self::Other;

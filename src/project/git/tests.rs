@@ -482,3 +482,23 @@ fn working_trees_and_submodules_are_trusted_with_their_own_repository() {
     write(&main.path().join("sub/.git"), &format!("gitdir: {}\n", inner.path().join(".git").display()));
     assert!(matches!(ask_untrusted(main.path()), Err(GitError::Foreign { .. })));
 }
+
+#[test]
+fn files_of_ours_in_a_new_directory_are_no_change() {
+    let directory = repository();
+    let path = directory.path();
+    write(&path.join(".gitignore"), "*.log\n");
+    commit(path);
+    write(&path.join("new [1]/deep/build.lock"), "ours");
+    write(&path.join("new [1]/deep/x.log"), "ignored");
+    let changed = || {
+        let facts = facts_of(path);
+        (facts.dirty, facts.first_change)
+    };
+    assert_eq!(changed(), (false, None));
+    write(&path.join("new [1]/other"), "theirs");
+    assert!(changed().0);
+    std::fs::remove_file(path.join("new [1]/other")).expect("removed");
+    write(&path.join("z/other"), "theirs");
+    assert!(changed().0);
+}
