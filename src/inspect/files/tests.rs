@@ -6,7 +6,8 @@ use super::entry::{EntryState, FileKind};
 use super::tree::{ImageFiles, LayerTotals, PathTotals};
 use crate::runtime::interrupt::Interrupt;
 
-/// An entry of a layer: a path, which ends in a slash for a directory, and bytes of content. `name -> target` is a hard link.
+/// An entry of a layer: a path, which ends in a slash for a directory, and bytes of content. `name -> target` is a hard link,
+/// and `name => target` a symbolic one.
 type Entry<'a> = (&'a str, usize);
 
 fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
@@ -21,6 +22,11 @@ fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
         // `name -> target` is a hard link.
         if let Some((name, target)) = path.split_once(" -> ") {
             header.set_entry_type(tar::EntryType::Link);
+            builder.append_link(&mut header, name, target).expect("an entry");
+            continue;
+        }
+        if let Some((name, target)) = path.split_once(" => ") {
+            header.set_entry_type(tar::EntryType::Symlink);
             builder.append_link(&mut header, name, target).expect("an entry");
             continue;
         }
@@ -55,6 +61,28 @@ fn listing(files: &ImageFiles) -> String {
     };
     files.each_row(take).expect("nothing fails");
     lines
+}
+
+/// `lib` leads to `usr/lib` in most images.
+#[test]
+fn hard_links_lead_through_linked_directories() {
+    for target in ["lib/a", "far/a", "round/../lib/a", "usr/up/lib/a"] {
+        let link = format!("b -> {target}");
+        let files = files(&[
+            &[
+                ("usr/lib/a", 10),
+                ("lib => usr/lib", 0),
+                ("far => /lib", 0),
+                ("usr/up => ..", 0),
+                ("round => usr", 0),
+            ],
+            &[(&link, 0), ("usr/lib/.wh.a", 0)],
+        ]);
+        let totals = &files.layer_totals()[0];
+        assert_eq!((totals.bytes, totals.covered_bytes), (10, 0), "{target}");
+    }
+    let nowhere = files(&[&[("a", 10), ("x => y", 0), ("y => x", 0), ("b -> x/a", 0)], &[(".wh.a", 0)]]);
+    assert_eq!(nowhere.layer_totals()[0].covered_bytes, 10, "a link in a circle");
 }
 
 #[test]

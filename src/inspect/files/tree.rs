@@ -18,6 +18,8 @@ use crate::types::error::BoxedError;
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
+/// So many symbolic links are followed to a file, as Linux does.
+const MAX_LINKS: usize = 40;
 /// Bytes that may be kept of an image, with the page or the table that is made of it: some hundred thousand files.
 const MAX_KEPT: u64 = 176 << 20;
 /// Steps beside those for unpacking: parts of paths, and paths that a layer covers.
@@ -259,19 +261,43 @@ impl ImageFiles {
         file.map_or(Ok(()), |file| self.links.push(at, file, &self.budget))
     }
 
-    /// The regular file that a container sees so far where a link leads. A link to a path that comes later leads nowhere:
-    /// runtimes unpack one entry after the other.
+    /// The regular file that a container sees so far where a link leads, through directories that are symbolic links. A link
+    /// to a path that comes later leads nowhere: runtimes unpack one entry after the other.
     fn linked_file(&self, target: &[u8]) -> Result<Option<u32>, OverBudget> {
-        let mut path = 0;
-        for part in normal(target).split(|byte| *byte == b'/') {
+        let target = normal(target);
+        let mut left: Vec<&[u8]> = target.split(|byte| *byte == b'/').rev().collect();
+        let (mut path, mut links) = (0, 0);
+        while let Some(part) = left.pop() {
             self.budget.step(1)?;
-            match self.nodes[path as usize].children.get(part) {
-                Some(child) => path = *child,
-                None => return Ok(None),
+            match part {
+                b"" | b"." => continue,
+                b".." => {
+                    path = self.nodes[path as usize].parent;
+                    continue;
+                }
+                _ => {}
+            }
+            let Some(child) = self.nodes[path as usize].children.get(part) else { return Ok(None) };
+            match self.directory_link(*child) {
+                Some(target) if !left.is_empty() => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Ok(None);
+                    }
+                    path = if target.starts_with(b"/") { 0 } else { path };
+                    left.extend(target.split(|byte| *byte == b'/').rev());
+                }
+                _ => path = *child,
             }
         }
         let seen = self.nodes[path as usize].seen;
         Ok(seen.and_then(|seen| self.links.file_of(seen, &self.entries)))
+    }
+
+    /// The target of the symbolic link that a container sees at a path so far.
+    fn directory_link(&self, path: u32) -> Option<&[u8]> {
+        let entry = &self.entries[self.nodes[path as usize].seen? as usize];
+        if entry.kind == FileKind::Symlink { entry.link.as_deref() } else { None }
     }
 
     fn push(&mut self, path: u32, entry: &TarEntry, kind: FileKind) -> Result<(), OverBudget> {
