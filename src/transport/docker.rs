@@ -7,6 +7,8 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
@@ -19,6 +21,8 @@ use crate::types::shown::{Foreign, excerpt, shown_path};
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The same where it only has to say that it is there.
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may let a connection wait: its system keeps some in a queue, and then none.
+const CONNECTING: Duration = Duration::from_secs(10);
 /// How often the user's wish to stop is looked for.
 const GLANCE: Duration = Duration::from_millis(100);
 /// The longest answer of an engine that is read.
@@ -102,6 +106,11 @@ impl Explain for EngineError {
             Self::NoAnswer { tried } if tried.iter().any(|(_, why)| why.kind() == io::ErrorKind::PermissionDenied) => {
                 Some("the socket is there, but not for this user: be in its group, or set DOCKER_HOST".to_owned())
             }
+            Self::NoAnswer { tried } if tried.iter().any(|(_, why)| why.kind() == io::ErrorKind::TimedOut) => Some(
+                "start the engine again, or set DOCKER_HOST to the socket of another one; without either, \
+                 `-o docker-archive:image.tar` writes a file to load later"
+                    .to_owned(),
+            ),
             Self::NoAnswer { .. } => Some(
                 "start Docker or `podman system service`, or set DOCKER_HOST to `unix://PATH`; without either, \
                  `-o docker-archive:image.tar` writes a file to load later"
@@ -166,7 +175,10 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let mut tried = Vec::new();
         for socket in sockets {
-            match UnixStream::connect(&socket) {
+            match connect(&socket, interrupt, CONNECTING) {
+                Err(source) if interrupt.is_triggered() => {
+                    return Err(EngineError::Broken { doing: "connecting to", socket, source });
+                }
                 Ok(_) => return Ok(Self { socket, interrupt: interrupt.clone() }),
                 Err(error) => tried.push((socket, error)),
             }
@@ -227,7 +239,8 @@ impl Engine {
     }
 
     fn connect(&self) -> Result<EngineStream, EngineError> {
-        let stream = UnixStream::connect(&self.socket).map_err(self.broken("connecting to"))?;
+        let stream =
+            connect(&self.socket, &self.interrupt, CONNECTING).map_err(self.broken("connecting to"))?;
         let limits = stream.set_read_timeout(Some(GLANCE)).and(stream.set_write_timeout(Some(GLANCE)));
         limits.map_err(self.broken("connecting to"))?;
         Ok(EngineStream { stream, interrupt: self.interrupt.clone(), patience: PATIENCE })
@@ -257,6 +270,27 @@ impl Engine {
     fn refused(&self, answer: &EngineAnswer) -> EngineError {
         let said = complaint(&answer.body).unwrap_or_else(|| excerpt(answer.body.trim(), 400));
         EngineError::Refused { socket: self.socket.clone(), status: answer.status, said }
+    }
+}
+
+/// Connects to `socket` within `patience`, unless the user wants to stop. The system has no bound for it, so another thread waits.
+fn connect(socket: &Path, interrupt: &Interrupt, patience: Duration) -> io::Result<UnixStream> {
+    let (sender, connected) = mpsc::channel();
+    let path = socket.to_owned();
+    // A connection that comes too late is closed with the channel.
+    thread::Builder::new().spawn(move || drop(sender.send(UnixStream::connect(path))))?;
+    let begun = Instant::now();
+    loop {
+        interrupt.check().map_err(carry)?;
+        match connected.recv_timeout(GLANCE) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Err(RecvTimeoutError::Timeout) if begun.elapsed() >= patience => {
+                let message = format!("it takes no connection for {} s", patience.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
     }
 }
 
@@ -365,7 +399,6 @@ pub fn digest_of_id(id: &str) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixListener;
-    use std::thread;
 
     use super::*;
 
@@ -507,6 +540,33 @@ mod tests {
         stream.patience = Duration::from_millis(200);
         let error = engine.answer(&mut stream).expect_err("no answer");
         assert!(error.to_string().contains("it does nothing for"), "{error}");
+    }
+
+    #[test]
+    fn an_engine_that_takes_no_connection_is_not_waited_for() {
+        let directory = tempfile::tempdir().expect("can be made");
+        let socket = directory.path().join("s");
+        let listener = UnixListener::bind(&socket).expect("can listen");
+        let full = socket.clone();
+        // Closed connections stay in the queue of a listener that takes none.
+        let filler = thread::spawn(move || while UnixStream::connect(&full).is_ok() {});
+        let interrupt = Interrupt::default();
+        let begun = Instant::now();
+        let error = loop {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the queue is never full");
+            if let Err(error) = connect(&socket, &interrupt, GLANCE) {
+                break error;
+            }
+        };
+        assert!(error.to_string().contains("takes no connection"), "{error}");
+        let tried = vec![(socket.clone(), error)];
+        let hint = EngineError::NoAnswer { tried }.hint().expect("a hint");
+        assert!(hint.contains("start the engine again"), "{hint}");
+        interrupt.trigger();
+        let error = Engine::find([socket], &interrupt).expect_err("the user wants to stop");
+        assert_eq!(error.kind(), Kind::Interrupted, "{error}");
+        drop(listener);
+        filler.join().expect("ends");
     }
 
     #[test]
