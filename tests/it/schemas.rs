@@ -237,6 +237,34 @@ fn the_schemas_are_strict() {
     }
 }
 
+/// taplo, which editors use (Even Better TOML), takes every build file of this repository, and shows faults in a wrong one.
+#[test]
+fn editors_show_what_is_wrong_in_a_build_file() {
+    let Some(taplo) = peer("taplo/taplo") else { return };
+    let project = Project::new();
+    let judged = |text: &str| {
+        project.write("build.toml", text);
+        let mut lint = Command::new(&taplo);
+        lint.args(["lint", "--no-auto-config", "--colors", "never", "--schema"]);
+        lint.arg(format!("file://{REPOSITORY}/docs/schema/build.toml.json")).arg("build.toml");
+        lint.current_dir(project.root()).output().unwrap()
+    };
+    for (place, text) in build_files() {
+        let said = judged(&text);
+        assert!(said.status.success(), "{place}: {}", String::from_utf8_lossy(&said.stderr));
+    }
+    for wrong in WRONG {
+        let said = judged(wrong);
+        assert!(!said.status.success(), "{wrong}");
+        let stderr = String::from_utf8_lossy(&said.stderr);
+        assert!(stderr.contains("build.toml:1") || stderr.contains("build.toml:2"), "{wrong}: {stderr}");
+    }
+}
+
+/// Build files that a schema refuses.
+const WRONG: [&str; 4] =
+    ["[image]\nnmae = \"a\"", "config.ports = [0]", "[[layer]]\nfiles = []", "app.path = []"];
+
 /// Another reader of schemas agrees: the schemas are well formed, right files are right and wrong ones wrong.
 #[test]
 fn another_judge_of_schemas_agrees() {
@@ -255,7 +283,7 @@ fn another_judge_of_schemas_agrees() {
             .unwrap();
         assert!(said.status.success(), "{}: {said:?}", path.display());
     }
-    for wrong in ["[image]\nnmae = \"a\"", "config.ports = [0]", "[[layer]]\nfiles = []", "app.path = []"] {
+    for wrong in WRONG {
         assert_ne!(schema_errors(&python, &path, &toml_as_json(wrong)), "", "{wrong}");
     }
 }

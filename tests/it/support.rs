@@ -209,7 +209,7 @@ impl Run<'_> {
         if let Some(umask) = self.umask {
             program.extend(["sh".into(), "-c".into(), format!("umask {umask}; exec \"$0\" \"$@\"")]);
         }
-        program.push(if self.nobody { for_everybody(self.project) } else { PACK.to_owned() });
+        program.push(if self.nobody { for_everybody(self.project) } else { program_under_test() });
         let mut command = Command::new(&program[0]);
         command.args(&program[1..]).args(&self.arguments).current_dir(&self.cwd).env_clear();
         let beside = |name: &str| self.project.beside(name);
@@ -407,11 +407,16 @@ pub(crate) fn skipped(what: &str, why: &str) {
     eprintln!("skipped: {what}: {why}");
 }
 
+/// What a [`Run`] starts: [`PACK`], or the program that a variable names. `.ci/aarch64` has one for another processor.
+fn program_under_test() -> String {
+    std::env::var("PACK_TEST_PROGRAM").unwrap_or_else(|_| PACK.to_owned())
+}
+
 /// The program at a place that every user can run it from.
 fn for_everybody(project: &Project) -> String {
-    let program = project.beside("pack");
-    if !program.exists() && fs::hard_link(PACK, &program).is_err() {
-        fs::copy(PACK, &program).unwrap();
+    let (program, original) = (project.beside("pack"), program_under_test());
+    if !program.exists() && fs::hard_link(&original, &program).is_err() {
+        fs::copy(&original, &program).unwrap();
     }
     program.display().to_string()
 }
