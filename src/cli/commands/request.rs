@@ -455,6 +455,18 @@ impl Described {
         self.0.lock_path.as_deref()
     }
 
+    /// The directories of the members, as arguments, if it is the root of a workspace, which describes no image itself. Settings
+    /// that are wrong are the build's to tell.
+    pub(super) fn members(&self, invocation: &Invocation, args: &ImageArgs) -> Option<Vec<PathBuf>> {
+        let Self(project) = self;
+        let context = RequestContext::new(invocation, args, &[], project.artifact.clone()).ok()?;
+        context.settings(project).ok()?.workspace?;
+        let workspace = Workspace::open(&project.directory).ok();
+        let above = args.path.as_deref().unwrap_or(Path::new(""));
+        let members = workspace.iter().flat_map(Workspace::members);
+        Some(members.map(|member| above.join(member.place())).collect())
+    }
+
     /// The paths that a build of it reads.
     ///
     /// # Errors
@@ -469,8 +481,10 @@ impl Described {
         let settings = context.settings(project)?;
         if settings.workspace.is_some() {
             let message = "a file with `[workspace]` describes no image itself";
+            let first = self.members(invocation, args).into_iter().flatten().next();
+            let first = first.map(|place| format!(", such as `{}`", shown_path(&place))).unwrap_or_default();
             return Err(CommandError::new(ExitStatus::Input, message)
-                .hint("give the directory of one of its members"));
+                .hint(format!("give the directory of one of its members{first}")));
         }
         let lock = context.lock(project.lock_path.as_deref())?;
         let described = DescribingFiles {

@@ -13,6 +13,7 @@ use super::build::{self, DeliveredImage};
 use super::kept_session::KeptSession;
 use super::request::Described;
 use crate::engine::{BuildReads, ChangeFeed, ChangeSet};
+use crate::types::shown::shown_path;
 
 /// How long a change is waited for after a build that failed: an archive may have been half written.
 const HALF_WRITTEN: Duration = Duration::from_millis(300);
@@ -24,11 +25,24 @@ const HALF_WRITTEN: Duration = Duration::from_millis(300);
 pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), CommandError> {
     if args.workspace.is_given() {
         let message = "`--watch` builds one image, and `--workspace` and `-p` mean members of a workspace";
-        return Err(CommandError::usage(message)
-            .hint("give the directory of one member, as in `pack build services/cart --watch`"));
+        return Err(CommandError::usage(message).hint(member_hint(invocation, args)));
     }
     build::check_flags(args)?;
+    let described = Described::find(invocation, &args.image)?;
+    if described.members(invocation, &args.image).is_some() {
+        let message = "`--watch` builds one image, and a file with `[workspace]` describes no image itself";
+        return Err(CommandError::new(ExitStatus::Input, message).hint(member_hint(invocation, args)));
+    }
     BuildWatch::new(invocation, args)?.run()
+}
+
+/// The hint that names a member of the workspace, if there is one.
+fn member_hint(invocation: &Invocation, args: &BuildArgs) -> String {
+    let described = Described::find(invocation, &args.image).ok();
+    let members = described.and_then(|described| described.members(invocation, &args.image));
+    let place = members.and_then(|places| places.into_iter().next());
+    let place = place.map_or_else(|| "services/cart".to_owned(), |place| shown_path(&place).to_string());
+    format!("give the directory of one member, as in `pack build {place} --watch`")
 }
 
 /// A watch over one image.
