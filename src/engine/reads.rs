@@ -201,7 +201,8 @@ impl BuildReads {
         &self.left_out
     }
 
-    /// All files, by name and sorted: those that are there below directories, and the others whether they are there or not.
+    /// All files, by name and sorted: regular files and links that are there below directories, and the others whether they are
+    /// there or not.
     ///
     /// # Errors
     /// When a directory cannot be scanned.
@@ -216,7 +217,10 @@ impl BuildReads {
                 }
                 Some(options) => {
                     let found = scanner.scan(&read.path, options)?;
-                    let files_found = found.iter().filter(|item| item.kind != FoundKind::Directory);
+                    // A build refuses others, unless it may take pipes and devices, which have no content.
+                    let is_read =
+                        |kind: &FoundKind| matches!(kind, FoundKind::File { .. } | FoundKind::Symlink(_));
+                    let files_found = found.iter().filter(|item| is_read(&item.kind));
                     files.extend(files_found.map(|item| item.path.to_path_buf()));
                     scanner.forget_items();
                 }

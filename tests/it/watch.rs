@@ -1,6 +1,10 @@
 //! `pack build --watch` and `pack deps` from the outside: what starts a build, what does not, and how it ends.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -360,6 +364,45 @@ fn what_a_build_reads_is_listed() {
     assert_eq!((&document["paths"][2]["kind"], &document["base"]), (&"pattern".into(), &Value::Null));
     let listed = project.pack("deps").ok().stdout;
     assert_eq!(listed.lines().last(), Some(&*project.path("libs").display().to_string()), "{listed}");
+}
+
+/// Pipes and sockets have no content that a build reads. Programs open the paths of JSON, so none is written as another one.
+#[test]
+fn lists_for_programs_name_regular_files_and_links_as_they_are() {
+    let project = Project::small();
+    symlink("a.txt", project.path("files/link")).unwrap();
+    let pipe = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::from_raw_mode(0o644);
+    rustix::fs::mknodat(rustix::fs::CWD, project.path("files/pipe"), pipe, mode, 0).unwrap();
+    let _socket = UnixListener::bind(project.path("files/socket")).unwrap();
+    let listed = project.pack("deps --files-json").ok().stdout;
+    assert!(listed.contains("files/link") && listed.contains("files/a.txt"), "{listed}");
+    assert!(!listed.contains("files/pipe") && !listed.contains("files/socket"), "{listed}");
+    let name = OsStr::from_bytes(b"caf\xe9.txt");
+    std::fs::write(project.path("files").join(name), "x").unwrap();
+    let said = project.pack("deps --files-json").fails(1).hints().says(&["files/caf\\xe9.txt", "not UTF-8"]);
+    assert_eq!(said.stdout, "");
+    project.pack("deps").ok();
+    project.write("files/.packignore", "caf*\n").pack("deps --files-json").ok();
+}
+
+/// The root of a workspace describes no image: the hint names a member that is there.
+#[test]
+fn the_root_of_a_workspace_is_not_watched() {
+    let project = Project::with("[workspace]\nmembers = [\"services/*\"]\n");
+    project.write("services/shop/build.toml", tree_on("scratch")).write("services/shop/files/a", "a");
+    let hint = "hint: give the directory of one member, as in `pack build services/shop --watch`";
+    project.pack("build --watch").fails(1).says(&["describes no image itself", hint]);
+    project.pack("build --watch --workspace").fails(2).says(&[hint]);
+    let hint = "hint: give the directory of one of its members, such as `services/shop`";
+    project.pack("deps --files-json").fails(1).says(&[hint]);
+    project.pack("deps services/shop").ok();
+    let above = project.path("services");
+    let hint = "`pack build ../services/shop --watch`";
+    project.pack("build .. --watch").cwd(&above).fails(1).says(&[hint]);
+    let mut watch = Watch::start(&project, "services/shop");
+    watch.digest();
+    assert_eq!(watch.interrupted(), Some(0));
 }
 
 /// The line of a file that has this key, without the key.

@@ -1,12 +1,11 @@
 //! `pack deps`.
 
-use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::super::args::DepsArgs;
-use super::super::error::CommandError;
+use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
 use super::request;
 use crate::artifact;
@@ -22,10 +21,11 @@ pub(super) fn run(invocation: &Invocation, args: &DepsArgs) -> Result<(), Comman
     let printer = &invocation.printer;
     if args.files_json {
         let files = reads.files()?;
-        printer.json(&files.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>());
+        let texts: Result<Vec<&str>, CommandError> = files.iter().map(|path| json_text(path)).collect();
+        printer.json(&texts?);
     } else if args.format.json {
-        let paths = reads.paths.iter().map(DependencyView::of).collect();
-        printer.json(&DependenciesView { paths, base: reads.base.as_ref() });
+        let paths: Result<Vec<_>, CommandError> = reads.paths.iter().map(DependencyView::of).collect();
+        printer.json(&DependenciesView { paths: paths?, base: reads.base.as_ref() });
     } else {
         let mut told: Vec<PathBuf> = Vec::new();
         for read in &reads.paths {
@@ -41,6 +41,15 @@ pub(super) fn run(invocation: &Invocation, args: &DepsArgs) -> Result<(), Comman
     Ok(())
 }
 
+/// A path as JSON has it: other programs open it, so no other name may stand in its place.
+fn json_text(path: &Path) -> Result<&str, CommandError> {
+    path.to_str().ok_or_else(|| {
+        let message = format!("JSON cannot have the path `{}`, which is not UTF-8", shown_path(path));
+        CommandError::new(ExitStatus::Input, message)
+            .hint("rename it, or leave it out with `exclude` or `.packignore`; `pack deps` lists it as text")
+    })
+}
+
 /// The paths and the base of a build, as JSON.
 #[derive(Serialize)]
 struct DependenciesView<'a> {
@@ -52,7 +61,7 @@ struct DependenciesView<'a> {
 /// One path that a build reads.
 #[derive(Serialize)]
 struct DependencyView<'a> {
-    path: Cow<'a, str>,
+    path: &'a str,
     kind: DependencyKind,
     role: ReadRole,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -74,19 +83,19 @@ enum DependencyKind {
 }
 
 impl<'a> DependencyView<'a> {
-    fn of(read: &'a ReadPath) -> Self {
+    fn of(read: &'a ReadPath) -> Result<Self, CommandError> {
         let ReadPath { path, role, is_pattern, tree } = read;
         let kind = match (tree, is_pattern) {
             (Some(_), _) => DependencyKind::Directory,
             (None, true) => DependencyKind::Pattern,
             (None, false) => DependencyKind::File,
         };
-        Self {
-            path: path.to_string_lossy(),
+        Ok(Self {
+            path: json_text(path)?,
             kind,
             role: *role,
             include: tree.as_ref().map(|tree| &*tree.include).unwrap_or_default(),
             exclude: tree.as_ref().map(|tree| &*tree.exclude).unwrap_or_default(),
-        }
+        })
     }
 }
