@@ -20,6 +20,7 @@ use crate::plan;
 use crate::plan::buckets::BucketCount;
 use crate::project::config::{self, ConfigError, Diagnostic, Facts, KindName, Settings, Spanned};
 use crate::types::error::{BoxedError, Explain as _, nearest};
+use crate::types::shown::Foreign;
 
 /// Refuses kinds of artifacts that are in no table. All of them are reported together.
 ///
@@ -353,6 +354,52 @@ pub(super) fn unread_options(request: &Request, start: &Start) -> Option<String>
         "`config.env` has `{name}`, which Java does not read: it reads `JAVA_TOOL_OPTIONS`, and from version 9 on \
          `JDK_JAVA_OPTIONS`"
     ))
+}
+
+/// The note about the start of the base that an artifact replaces by an interpreter of its own choice, where that start does more
+/// than to run an interpreter or a shell.
+pub(super) fn replaced_start(
+    request: &Request,
+    start: &Start,
+    config: Option<&ConfigFile>,
+) -> Option<String> {
+    if request.settings.config.entrypoint.is_some() {
+        return None;
+    }
+    let program = start.entrypoint.as_deref()?.first()?;
+    let is_interpreter = |name: &str| {
+        ["node", "java"].contains(&name)
+            || name.strip_prefix("python").is_some_and(|version| is_version(version))
+    };
+    if !is_interpreter(program_name(program)) {
+        return None;
+    }
+    let run = config?.config.as_ref()?;
+    let words = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
+    let (entrypoint, cmd) = (words(&run.entrypoint), words(&run.cmd));
+    let (what, lost) = if entrypoint.is_empty() { ("command", &cmd) } else { ("entrypoint", &entrypoint) };
+    let (first, arguments) = lost.split_first()?;
+    let name = program_name(first);
+    let only_runs = (is_interpreter(name) || ["sh", "bash", "ash", "jshell"].contains(&name))
+        && arguments.iter().all(|argument| argument.starts_with('-'));
+    // Those of official images, which start an application as it is.
+    let is_passed_through = (entrypoint == ["docker-entrypoint.sh"] && cmd == ["node"])
+        || entrypoint == ["/__cacert_entrypoint.sh"];
+    if only_runs || is_passed_through {
+        return None;
+    }
+    Some(format!(
+        "`{program}` starts the image in place of the base's {what} `{}`; `entrypoint` in `[config]` can name both",
+        Foreign::new(&lost.join(" "))
+    ))
+}
+
+fn program_name(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+fn is_version(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Refuses an artifact that starts the image itself beside one that a server of the base must run: the server would not

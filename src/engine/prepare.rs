@@ -376,6 +376,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
             .collect::<Result<_, _>>()?;
         let start = apps::start(self.request, &proposed)?;
         self.notes.extend(apps::unread_options(self.request, &start));
+        self.notes.extend(apps::replaced_start(self.request, &start, config));
         let platform = platform
             .cloned()
             .or_else(|| loaded.as_ref().map(|loaded| loaded.platform.clone()))

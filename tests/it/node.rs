@@ -139,6 +139,38 @@ fn names(built: &Built) -> Vec<String> {
     built.layers().into_iter().map(|layer| layer.name).collect()
 }
 
+/// The start of a base is replaced by the application's: a note says so, but for starts that only run an interpreter.
+#[test]
+fn a_start_of_the_base_that_is_replaced_is_told() {
+    let (base, project) = shop("");
+    let config = fs::read_to_string(base.path("build.toml")).unwrap();
+    for (start, note) in [
+        ("entrypoint = [\"/init\", \"--\"]", Some("in place of the base's entrypoint `/init --`")),
+        (
+            "cmd = [\"/usr/bin/node\", \"/other.js\"]",
+            Some("in place of the base's command `/usr/bin/node /other.js`"),
+        ),
+        ("entrypoint = [\"docker-entrypoint.sh\"]\ncmd = [\"node\"]", None),
+        ("entrypoint = [\"/usr/bin/node\"]", None),
+        ("cmd = [\"bash\"]", None),
+    ] {
+        base.write("build.toml", format!("{config}{start}\n"));
+        fs::remove_dir_all(base.path("layout")).unwrap();
+        base.pack("build -o oci:layout --allow entrypoint-missing=test").ok();
+        let _ = fs::remove_file(project.path("build.lock"));
+        for command in ["plan", "build -o oci:out"] {
+            let said = project.pack(command).ok();
+            match note {
+                Some(note) => drop(said.says(&["note: `node` starts the image", note])),
+                None => assert!(!said.stderr.contains("in place of"), "{start}: {}", said.stderr),
+            }
+        }
+        let own =
+            project.pack("plan").arg("--set").arg("config.entrypoint=[\"node\", \"/app/server.js\"]").ok();
+        assert!(!own.stderr.contains("in place of"), "{}", own.stderr);
+    }
+}
+
 #[test]
 fn an_application_of_npm_is_an_image() {
     let (_base, project) = shop("");
