@@ -93,6 +93,18 @@ fn the_files_of_an_earlier_pipeline_make_no_tree_dirty() {
 }
 
 #[test]
+fn outputs_in_a_new_directory_make_no_tree_dirty() {
+    let project = committed();
+    let build = "build --image-refs new/out/image.txt --metadata-file new/about.json";
+    for _ in 0..2 {
+        std::fs::create_dir_all(project.path("new/out")).unwrap();
+        project.pack(build).env("CI", "true").ok();
+    }
+    project.write("new/out/other", "not an output");
+    project.pack(build).env("CI", "true").fails(4).says(&["uncommitted changes", "`new/`"]);
+}
+
+#[test]
 fn a_ci_system_builds_from_what_is_committed() {
     let project = committed();
     project.pack("build").env("CI", "true").ok();
