@@ -12,7 +12,8 @@ use std::time::SystemTime;
 
 use crate::registry::EngineFiles;
 use crate::runtime::input;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::time::LAST_SECOND;
 
 /// The largest `/etc/passwd` that is read.
@@ -54,6 +55,14 @@ impl Explain for EnvironmentError {
         match self {
             Self::SourceDateEpoch(_) | Self::TooLate(_) => Kind::Usage,
             Self::WorkingDirectory(_) | Self::NoCacheDir => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::WorkingDirectory(source) => io_code(source, ErrorCode::FileMissing),
+            Self::NoCacheDir => Some(ErrorCode::StoreUnusable),
+            Self::SourceDateEpoch(_) | Self::TooLate(_) => None,
         }
     }
 

@@ -28,6 +28,7 @@ use crate::runtime::events::Stage;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 use crate::types::error::Explain as _;
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 use crate::types::reference::Repository;
 use crate::types::shown::shown_path;
@@ -93,7 +94,9 @@ fn request_of(
     let settings = context.settings(&project)?;
     if settings.workspace.is_some() {
         let message = "a file with `[workspace]` describes no image itself";
-        return Err(CommandError::new(ExitStatus::Input, message).hint(members(&project.directory)));
+        return Err(CommandError::new(ExitStatus::Input, message)
+            .coded(ErrorCode::WorkspaceUnclear)
+            .hint(members(&project.directory)));
     }
     let member = project.member.as_ref().map(|member| &*member.name);
     let outputs = outputs_of_one(&args.all_outputs(), member)?;
@@ -470,6 +473,7 @@ impl Described {
         if settings.workspace.is_some() {
             let message = "a file with `[workspace]` describes no image itself";
             return Err(CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::WorkspaceUnclear)
                 .hint("give the directory of one of its members"));
         }
         let lock = context.lock(project.lock_path.as_deref())?;
@@ -556,7 +560,8 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
                 version = version.or(found.version);
             }
             Err(error) if has_build_file => {
-                return Err(settings.error_at(path.span, error.to_string(), error.hint()).into());
+                let at = settings.error_at(path.span, error.to_string(), error.hint());
+                return Err(at.about(error.code()).into());
             }
             Err(error) => return Err(error.into()),
         }
@@ -722,6 +727,7 @@ pub(super) fn targets(
                 ExitStatus::Input,
                 "the local store cannot be written, and no other output was given",
             )
+            .coded(ErrorCode::StoreUnusable)
             .hint("give `-o oci:DIR` or `--push`, or set PACK_CACHE_DIR"));
         }
         // One that lasts for this run alone is no place for an image.
