@@ -321,6 +321,9 @@ mod tests {
         fn kind(&self) -> Kind {
             Kind::Input
         }
+        fn code(&self) -> Option<ErrorCode> {
+            None
+        }
         fn is_laid_out(&self) -> bool {
             true
         }

@@ -103,6 +103,18 @@ pub(super) fn explain(error: &clap::Error, words: &[OsString]) -> Option<Command
     })
 }
 
+/// The word behind `pack help` that is no command.
+#[must_use]
+pub(super) fn asked_topic(error: &clap::Error, words: &[OsString]) -> Option<String> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let name = text(error, ContextKind::InvalidSubcommand)?;
+    let before: Vec<OsString> = words.iter().take_while(|word| **word != *name).cloned().collect();
+    let is_help = before.last().is_some_and(|word| word == "help") && parent_of(&before) == "pack";
+    is_help.then_some(name)
+}
+
 /// The parser's text about an error, if it is one text or the first of several.
 fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
     list(error, kind).into_iter().next()

@@ -270,3 +270,47 @@ fn a_wrong_command_line_has_no_code() {
         assert!(said.stderr.starts_with("error: ") && codes(&said.stderr).next().is_none(), "{said:?}");
     }
 }
+
+/// Texts are those of the documents, 80 columns wide in a pipe.
+#[test]
+fn help_explains_codes_and_topics() {
+    let project = Project::new();
+    for (name, text) in sections() {
+        let told = project.pack(&format!("help {name}")).ok().stdout;
+        assert!(told.starts_with(&format!("{name}\n\n    error[{name}]: ")), "{told}");
+        let prose = text.rsplit("```\n").next().unwrap().split(['`', '[', '*']).next().unwrap();
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+        assert!(words(&told).contains(&words(prose)), "{told}");
+    }
+    let help = project.pack("help").ok().stdout;
+    let (_, topics) = help.split_once("\nTopics (").unwrap();
+    let topics: Vec<&str> =
+        topics.lines().skip(1).map_while(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    for wanted in
+        ["artifacts", "caching", "environment", "errors", "exit-codes", "logins", "places", "reproducible"]
+    {
+        assert!(topics.contains(&wanted), "{help}");
+    }
+    for topic in topics {
+        let told = project.pack(&format!("help {topic}")).ok();
+        let code = told
+            .stdout
+            .lines()
+            .filter(|line| !line.starts_with("    "))
+            .find(|line| line.chars().count() > 80);
+        assert!(code.is_none() && told.stderr.is_empty(), "{told:?}");
+        assert!(!told.stdout.contains("**") && !told.stdout.contains('\u{1b}'), "{told:?}");
+    }
+    let codes = project.pack("help errors").ok().stdout;
+    assert!(sections().iter().all(|(name, _)| codes.contains(&format!("\n  {name} "))), "{codes}");
+    // Commands come first.
+    assert!(project.pack("help images").ok().stdout.contains("Usage: pack images"));
+    for (word, hint) in [
+        ("enviroment", "did you mean `pack help environment`?"),
+        ("tag-takn", "did you mean `pack help tag-taken`?"),
+        ("biuld", "did you mean `pack help build`?"),
+        ("xyzxyzxyz", "`pack help` lists the commands and topics"),
+    ] {
+        project.pack(&format!("help {word}")).fails(2).says(&[hint]);
+    }
+}

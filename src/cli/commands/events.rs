@@ -136,7 +136,7 @@ pub(super) fn clock() -> Arc<Now> {
 /// The environment, where secrets may be.
 pub(super) fn variables(invocation: &Invocation) -> Arc<Variables> {
     let environment = invocation.environment.clone();
-    Arc::new(move |name| environment.text(name).map(str::to_owned))
+    Arc::new(move |name| environment.chosen(name).map(str::to_owned))
 }
 
 /// The courier of the events in the store.

@@ -203,7 +203,7 @@ impl<'a> RequestContext<'a> {
         let env = names
             .into_iter()
             .filter_map(|name| {
-                invocation.environment.text(&name).map(|value| (name.clone(), value.to_owned()))
+                invocation.environment.chosen(&name).map(|value| (name.clone(), value.to_owned()))
             })
             .collect();
         let lock = self.lock(project.lock_path.as_deref())?;

@@ -1,0 +1,152 @@
+//! `pack help TOPIC`: subjects that are no commands, and the codes of errors. All texts are those of `docs/`.
+
+use clap::CommandFactory as _;
+
+use super::args::Cli;
+use super::error::CommandError;
+use super::manual_text::{plain, sections};
+use crate::types::error::nearest;
+use crate::types::error_code::ErrorCode;
+
+/// A subject that is no command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its word.
+    pub name: &'static str,
+    /// The subject.
+    pub title: &'static str,
+    /// The page that has the text.
+    page: &'static str,
+    /// The sections of the page, each by its heading; "" for the text before the first.
+    headings: &'static [&'static str],
+}
+
+/// Lists topics by name, page and sections.
+macro_rules! topics {
+    ($($name:literal $title:literal $file:literal $headings:expr;)+) => {
+        /// All of them, in the order of the list.
+        pub const TOPICS: &[Topic] = &[$(Topic {
+            name: $name,
+            title: $title,
+            page: include_str!(concat!("../../docs/", $file)),
+            headings: &$headings,
+        }),+];
+    };
+}
+
+// `images` and `cache` are commands, and a topic takes no command's place.
+topics! {
+    "artifacts" "The kinds of artifacts, and what each becomes" "artifacts.md" ["Kinds"];
+    "caching" "The local store, and the registry as a cache" "cache.md" ["", "Use", "The local store"];
+    "environment" "The variables that are read" "environment.md" ["", "Variables"];
+    "errors" "The codes of errors" "errors.md" [""];
+    "exit-codes" "The meaning of exit codes" "reference.md" ["Exit codes"];
+    "logins" "Where logins to registries are looked for" "registry.md" ["Logins"];
+    "places" "How the place of an image is written" "images.md" ["Where an image is", "Into a running engine"];
+    "reproducible" "What decides a digest, and what does not" "why.md" ["What is reproducible"];
+}
+
+/// The page with the codes.
+const ERRORS: &str = include_str!("../../docs/errors.md");
+
+/// The text about a topic or the code of an error, laid out for so many columns.
+#[must_use]
+pub fn text(word: &str, columns: usize) -> Option<String> {
+    if let Ok(code) = word.parse::<ErrorCode>() {
+        return Some(plain(&sections(ERRORS, &[code.name()]).concat(), columns));
+    }
+    let topic = TOPICS.iter().find(|topic| topic.name == word)?;
+    let mut text = plain(&sections(topic.page, topic.headings).join("\n\n"), columns);
+    if topic.name == "errors" {
+        text.push('\n');
+        text.push_str(&plain(&list_of_codes(), columns));
+    }
+    Some(text)
+}
+
+fn list_of_codes() -> String {
+    let row = |code: &ErrorCode| format!("| {code} | {} |\n", code.title());
+    let rows: String = ErrorCode::ALL.iter().map(row).collect();
+    format!("| code | |\n|---|---|\n{rows}")
+}
+
+/// The topics as the help of `pack` lists them, below the commands.
+#[must_use]
+pub fn list() -> String {
+    let row = |topic: &Topic| format!("\n  {:14}{}", topic.name, topic.title);
+    let rows: String = TOPICS.iter().map(row).collect();
+    format!("Topics (`pack help TOPIC`; `pack help CODE` explains an error):{rows}")
+}
+
+/// The columns of a text where there is no terminal.
+pub const COLUMNS: usize = 80;
+
+/// The error about a word that is neither a command nor a topic nor a code.
+#[must_use]
+pub fn unknown(word: &str) -> CommandError {
+    let error = CommandError::usage(format!("there is no command, topic or error code `{word}`"));
+    error.hint(match nearest_word(word) {
+        Some(near) => format!("did you mean `pack help {near}`?"),
+        None => "`pack help` lists the commands and topics, `pack help errors` the codes".to_owned(),
+    })
+}
+
+/// The word of a command, topic or code that is nearest to `word`.
+fn nearest_word(word: &str) -> Option<String> {
+    let command = Cli::command();
+    let commands = command.get_subcommands().map(clap::Command::get_name);
+    let topics = TOPICS.iter().map(|topic| topic.name);
+    let codes = ErrorCode::ALL.iter().map(|code| code.name());
+    nearest(word, commands.chain(topics).chain(codes)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_takes_no_command_s_place_and_no_code_s() {
+        let command = Cli::command();
+        let mut words: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        words.push("help");
+        words.extend(ErrorCode::ALL.iter().map(|code| code.name()));
+        words.extend(TOPICS.iter().map(|topic| topic.name));
+        let count = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), count, "each word means one thing");
+    }
+
+    #[test]
+    fn every_section_is_there_and_fits_a_screen_of_80_columns() {
+        for topic in TOPICS {
+            assert_eq!(sections(topic.page, topic.headings).len(), topic.headings.len(), "{}", topic.name);
+        }
+        let words =
+            TOPICS.iter().map(|topic| topic.name).chain(ErrorCode::ALL.iter().map(|code| code.name()));
+        for word in words {
+            let text = text(word, 200).expect(word);
+            assert!(text.lines().count() > 3, "{word}: {text}");
+            for line in text.lines().filter(|line| !line.starts_with("    ")) {
+                assert!(line.chars().count() <= 80, "{word}: {line}");
+            }
+            assert!(!text.contains("](") && !text.contains("|--"), "{word}: {text}");
+        }
+        assert_eq!(text("nothing", 80), None);
+    }
+
+    #[test]
+    fn codes_and_sections_are_the_same() {
+        let headings: Vec<&str> = ERRORS.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(headings, codes, "docs/errors.md has a section for each code, in the order of the table");
+    }
+
+    #[test]
+    fn what_was_meant_is_found_among_all_words() {
+        assert_eq!(nearest_word("biuld").as_deref(), Some("build"));
+        assert_eq!(nearest_word("enviroment").as_deref(), Some("environment"));
+        assert_eq!(nearest_word("tag-takn").as_deref(), Some("tag-taken"));
+        assert_eq!(nearest_word("xyzxyz"), None);
+    }
+}
