@@ -100,7 +100,7 @@ fn topic(printer: &Printer, word: &str) -> ExitCode {
             printer.result(text);
             printer.finish()
         }
-        None => Err(topics::unknown(word)),
+        None => Err(usage::unknown_word(word)),
     };
     match told {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,6 @@
 //! `pack help TOPIC`: subjects that are no commands, and the codes of errors. All texts are those of `docs/`.
 
-use clap::CommandFactory as _;
-
-use super::args::Cli;
-use super::error::CommandError;
 use super::manual_text::{plain, sections};
-use crate::types::error::nearest;
 use crate::types::error_code::ErrorCode;
 
 /// A subject that is no command.
@@ -81,41 +76,9 @@ pub fn list() -> String {
 /// The columns of a text where there is no terminal.
 pub const COLUMNS: usize = 80;
 
-/// The error about a word that is neither a command nor a topic nor a code.
-#[must_use]
-pub fn unknown(word: &str) -> CommandError {
-    let error = CommandError::usage(format!("there is no command, topic or error code `{word}`"));
-    error.hint(match nearest_word(word) {
-        Some(near) => format!("did you mean `pack help {near}`?"),
-        None => "`pack help` lists the commands and topics, `pack help errors` the codes".to_owned(),
-    })
-}
-
-/// The word of a command, topic or code that is nearest to `word`.
-fn nearest_word(word: &str) -> Option<String> {
-    let command = Cli::command();
-    let commands = command.get_subcommands().map(clap::Command::get_name);
-    let topics = TOPICS.iter().map(|topic| topic.name);
-    let codes = ErrorCode::ALL.iter().map(|code| code.name());
-    nearest(word, commands.chain(topics).chain(codes)).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_topic_takes_no_command_s_place_and_no_code_s() {
-        let command = Cli::command();
-        let mut words: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        words.push("help");
-        words.extend(ErrorCode::ALL.iter().map(|code| code.name()));
-        words.extend(TOPICS.iter().map(|topic| topic.name));
-        let count = words.len();
-        words.sort_unstable();
-        words.dedup();
-        assert_eq!(words.len(), count, "each word means one thing");
-    }
 
     #[test]
     fn every_section_is_there_and_fits_a_screen_of_80_columns() {
@@ -140,13 +103,5 @@ mod tests {
         let headings: Vec<&str> = ERRORS.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.name()).collect();
         assert_eq!(headings, codes, "docs/errors.md has a section for each code, in the order of the table");
-    }
-
-    #[test]
-    fn what_was_meant_is_found_among_all_words() {
-        assert_eq!(nearest_word("biuld").as_deref(), Some("build"));
-        assert_eq!(nearest_word("enviroment").as_deref(), Some("environment"));
-        assert_eq!(nearest_word("tag-takn").as_deref(), Some("tag-taken"));
-        assert_eq!(nearest_word("xyzxyz"), None);
     }
 }
