@@ -38,7 +38,7 @@ topics! {
     "exit-codes" "The meaning of exit codes" "reference.md" ["Exit codes"];
     "logins" "Where logins to registries are looked for" "registry.md" ["Logins"];
     "places" "How the place of an image is written" "images.md" ["Where an image is", "Into a running engine"];
-    "reproducible" "What decides a digest, and what does not" "why.md" ["What is reproducible"];
+    "reproducible" "The inputs that decide a digest" "why.md" ["Reproducible images"];
 }
 
 /// The page with the codes.
