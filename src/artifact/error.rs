@@ -7,7 +7,8 @@ use crate::formats::elf::TRUNCATED;
 use crate::formats::zip::ZipError;
 use crate::layer::scan::{IGNORE_FILE, ScanError};
 use crate::runtime::interrupt::Interrupted;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{Foreign, shown, shown_path, shown_start};
 
 /// Why an artifact cannot be packaged.
@@ -192,6 +193,30 @@ impl Explain for ArtifactError {
             Self::Scan(error) => error.kind(),
             Self::Interrupted(error) => error.kind(),
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Interrupted(_) => None,
+            Self::NotFound { .. } => Some(ErrorCode::ArtifactMissing),
+            Self::Io { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Unknown { .. }
+            | Self::NotAFile { .. }
+            | Self::NotOfKind { .. }
+            | Self::NotSupported { .. } => Some(ErrorCode::ArtifactUnknown),
+            Self::NotAProgram { why, .. } if why.starts_with(TRUNCATED) => Some(ErrorCode::ArtifactBroken),
+            Self::Empty { .. }
+            | Self::AllLeftOut { .. }
+            | Self::Unfit { .. }
+            | Self::NotPacked { .. }
+            | Self::NotAProgram { .. } => Some(ErrorCode::ArtifactUnfit),
+            Self::Zip(error) => error.code(),
+            Self::Scan(error) => error.code(),
+            Self::NoRoot { .. } | Self::FileAsRoot { .. } => Some(ErrorCode::RootUnknown),
+            Self::BadName { .. } => Some(ErrorCode::SettingWrong),
+            Self::LinksLeave { .. } => Some(ErrorCode::PathOutside),
+            Self::Whiteout { .. } => Some(ErrorCode::PathUnfit),
         }
     }
 

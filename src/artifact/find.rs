@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// The meaning of a path.
@@ -49,6 +50,14 @@ pub enum FindError {
 impl Explain for FindError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Pattern { .. } => Some(ErrorCode::PatternWrong),
+            Self::Nothing(_) => Some(ErrorCode::ArtifactMissing),
+            Self::Several { .. } => Some(ErrorCode::ArtifactAmbiguous),
+        }
     }
 
     fn hint(&self) -> Option<String> {

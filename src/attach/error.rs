@@ -4,7 +4,8 @@ use crate::attest::KeyId;
 use crate::oci::{DocumentError, ImageError};
 use crate::runtime::interrupt::Interrupted;
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::policy::TOO_MUCH_ADVICE;
 use crate::types::shown::Foreign;
 
@@ -116,6 +117,22 @@ impl Explain for AttachError {
             | Self::Start { .. }
             | Self::Failed { .. }
             | Self::NoSignature { .. } => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Unproved { .. } => Some(ErrorCode::SignatureMissing),
+            Self::NoLegacy(_) => Some(ErrorCode::SettingWrong),
+            Self::Contended(_) => Some(ErrorCode::TagMoved),
+            Self::TooMany { .. } => Some(ErrorCode::LimitReached),
+            Self::NotSignatures(_) | Self::Document { .. } => Some(ErrorCode::ImageDamaged),
+            Self::Blob { source, .. } => io_code(source, ErrorCode::ImageDamaged),
+            Self::Image(error) => error.code(),
+            Self::Start { .. } | Self::Failed { .. } | Self::NoSignature { .. } => {
+                Some(ErrorCode::KeyUnusable)
+            }
+            Self::Interrupted(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::formats::json::JsonError;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// Why a key cannot be read, opened or used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,13 @@ impl Explain for KeyError {
         match self {
             Self::Random => Kind::Bug,
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Random => None,
+            _ => Some(ErrorCode::KeyUnusable),
         }
     }
 

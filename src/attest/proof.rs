@@ -4,6 +4,7 @@ use super::key::KeyId;
 use crate::formats::json::JsonError;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::Foreign;
 
 /// Why a signature does not prove what is asked for.
@@ -64,5 +65,9 @@ impl ProofError {
 impl Explain for ProofError {
     fn kind(&self) -> Kind {
         Kind::Policy
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::SignatureMissing)
     }
 }

@@ -8,7 +8,8 @@ use crate::layer::EntryPath;
 use crate::oci::MediaType;
 use crate::runtime::budget::OverBudget;
 use crate::types::digest::Digest;
-use crate::types::error::{BoxedError, Explain, Kind, kind_behind};
+use crate::types::error::{BoxedError, Explain, Kind, io_code, kind_behind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{Foreign, shown_path};
 
 /// Why a base cannot be used.
@@ -106,6 +107,21 @@ impl Explain for BaseError {
             Self::Gone { inner, .. } => inner.kind(),
             Self::LockDiffers { strict: true, .. } | Self::SystemDiffers { strict: true, .. } => Kind::Policy,
             _ => kind_behind(self, Kind::Input),
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Offline(_) => Some(ErrorCode::Offline),
+            Self::NotALayer(..) | Self::NoAccounts { .. } => Some(ErrorCode::BaseUnusable),
+            Self::Layer { source, .. } if UntarError::is_ambiguous(source) => Some(ErrorCode::BaseUnusable),
+            Self::Layer { source, .. } => io_code(source, ErrorCode::ImageDamaged),
+            Self::File { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Gone { .. } | Self::Moved { .. } => Some(ErrorCode::BaseMoved),
+            Self::LockDiffers { .. } | Self::SystemDiffers { .. } | Self::NoFacts(_) => {
+                Some(ErrorCode::LockDisagrees)
+            }
+            Self::TooMuch(_) => Some(ErrorCode::LimitReached),
         }
     }
 

@@ -12,11 +12,96 @@ use std::time::SystemTime;
 
 use crate::registry::EngineFiles;
 use crate::runtime::input;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::time::LAST_SECOND;
 
 /// The largest `/etc/passwd` that is read.
 const MAX_ACCOUNTS: u64 = 4 << 20;
+
+/// The variables that are read, as `docs/environment.md` lists them. A number at the end of a name is left out.
+pub const VARIABLES: &[&str] = &[
+    "PACK_NAME",
+    "PACK_BASE",
+    "PACK_TAGS",
+    "PACK_PLATFORMS",
+    "PACK_COMPRESSION",
+    "PACK_OFFLINE",
+    "PACK_LOCKED",
+    "PACK_UNTRUSTED",
+    "PACK_JOBS",
+    "SOURCE_DATE_EPOCH",
+    "COSIGN_PASSWORD",
+    "PACK_CACHE_DIR",
+    "XDG_CACHE_HOME",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "TMPDIR",
+    "PACK_SYSTEM_CONFIG",
+    "PATH",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_KEY_",
+    "GIT_CONFIG_VALUE_",
+    "DOCKER_AUTH_CONFIG",
+    "REGISTRY_AUTH_FILE",
+    "DOCKER_CONFIG",
+    "DOCKER_HOST",
+    "CONTAINERS_REGISTRIES_CONF",
+    "SSL_CERT_FILE",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "HTTP_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "REQUEST_METHOD",
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+    "CLICOLOR",
+    "TERM",
+    "COLUMNS",
+    "CI",
+    "GITHUB_OUTPUT",
+    "GITHUB_STEP_SUMMARY",
+    "CI_NODE_INDEX",
+    "CI_NODE_TOTAL",
+    "CIRCLE_NODE_INDEX",
+    "CIRCLE_NODE_TOTAL",
+    "BUILDKITE_PARALLEL_JOB",
+    "BUILDKITE_PARALLEL_JOB_COUNT",
+    "JOB_COMPLETION_INDEX",
+    "GITHUB_ACTIONS",
+    "GITHUB_SERVER_URL",
+    "RUNNER_ENVIRONMENT",
+    "GITLAB_CI",
+    "CI_SERVER_URL",
+    "BUILDKITE_ORGANIZATION_SLUG",
+    "CIRCLECI",
+    "BITBUCKET_BUILD_NUMBER",
+    "JENKINS_URL",
+    "TF_BUILD",
+    "SYSTEM_COLLECTIONURI",
+    "DRONE",
+    "DRONE_SYSTEM_PROTO",
+    "DRONE_SYSTEM_HOST",
+    "GITHUB_ACTOR",
+    "GITLAB_USER_LOGIN",
+    "BUILDKITE_BUILD_CREATOR",
+    "CIRCLE_USERNAME",
+    "BUILD_USER_ID",
+    "DRONE_BUILD_TRIGGER",
+    "BITBUCKET_STEP_TRIGGERER_UUID",
+    "BUILD_REQUESTEDFOR",
+    "USER",
+    "LOGNAME",
+];
 
 /// A snapshot of what the process was started with.
 ///
@@ -54,6 +139,14 @@ impl Explain for EnvironmentError {
         match self {
             Self::SourceDateEpoch(_) | Self::TooLate(_) => Kind::Usage,
             Self::WorkingDirectory(_) | Self::NoCacheDir => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::WorkingDirectory(source) => io_code(source, ErrorCode::FileMissing),
+            Self::NoCacheDir => Some(ErrorCode::StoreUnusable),
+            Self::SourceDateEpoch(_) | Self::TooLate(_) => None,
         }
     }
 
@@ -118,9 +211,21 @@ impl Environment {
         Self { cwd, now, uid: None, variables }
     }
 
-    /// A variable's value.
+    /// A variable's value. The variable is one of [`VARIABLES`], so that the documents have it.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&OsStr> {
+        let listed = name.trim_end_matches(|character: char| character.is_ascii_digit());
+        debug_assert!(VARIABLES.contains(&listed), "`{name}` is not in the list of variables");
+        self.named(name)
+    }
+
+    /// The value of a variable that the user named, as text; one that is not UTF-8 counts as not set.
+    #[must_use]
+    pub fn chosen(&self, name: &str) -> Option<&str> {
+        self.named(name)?.to_str()
+    }
+
+    fn named(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
@@ -373,6 +478,21 @@ mod tests {
         assert_eq!(user(Some(0)).as_deref(), Some("root"));
         assert_eq!((user(Some(7)).as_deref(), user(Some(100)).as_deref()), (Some("7"), Some("100")));
         assert_eq!(user(None), None);
+    }
+
+    #[test]
+    fn the_documents_have_every_variable_that_is_read() {
+        let page = include_str!("../../docs/environment.md");
+        let rows =
+            page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+        let told: Vec<String> = rows
+            .flat_map(|names| names.split(','))
+            .map(|name| name.trim().trim_matches('`').to_owned())
+            .collect();
+        let read = VARIABLES
+            .iter()
+            .map(|name| if name.ends_with('_') { format!("{name}N") } else { (*name).to_owned() });
+        assert_eq!(told, read.collect::<Vec<_>>(), "docs/environment.md and `VARIABLES` are in one order");
     }
 
     #[test]

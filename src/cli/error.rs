@@ -8,7 +8,8 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use super::format::{printable, printable_lines};
-use crate::types::error::{BoxedError, Explain, Kind, carried};
+use crate::types::error::{BoxedError, Explain, Kind, carried, io_code_among};
+use crate::types::error_code::ErrorCode;
 use crate::types::policy::PolicyRefusal;
 use crate::types::secret::redact_message;
 
@@ -46,6 +47,11 @@ impl ExitStatus {
             Self::Bug => 70,
             Self::Interrupted => 130,
         }
+    }
+
+    /// Whether `docs/errors.md` explains errors that end so. The words of the command line are explained by `--help`.
+    const fn has_codes(self) -> bool {
+        matches!(self, Self::Input | Self::Registry | Self::Policy)
     }
 
     /// The status of another run that ended with this number.
@@ -87,6 +93,8 @@ impl From<Kind> for ExitStatus {
 pub struct CommandError {
     /// Decides the exit code.
     pub status: ExitStatus,
+    /// The situation, where the documents explain it.
+    pub code: Option<ErrorCode>,
     /// The message, then its causes, outermost first; no entry repeats one before it. Never empty.
     pub chain: Vec<String>,
     /// The hints, a sentence each, without a trailing period.
@@ -101,7 +109,8 @@ impl CommandError {
     /// An error of the command line itself.
     #[must_use]
     pub fn new(status: ExitStatus, message: impl Into<String>) -> Self {
-        Self { status, chain: vec![message.into()], hints: Vec::new(), refusal: None, laid_out: None }
+        let chain = vec![message.into()];
+        Self { status, code: None, chain, hints: Vec::new(), refusal: None, laid_out: None }
     }
 
     /// Flags that make no sense together, or an argument that is none: exit code 2.
@@ -113,7 +122,24 @@ impl CommandError {
     /// Wraps any error that does not know its own kind.
     #[must_use]
     pub fn from_error(status: ExitStatus, error: &(dyn Error + 'static)) -> Self {
-        Self { status, chain: chain(error), hints: Vec::new(), refusal: None, laid_out: None }
+        let code = io_code_among(error).filter(|_| status.has_codes());
+        Self { status, code, chain: chain(error), hints: Vec::new(), refusal: None, laid_out: None }
+    }
+
+    /// The same in this situation, whatever was found out about it before.
+    #[must_use]
+    pub fn coded(mut self, code: impl Into<Option<ErrorCode>>) -> Self {
+        self.code = code.into().filter(|_| self.status.has_codes());
+        self
+    }
+
+    /// The same of a file that was to be written: the disk may be full, and all else is about its place.
+    #[must_use]
+    pub fn or_unwritable(self) -> Self {
+        match self.code {
+            Some(ErrorCode::DiskFull) => self,
+            _ => self.coded(ErrorCode::FileUnwritable),
+        }
     }
 
     /// Says what was being done; the error so far becomes the cause.
@@ -131,11 +157,12 @@ impl CommandError {
         self
     }
 
-    /// The text to show: `error: …`, `  caused by: …`, `hint: …`. `label` dresses up the three labels,
+    /// The text to show: `error[CODE]: …`, `  caused by: …`, `hint: …`. `label` dresses up the three labels,
     /// which a terminal may colour; the words stay.
     #[must_use]
-    pub fn render(&self, label: impl Fn(&'static str) -> String) -> String {
+    pub fn render(&self, label: impl Fn(&str) -> String) -> String {
         let mut text = String::new();
+        let first = self.code.map_or_else(|| "error:".to_owned(), |code| format!("error[{code}]:"));
         for (depth, message) in self.chain.iter().enumerate() {
             let message = redact_message(message.trim_end());
             let message = match self.laid_out {
@@ -143,7 +170,7 @@ impl CommandError {
                 _ => one_line(&message),
             };
             if depth == 0 {
-                push_line(&mut text, &label("error:"), &message);
+                push_line(&mut text, &label(&first), &message);
             } else {
                 // A cause of several lines stays a block of its own.
                 push_line(&mut text, &label("  caused by:"), &message.replace('\n', "\n    "));
@@ -207,8 +234,10 @@ impl From<BoxedError> for CommandError {
 fn explained(error: &dyn Explain) -> CommandError {
     let cause = carried(error);
     let hint = cause.and_then(Explain::hint).or_else(|| error.hint());
+    let status: ExitStatus = cause.map_or_else(|| error.kind(), Explain::kind).into();
     CommandError {
-        status: cause.map_or_else(|| error.kind(), Explain::kind).into(),
+        status,
+        code: cause.map_or_else(|| error.code(), Explain::code).filter(|_| status.has_codes()),
         chain: chain(error),
         hints: hint.into_iter().collect(),
         refusal: refusal_behind(error),
@@ -243,6 +272,9 @@ mod tests {
         fn kind(&self) -> Kind {
             Kind::Input
         }
+        fn code(&self) -> Option<ErrorCode> {
+            Some(ErrorCode::ArtifactBroken)
+        }
         fn hint(&self) -> Option<String> {
             Some("build it again".into())
         }
@@ -256,7 +288,7 @@ mod tests {
     fn causes_follow_and_nothing_is_said_twice() {
         let error = CommandError::from(outer()).hint("or take another");
         insta::assert_snapshot!(error.render(str::to_owned), @r"
-        error: `app.war` cannot be read
+        error[artifact-broken]: `app.war` cannot be read
           caused by: entry 7: checksum mismatch
         hint: build it again
         hint: or take another
@@ -289,6 +321,9 @@ mod tests {
         fn kind(&self) -> Kind {
             Kind::Input
         }
+        fn code(&self) -> Option<ErrorCode> {
+            None
+        }
         fn is_laid_out(&self) -> bool {
             true
         }
@@ -314,8 +349,12 @@ mod tests {
             fn kind(&self) -> Kind {
                 Kind::Bug
             }
+            fn code(&self) -> Option<ErrorCode> {
+                None
+            }
         }
         let error = CommandError::from(Around(crate::types::error::carry(outer())));
+        assert_eq!(error.code, Some(ErrorCode::ArtifactBroken), "the innermost decides");
         assert_eq!((error.status, error.hints), (ExitStatus::Input, vec!["build it again".to_owned()]));
         let interrupted =
             CommandError::from(Around(crate::types::error::carry(crate::runtime::interrupt::Interrupted)));

@@ -21,6 +21,7 @@ use super::error::{CommandError, ExitStatus};
 use super::invocation::Invocation;
 use crate::engine::own::real_path;
 use crate::runtime::atomic::{self, Durability, NewFileMode};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// How often it is looked whether somebody reads a pipe.
@@ -75,6 +76,7 @@ impl OutputFile {
             if part.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
                 let cause = format!("`{}` is a link inside of the output directory", shown_path(&part));
                 return Err(CommandError::new(ExitStatus::Input, cause)
+                    .coded(ErrorCode::FileUnwritable)
                     .context(format!("cannot write `{}`", shown_path(&path)))
                     .hint("remove the link, or name another directory"));
             }
@@ -153,7 +155,9 @@ pub fn check_replaceable(path: &Path) -> Result<(), CommandError> {
 }
 
 fn failed(path: &Path, error: &io::Error) -> CommandError {
-    CommandError::from_error(ExitStatus::Input, error).context(format!("cannot write `{}`", shown_path(path)))
+    CommandError::from_error(ExitStatus::Input, error)
+        .or_unwritable()
+        .context(format!("cannot write `{}`", shown_path(path)))
 }
 
 /// Whether a file can be put at `path`: into the directory that it is in, or into one that is made for it, as for archives

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::{CommandError, ExitStatus};
 use crate::engine::own::{layout_of, real_path};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// A file, whatever its name is: the device and the number of the inode.
@@ -65,7 +66,9 @@ impl FilesOfRun {
                 shown_path(file),
                 shown_path(&layout)
             );
-            return Err(CommandError::new(ExitStatus::Input, message).hint(ELSEWHERE));
+            return Err(CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::OutputConflict)
+                .hint(ELSEWHERE));
         }
         self.note(file, FileUse::Written)
     }
@@ -77,7 +80,7 @@ impl FilesOfRun {
             return Ok(());
         }
         let message = format!("`{}` would be written over, and the image is read from it", shown_path(file));
-        Err(CommandError::new(ExitStatus::Input, message).hint(ELSEWHERE))
+        Err(CommandError::new(ExitStatus::Input, message).coded(ErrorCode::OutputConflict).hint(ELSEWHERE))
     }
 }
 

@@ -25,6 +25,7 @@ use crate::transport::archive::Archive;
 use crate::transport::docker::{self, Engine};
 use crate::transport::layout::OciLayout;
 use crate::types::digest::Digest;
+use crate::types::error_code::ErrorCode;
 use crate::types::location::{Location, Name};
 use crate::types::reference::{Reference, Registry};
 use crate::types::shown::shown_path;
@@ -94,7 +95,9 @@ impl Invocation {
     /// When it is a URL.
     pub fn source(&self, path: &Path) -> Result<PathBuf, CommandError> {
         match path.to_str().and_then(url_as_source) {
-            Some((message, hint)) => Err(CommandError::new(ExitStatus::Input, message).hint(hint)),
+            Some((message, hint)) => Err(CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::ArtifactUnknown)
+                .hint(hint)),
             None => Ok(self.absolute(path)),
         }
     }

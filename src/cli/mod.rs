@@ -16,6 +16,7 @@ pub mod format;
 mod hint_flags;
 pub mod invocation;
 pub mod man;
+mod manual_text;
 mod other_words;
 pub mod outputs;
 pub mod password;
@@ -29,6 +30,7 @@ pub mod signals;
 pub mod summary;
 mod terminal;
 pub mod timings;
+mod topics;
 mod usage;
 pub mod view;
 
@@ -80,11 +82,33 @@ pub fn main() -> ExitCode {
 /// Ends with what is wrong with the command line, or with the help that was asked for.
 fn refuse(error: &clap::Error, environment: Option<&Environment>) -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let Some(explained) = usage::explain(error, &words) else { error.exit() };
     let nothing = no_environment();
     let printer = Printer::new(printer::PrinterOptions::default(), environment.unwrap_or(&nothing));
+    if let Some(word) = usage::asked_topic(error, &words) {
+        return topic(&printer, &word);
+    }
+    let Some(explained) = usage::explain(error, &words) else { error.exit() };
     printer.error(&explained);
     ExitCode::from(explained.status.code())
+}
+
+/// Prints the help on a topic or code, or says which word was meant.
+fn topic(printer: &Printer, word: &str) -> ExitCode {
+    let columns = printer.screen().map_or(topics::COLUMNS, |screen| screen.columns);
+    let told = match topics::text(word, columns) {
+        Some(text) => {
+            printer.result(text);
+            printer.finish()
+        }
+        None => Err(usage::unknown_word(word)),
+    };
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(error.status.code())
+        }
+    }
 }
 
 /// An environment that says nothing, for an error before it could be read.

@@ -13,6 +13,7 @@ use super::invocation::Invocation;
 use super::prompt;
 use crate::attest::{KeyError, KeyFile, PrivateKey, PublicKey};
 use crate::runtime::input;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// A file of a key has at most so many bytes.
@@ -116,7 +117,8 @@ impl<'a> Passwords<'a> {
         }
         let password = asked(invocation, question)?;
         if asked(invocation, "The same again: ")? != password {
-            return Err(CommandError::new(ExitStatus::Input, "the two passwords differ"));
+            return Err(CommandError::new(ExitStatus::Input, "the two passwords differ")
+                .coded(ErrorCode::KeyUnusable));
         }
         Ok(password)
     }

@@ -9,6 +9,7 @@ use super::password;
 use crate::engine::untrusted;
 use crate::policy::PolicySet;
 use crate::project::config::{ConfigError, Document, Overrides, PolicySettings, Settings};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// The policies of `settings`, and those of `file`.
@@ -54,9 +55,9 @@ fn with_keys(
         let policy = settings.policy;
         if policy.file.is_some() {
             let message = format!("`{}` is a policy, and names another one in `file`", shown_path(path));
-            return Err(
-                CommandError::new(ExitStatus::Input, message).hint("write all rules into one of them")
-            );
+            return Err(CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::SettingWrong)
+                .hint("write all rules into one of them"));
         }
         all.push(policy);
     }
@@ -73,7 +74,7 @@ fn with_keys(
 /// The settings of a file, which must have a `[policy]`.
 fn read(path: &Path) -> Result<Settings, CommandError> {
     let document = Document::read(path).map_err(|error| match error {
-        ConfigError::NotFound(_) => CommandError::new(ExitStatus::Input, error.to_string()).hint(
+        ConfigError::NotFound(_) => CommandError::new(ExitStatus::Input, error.to_string()).coded(ErrorCode::BuildFileMissing).hint(
             "give the path of a TOML file that has `[policy.base]`, `[policy.push]` or `[policy.release]`",
         ),
         other => other.into(),
@@ -83,6 +84,7 @@ fn read(path: &Path) -> Result<Settings, CommandError> {
     if !is_there {
         let message = format!("`{}` has no `[policy]`", shown_path(path));
         return Err(CommandError::new(ExitStatus::Input, message)
+            .coded(ErrorCode::SettingWrong)
             .hint("write its rules into `[policy.base]`, `[policy.push]` and `[policy.release]`"));
     }
     Ok(settings)

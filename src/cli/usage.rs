@@ -9,6 +9,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, ValueFault};
 use super::error::CommandError;
 use super::other_words;
+use super::topics::TOPICS;
+use crate::types::error::nearest;
+use crate::types::error_code::ErrorCode;
 
 /// The error of a command line that the parser refused; `None` where it was asked for help or its own words are
 /// better, which say more than one sentence. `words` are those of the command line, without the program's name.
@@ -101,6 +104,37 @@ pub(super) fn explain(error: &clap::Error, words: &[OsString]) -> Option<Command
         Some(hint) => error.hint(hint),
         None => error,
     })
+}
+
+/// The word behind `pack help` that is no command.
+#[must_use]
+pub(super) fn asked_topic(error: &clap::Error, words: &[OsString]) -> Option<String> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let name = text(error, ContextKind::InvalidSubcommand)?;
+    let before: Vec<OsString> = words.iter().take_while(|word| **word != *name).cloned().collect();
+    let is_help = before.last().is_some_and(|word| word == "help") && parent_of(&before) == "pack";
+    is_help.then_some(name)
+}
+
+/// The error about a word that is neither a command nor a topic nor a code.
+#[must_use]
+pub(super) fn unknown_word(word: &str) -> CommandError {
+    let error = CommandError::usage(format!("there is no command, topic or error code `{word}`"));
+    error.hint(match nearest_word(word) {
+        Some(near) => format!("did you mean `pack help {near}`?"),
+        None => "`pack help` lists the commands and topics, `pack help errors` the codes".to_owned(),
+    })
+}
+
+/// The word of a command, topic or code that is nearest to `word`.
+fn nearest_word(word: &str) -> Option<String> {
+    let command = Cli::command();
+    let commands = command.get_subcommands().map(clap::Command::get_name);
+    let topics = TOPICS.iter().map(|topic| topic.name);
+    let codes = ErrorCode::ALL.iter().map(|code| code.name());
+    nearest(word, commands.chain(topics).chain(codes)).map(str::to_owned)
 }
 
 /// The parser's text about an error, if it is one text or the first of several.
@@ -319,5 +353,26 @@ mod tests {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
             assert!(explain(&error, &[]).is_none(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_topic_takes_no_command_s_place_and_no_code_s() {
+        let command = Cli::command();
+        let mut words: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        words.push("help");
+        words.extend(ErrorCode::ALL.iter().map(|code| code.name()));
+        words.extend(TOPICS.iter().map(|topic| topic.name));
+        let count = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), count, "each word means one thing");
+    }
+
+    #[test]
+    fn what_was_meant_is_found_among_all_words() {
+        assert_eq!(nearest_word("biuld").as_deref(), Some("build"));
+        assert_eq!(nearest_word("enviroment").as_deref(), Some("environment"));
+        assert_eq!(nearest_word("tag-takn").as_deref(), Some("tag-taken"));
+        assert_eq!(nearest_word("xyzxyz"), None);
     }
 }

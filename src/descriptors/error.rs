@@ -1,6 +1,7 @@
 //! The reasons why a descriptor is not read.
 
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::Foreign;
 
 /// A descriptor that is not read. The caller knows the file's name.
@@ -56,6 +57,13 @@ pub enum DescriptorError {
 impl Explain for DescriptorError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::TooMuch { .. } => Some(ErrorCode::LimitReached),
+            _ => Some(ErrorCode::DescriptorBroken),
+        }
     }
 
     fn hint(&self) -> Option<String> {

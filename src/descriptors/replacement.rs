@@ -7,6 +7,7 @@ use super::slot::{NoPlace, ScalarSlot};
 use super::splice::TextEdit;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Repository, Tag};
 
 /// How an image is written.
@@ -75,6 +76,10 @@ pub enum ImagePlaceError {
 impl Explain for ImagePlaceError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::DescriptorBroken)
     }
 
     fn hint(&self) -> Option<String> {

@@ -20,6 +20,7 @@ use crate::plan;
 use crate::plan::buckets::BucketCount;
 use crate::project::config::{self, ConfigError, Diagnostic, Facts, KindName, Settings, Spanned};
 use crate::types::error::{BoxedError, Explain as _, nearest};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::Foreign;
 
 /// Refuses kinds of artifacts that are in no table. All of them are reported together.
@@ -42,7 +43,7 @@ fn kind_of(written: &Spanned<KindName>) -> Result<&'static dyn ArtifactKind, Dia
             None => format!("the kinds are {}", names.collect::<Vec<_>>().join(", ")),
         };
         let message = format!("unknown kind of artifact `{name}`");
-        Diagnostic { message, hint: Some(hint), span: written.span }
+        Diagnostic::of(written.span, message, Some(hint))
     })
 }
 
@@ -455,7 +456,8 @@ pub(super) fn check_apart<B: FileTree>(
                 shown(&place)
             );
             let hint = "give one of them another `root`, or copy it with a `[[layer]]`".to_owned();
-            return Err(error_at(request, app, message, hint));
+            let error = request.settings.error_at(app.span(), message, Some(hint));
+            return Err(error.about(ErrorCode::PathConflict).into());
         }
         places.push((place, app));
     }

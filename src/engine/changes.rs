@@ -12,6 +12,7 @@ use super::watched::{WatchedPaths, WatchedPathsError};
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::watcher::{DirectoryChange, DirectoryChangeKind, DirectoryWatcher, WatchError};
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::stamp::Stamp;
 
 /// How long nothing must happen before a set is over.
@@ -62,6 +63,13 @@ pub enum ChangeFeedError {
 impl Explain for ChangeFeedError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Watch(error) => error.code(),
+            Self::Paths(error) => error.code(),
+        }
     }
 
     fn hint(&self) -> Option<String> {

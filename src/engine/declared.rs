@@ -17,6 +17,7 @@ use crate::layer::{Entry, EntryKind, EntryPath, Metadata, Rules, Scanner, SpecEr
 use crate::plan::PlaceError;
 use crate::project::config::{self, Spanned};
 use crate::types::error::{BoxedError, Explain as _};
+use crate::types::error_code::ErrorCode;
 
 /// A `[[layer]]` with what it takes to look at its files.
 #[derive(Clone, Copy)]
@@ -224,7 +225,7 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
         hint: Option<String>,
     ) -> BoxedError {
         if self.request.has_build_file {
-            self.request.settings.error_at(written.span, text, hint).into()
+            self.request.settings.error_at(written.span, text, hint).about(error.code()).into()
         } else {
             error
         }
@@ -251,7 +252,8 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
                 self.told(*source)
             );
             let hint = "give one of them another place".to_owned();
-            return Err(self.request.settings.error_at(source.span(), message, Some(hint)).into());
+            let error = self.request.settings.error_at(source.span(), message, Some(hint));
+            return Err(error.about(ErrorCode::PathConflict).into());
         }
         Ok(())
     }
@@ -289,7 +291,8 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
             _ => "give one of them another place, or leave it out: by itself, or with `exclude` from a directory"
                 .to_owned(),
         };
-        self.request.settings.error_at(source.span(), message, Some(hint)).into()
+        let error = self.request.settings.error_at(source.span(), message, Some(hint));
+        error.about(ErrorCode::PathConflict).into()
     }
 
     /// The name of a source, and where it is written.
@@ -399,7 +402,7 @@ impl<'a, 'o> DeclaredLayer<'a, 'o> {
         let Some(last) = sources.last() else { return error };
         let told: Vec<String> = sources.iter().map(|source| self.told(*source)).collect();
         let message = format!("{message}; from {}", told.join(" and "));
-        self.request.settings.error_at(last.span(), message, hint).into()
+        self.request.settings.error_at(last.span(), message, hint).about(error.code()).into()
     }
 }
 

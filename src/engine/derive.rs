@@ -222,7 +222,7 @@ fn resolve<T, V>(
 ) -> Result<V, BoxedError> {
     with(&written.value).map_err(|error| {
         let hint = error.hint();
-        request.settings.error_at(written.span, error.to_string(), hint).into()
+        request.settings.error_at(written.span, error.to_string(), hint).about(error.code()).into()
     })
 }
 

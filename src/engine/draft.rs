@@ -7,6 +7,7 @@ use crate::layer::{DEFAULT_MTIME, Entry, EntryPath, Metadata};
 use crate::plan::buckets::BucketCount;
 use crate::project::config::{self, Mtime, Spanned};
 use crate::types::error::BoxedError;
+use crate::types::error_code::ErrorCode;
 
 /// A layer before its entries are placed: what it owns decides which directories are the base's.
 pub(super) struct Draft<'a> {
@@ -97,7 +98,8 @@ pub(super) fn check_times(request: &Request) -> Result<(), BoxedError> {
         Some(commit) if !is_known => {
             let message = "there is neither a git commit nor `SOURCE_DATE_EPOCH` to give files their time";
             let hint = "set `SOURCE_DATE_EPOCH` to seconds since the epoch, or write \"content\"";
-            Err(settings.error_at(commit.span, message, Some(hint.to_owned())).into())
+            let error = settings.error_at(commit.span, message, Some(hint.to_owned()));
+            Err(error.about(ErrorCode::TemplateUnfilled).into())
         }
         _ => Ok(()),
     }

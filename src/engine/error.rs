@@ -8,7 +8,8 @@ use crate::layer::scan::ScanError;
 use crate::layer::{ContentError, EntryPathError, SpecError};
 use crate::runtime::interrupt::Interrupted;
 use crate::types::digest::Digest;
-use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error::{BoxedError, Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::platform::Platform;
 use crate::types::shown::{listed, shown_path};
 
@@ -134,6 +135,33 @@ impl Explain for BuildError {
             | Self::Content(ContentError::Interrupted(_)) => Kind::Interrupted,
             Self::Panicked => Kind::Bug,
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sibling { source, .. } | Self::Unreadable { source, .. } => {
+                io_code(source, ErrorCode::StoreUnusable)
+            }
+            Self::Nothing => Some(ErrorCode::NothingToBuild),
+            Self::NotLocked(_) => Some(ErrorCode::LockMissing),
+            Self::UncommittedChanges(_) => Some(ErrorCode::DirtyTree),
+            Self::Level(_) => Some(ErrorCode::SettingWrong),
+            Self::Missing { source, .. } | Self::Input { source, .. } => {
+                io_code(source, ErrorCode::FileUnreadable)
+            }
+            Self::Path(_) => Some(ErrorCode::PathUnfit),
+            Self::Spec(SpecError::Whiteout { .. }) => Some(ErrorCode::PathUnfit),
+            Self::Spec(_) => Some(ErrorCode::PathConflict),
+            Self::Content(error) => error.code(),
+            Self::OneFile(error) => error.code(),
+            Self::Poisoned { .. } => Some(ErrorCode::StoreDamaged),
+            Self::TooManyLayers(_) => Some(ErrorCode::LimitReached),
+            Self::Windows(_) | Self::NoLinux { .. } => Some(ErrorCode::PlatformMissing),
+            Self::OnePlatform { error, .. } => error.code(),
+            Self::Statement(_) | Self::Interrupted(_) | Self::Stopped | Self::NotStarted | Self::Panicked => {
+                None
+            }
         }
     }
 

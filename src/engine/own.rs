@@ -15,6 +15,7 @@ use crate::layer::ScanOptions;
 use crate::layer::scan::{self, IGNORE_FILE, LeftOut, ScanError};
 use crate::project::config::{self, Settings};
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{listed, shown, shown_path};
 
 /// Links that lead from one to the next.
@@ -145,6 +146,13 @@ pub enum OwnError {
 impl Explain for OwnError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Scan(error) => error.code(),
+            _ => Some(ErrorCode::OutputConflict),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -15,7 +15,8 @@ use crate::project::config::{self, AccountName, Owner, OwnerPart, Spanned};
 use crate::runtime::input;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::tree_reader::{TreeReader, leads_out};
-use crate::types::error::{BoxedError, Explain, Kind, nearest};
+use crate::types::error::{BoxedError, Explain, Kind, io_code, nearest};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// The accounts of an image, as far as the owners of the settings need them.
@@ -58,6 +59,14 @@ pub(super) enum OwnerError {
 impl Explain for OwnerError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Unlisted { .. } | Self::NoNumber { .. } => Some(ErrorCode::OwnerUnknown),
+            Self::File { source, .. } if leads_out(source) => Some(ErrorCode::PathOutside),
+            Self::File { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+        }
     }
 
     fn hint(&self) -> Option<String> {

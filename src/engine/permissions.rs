@@ -17,6 +17,7 @@ use crate::layer::{Entry, EntryKind, EntryPath};
 use crate::project::config::{ImagePattern, PermissionSettings, Spanned};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::BoxedError;
+use crate::types::error_code::ErrorCode;
 
 /// A table of `permissions` with the numbers of its owner.
 struct ResolvedPermission<'a> {
@@ -177,7 +178,8 @@ fn check(
     patterns: &[NamedPattern<'_>],
 ) -> Result<(), BoxedError> {
     let error = |pattern: &NamedPattern<'_>, message: String, hint: String| {
-        Err(request.settings.error_at(pattern.written.span, message, Some(hint)).into())
+        let error = request.settings.error_at(pattern.written.span, message, Some(hint));
+        Err(error.about(ErrorCode::PatternWrong).into())
     };
     if let Some(pattern) = patterns.iter().find(|pattern| !pattern.matches_something) {
         let message = format!("`{}` of `permissions` matches nothing in {of}", pattern.written.value);

@@ -39,6 +39,7 @@ use crate::runtime::events::Stage;
 use crate::types::check_policy::CheckPolicy;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain as _, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::finding::{Answer, Finding, Severity};
 use crate::types::platform::Platform;
 use crate::types::rule::Rule;
@@ -604,6 +605,7 @@ impl<'a, 'r> Preparer<'a, 'r> {
                     .request
                     .settings
                     .error_at(layer.name.span, message, Some(hint.to_owned()))
+                    .about(ErrorCode::PathConflict)
                     .into());
             }
         }
@@ -626,7 +628,8 @@ impl<'a, 'r> Preparer<'a, 'r> {
                 other.name
             );
             let hint = "write the user into that file, and remove `[[user]]`".to_owned();
-            return Err(self.request.settings.error_at(user.name.span, message, Some(hint)).into());
+            let error = self.request.settings.error_at(user.name.span, message, Some(hint));
+            return Err(error.about(ErrorCode::PathConflict).into());
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::transport::taken_tag::{TakenTag, revision_of, with_revision};
 use crate::transport::{BlobStream, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// A tag is taken by another image than the one that was built.
 pub struct RefusedImage {
@@ -46,6 +47,10 @@ impl Error for RefusedImage {}
 impl Explain for RefusedImage {
     fn kind(&self) -> Kind {
         self.taken.kind()
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        self.taken.code()
     }
 
     fn hint(&self) -> Option<String> {
@@ -102,5 +107,9 @@ struct NotAtHand(Digest);
 impl Explain for NotAtHand {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::ImageNotFound)
     }
 }

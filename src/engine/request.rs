@@ -81,7 +81,7 @@ pub(super) fn at<T>(
     hint: Option<String>,
 ) -> BoxedError {
     if request.has_build_file {
-        request.settings.error_at(written.span, error.to_string(), hint).into()
+        request.settings.error_at(written.span, error.to_string(), hint).about(error.code()).into()
     } else {
         error
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::error::BuildError;
 use crate::artifact::Artifact;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::platform::Platform;
 use crate::types::shown::{listed, shown_path};
 
@@ -106,6 +107,13 @@ fn list(platforms: &[Platform]) -> String {
 impl Explain for SelectionError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Several { .. } => Some(ErrorCode::ArtifactAmbiguous),
+            _ => Some(ErrorCode::PlatformMissing),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -9,6 +9,7 @@ use crate::project::config;
 use crate::registry::RegistryError;
 use crate::transport::layout::OciLayout;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Name;
 
 /// An error of the registry of a base, of which the store has an image of the same name.
@@ -48,6 +49,10 @@ impl Error for StoredBase {
 impl Explain for StoredBase {
     fn kind(&self) -> Kind {
         self.error.kind()
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        self.error.code()
     }
 
     fn hint(&self) -> Option<String> {

@@ -15,6 +15,7 @@ use crate::project::config::{
     BaseSetting, ConfigError, Diagnostic, DiskPath, Settings, Span, Spanned, Template,
 };
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// A file that belongs to a project and leads out of it.
@@ -25,6 +26,10 @@ pub struct LeadsOut(pub PathBuf);
 impl Explain for LeadsOut {
     fn kind(&self) -> Kind {
         Kind::Policy
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::UntrustedRefused)
     }
 
     fn hint(&self) -> Option<String> {
@@ -94,7 +99,12 @@ impl Checker<'_> {
 
     fn refuse_in_any_case(&mut self, span: Span, what: &str, hint: &str) {
         let message = format!("{what}, which `--untrusted` forbids");
-        self.refused.push(Diagnostic { message, hint: Some(hint.to_owned()), span });
+        self.refused.push(Diagnostic {
+            message,
+            hint: Some(hint.to_owned()),
+            span,
+            code: ErrorCode::UntrustedRefused,
+        });
     }
 
     fn paths(&mut self) {

@@ -18,6 +18,7 @@ use crate::layer::scan::TreeSelection;
 use crate::project::lock;
 use crate::project::workspace::places;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// The most directories that are watched: the system's own bound is often lower.
@@ -52,6 +53,10 @@ pub enum WatchedPathsError {
 impl Explain for WatchedPathsError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::LimitReached)
     }
 
     fn hint(&self) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Why a description cannot be read.
 
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// Why a description cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,10 @@ pub enum ImportError {
 impl Explain for ImportError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::ImportFailed)
     }
 
     fn hint(&self) -> Option<String> {

@@ -5,7 +5,8 @@ use std::io;
 use crate::oci::Descriptor;
 use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind, kind_behind};
+use crate::types::error::{Explain, Kind, io_code, kind_behind};
+use crate::types::error_code::ErrorCode;
 
 /// Why a layer or another blob of an image cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,13 @@ impl Explain for ReadingError {
             Self::Interrupted(_) => Kind::Interrupted,
             // A registry that failed in the middle of a layer says so itself.
             Self::Layer { source, .. } => kind_behind(source, Kind::Input),
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Interrupted(_) => None,
+            Self::Layer { source, .. } => io_code(source, ErrorCode::ImageDamaged),
         }
     }
 

@@ -11,7 +11,8 @@ use super::entry::{Content, ContentSource};
 use crate::formats::zip::{EntryReader, ZipArchive, ZipError};
 use crate::runtime::input;
 use crate::runtime::interrupt::Interrupted;
-use crate::types::error::Explain as _;
+use crate::types::error::{Explain as _, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{Foreign, shown_path};
 use crate::types::stamp::Stamp;
 
@@ -51,6 +52,17 @@ pub enum ContentError {
 }
 
 impl ContentError {
+    /// The situation that it is.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Io { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Changed(_) => Some(ErrorCode::FileChanged),
+            Self::Zip { source, .. } => io_code(source, ErrorCode::ArtifactBroken),
+            Self::Encoder(_) | Self::Earlier | Self::Interrupted(_) => None,
+        }
+    }
+
     /// The next step for the user.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

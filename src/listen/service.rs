@@ -22,7 +22,8 @@ use crate::notify::{Now, SecretError, SigningKey, Variables};
 use crate::registry::Client;
 use crate::runtime::deadline;
 use crate::runtime::interrupt::Interrupt;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Runs at the same time where nothing else is set.
@@ -98,6 +99,15 @@ pub enum ListenError {
 impl Explain for ListenError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Secret { .. } | Self::ActionSecret { .. } => Some(ErrorCode::SecretMissing),
+            Self::State { source, .. } | Self::Journal(source) => io_code(source, ErrorCode::FileUnwritable),
+            Self::Taken(_) | Self::Address { .. } => Some(ErrorCode::AddressTaken),
+            Self::Server(source) => io_code(source, ErrorCode::SystemLimit),
+        }
     }
 
     fn hint(&self) -> Option<String> {

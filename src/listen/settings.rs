@@ -257,7 +257,7 @@ pub fn secret_place(
 fn check(settings: &ListenSettings) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let mut wrong = |span: Span, message: String, hint: &str| {
-        diagnostics.push(Diagnostic { message, hint: Some(hint.to_owned()), span });
+        diagnostics.push(Diagnostic::of(span, message, Some(hint.to_owned())));
     };
     let mut paths = BTreeSet::new();
     for source in &settings.sources {

@@ -7,7 +7,8 @@ use super::event::{DeliveryEvent, EventTime};
 use super::outbox::{HeldEntry, Outbox, OutboxEntry};
 use super::receiver::Receiver;
 use crate::runtime::events::Progress;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 
 /// The current time.
 pub type Now = dyn Fn() -> EventTime + Send + Sync;
@@ -29,6 +30,10 @@ pub struct OutboxError(#[source] io::Error);
 impl Explain for OutboxError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        io_code(&self.0, ErrorCode::StoreUnusable)
     }
 
     fn hint(&self) -> Option<String> {

@@ -19,6 +19,7 @@ use crate::runtime::deadline;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::workers;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Reference;
 use crate::types::shown::Foreign;
 use crate::types::webhook_url::WebhookUrl;
@@ -104,6 +105,13 @@ impl Explain for ReceiverError {
         match self {
             Self::Secret { .. } => Kind::Input,
             Self::Unreachable { source, .. } => source.kind(),
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Secret { .. } => Some(ErrorCode::SecretMissing),
+            Self::Unreachable { .. } => Some(ErrorCode::EventUndelivered),
         }
     }
 

@@ -9,6 +9,7 @@ use super::media_type::{self, MediaType};
 use crate::formats::json;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::platform::Platform;
 use crate::types::shown::Foreign;
 
@@ -57,6 +58,16 @@ pub enum ImageError {
 impl Explain for ImageError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Document(_) | Self::OtherConfig { .. } | Self::LayerCount { .. } => {
+                Some(ErrorCode::ImageDamaged)
+            }
+            Self::IsIndex(_) => Some(ErrorCode::ImageUnclear),
+            Self::NotAnImage(..) => Some(ErrorCode::NotAnImage),
+        }
     }
 }
 

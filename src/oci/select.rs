@@ -7,6 +7,7 @@
 use super::attestation::REFERENCE_TYPE;
 use super::{Descriptor, Index, MAX_CHILDREN, MAX_DOCUMENT, MediaType, media_type};
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::platform::Platform;
 use crate::types::shown::listed;
 
@@ -60,6 +61,15 @@ fn list(platforms: &[String]) -> String {
 impl Explain for SelectError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::NoSuchPlatform { .. } => Some(ErrorCode::PlatformMissing),
+            Self::Several(_) => Some(ErrorCode::ImageUnclear),
+            Self::Empty => Some(ErrorCode::ImageNotFound),
+            Self::Depth | Self::TooMany | Self::TooLarge => Some(ErrorCode::LimitReached),
+        }
     }
 
     fn hint(&self) -> Option<String> {

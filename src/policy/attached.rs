@@ -15,7 +15,8 @@ use crate::runtime::budget::Budget;
 use crate::sbom::stated::{SBOM_PREDICATES, SBOM_TYPES, StatedError, stated_budget, stated_packages};
 use crate::transport::Source;
 use crate::types::digest::Digest;
-use crate::types::error::BoxedError;
+use crate::types::error::{BoxedError, code_behind};
+use crate::types::error_code::ErrorCode;
 use crate::types::policy::{DocumentClaim, EvidenceKind, JudgedDocument, KeyName};
 
 /// So many entries of a list are looked at.
@@ -348,5 +349,9 @@ struct EvidenceError {
 impl crate::types::error::Explain for EvidenceError {
     fn kind(&self) -> crate::types::error::Kind {
         crate::types::error::kind_behind(self, crate::types::error::Kind::Registry)
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        code_behind(self, ErrorCode::ImageDamaged)
     }
 }

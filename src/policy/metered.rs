@@ -5,6 +5,7 @@ use crate::runtime::budget::Budget;
 use crate::transport::{BlobStream, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::policy::TOO_MUCH_ADVICE;
 use crate::types::reference::{Repository, Tag};
 use crate::types::shown::Foreign;
@@ -31,6 +32,10 @@ pub(super) enum TooMuchAttached {
 impl Explain for TooMuchAttached {
     fn kind(&self) -> Kind {
         Kind::Policy
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::LimitReached)
     }
 
     fn hint(&self) -> Option<String> {

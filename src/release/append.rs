@@ -40,6 +40,7 @@ use crate::runtime::interrupt::{Interrupt, Interrupted};
 use crate::transport::deliver::DeliveryCount;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Repository, Tag};
 use crate::types::release::{EnvironmentName, ReleaseKey, ReleaseNumber, ReleaseTime};
 
@@ -242,6 +243,15 @@ impl Explain for AppendError {
             Self::Contended { .. } | Self::Vanished { .. } => Kind::Registry,
             Self::Document(_) => Kind::Bug,
             Self::Interrupted(_) => Kind::Interrupted,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Full { .. } | Self::TooLarge { .. } => Some(ErrorCode::LimitReached),
+            Self::Contended { .. } => Some(ErrorCode::TagMoved),
+            Self::Vanished { .. } => Some(ErrorCode::RegistryUnsound),
+            Self::Document(_) | Self::Interrupted(_) => None,
         }
     }
 

@@ -20,6 +20,7 @@ use crate::runtime::interrupt::Interrupt;
 use crate::transport::registry;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Repository, Tag};
 use crate::types::release::{EnvironmentName, ReleaseKey, ReleaseNumber};
 
@@ -134,6 +135,10 @@ impl Explain for UnsoundHistory {
         self.kind
     }
 
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::RecordUnsound)
+    }
+
     fn hint(&self) -> Option<String> {
         Some(self.hint.clone())
     }
@@ -150,6 +155,10 @@ pub struct HistoryTooLarge {
 impl Explain for HistoryTooLarge {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::LimitReached)
     }
 
     fn hint(&self) -> Option<String> {

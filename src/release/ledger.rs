@@ -13,6 +13,7 @@ use crate::registry::{Client, PushedParts, Referrers, RegistryError};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind, nearest};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Reference, Repository, Tag};
 use crate::types::release::{EnvironmentName, ReleaseChoice, ReleaseKey, ReleaseNumber};
 use crate::types::shown::{Foreign, listed};
@@ -159,6 +160,19 @@ impl Explain for LedgerError {
             | Self::SeveralReleases { .. } => Kind::Input,
             Self::Fault { fault, .. } => fault.kind(),
             Self::PointerRefused { .. } | Self::ImageGone { .. } | Self::NoList { .. } => Kind::Registry,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::UnknownEnvironment { .. }
+            | Self::UnknownRelease { .. }
+            | Self::NumberLeft { .. }
+            | Self::SeveralReleases { .. } => Some(ErrorCode::ReleaseUnknown),
+            Self::Fault { fault, .. } => fault.code(),
+            Self::ImageGone { .. } => Some(ErrorCode::ImageNotFound),
+            Self::NoList { .. } => Some(ErrorCode::RegistryUnsound),
+            Self::PointerRefused { .. } => Some(ErrorCode::TagTaken),
         }
     }
 

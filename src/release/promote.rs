@@ -18,6 +18,7 @@ use crate::transport::load::{load_manifest, offers};
 use crate::transport::{Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Repository, Tag};
 use crate::types::release::{EnvironmentName, Gate, ReleaseChoice, ReleaseNumber};
 use crate::types::shown::Foreign;
@@ -95,6 +96,14 @@ impl Explain for PromoteError {
         match self {
             Self::Unsound { .. } => Kind::Policy,
             Self::Record { .. } | Self::Same { .. } => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Unsound { .. } => Some(ErrorCode::ImageDamaged),
+            Self::Record { .. } => Some(ErrorCode::NotAnImage),
+            Self::Same { .. } => Some(ErrorCode::ReleaseUnknown),
         }
     }
 

@@ -32,6 +32,7 @@ use crate::transport::{Blob, Destination, Source};
 use crate::types::check_policy::CheckPolicy;
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::finding::{Answer, Finding, Severity};
 use crate::types::platform::Platform;
 use crate::types::reference::Tag;
@@ -138,6 +139,16 @@ impl Explain for RebaseError {
         match self {
             Self::Refused { .. } => Kind::Policy,
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::NotOnBase { .. } => Some(ErrorCode::NotOnBase),
+            Self::Refused { .. } => Some(ErrorCode::CheckFailed),
+            Self::Image(error) => error.code(),
+            Self::TooMuch(_) | Self::TooManyLayers(_) => Some(ErrorCode::LimitReached),
+            Self::Document(_) => Some(ErrorCode::ImageDamaged),
         }
     }
 

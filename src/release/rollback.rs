@@ -9,6 +9,7 @@ use super::shelf::ReleaseShelf;
 use crate::oci::RawDocument;
 use crate::runtime::interrupt::Interrupt;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Repository;
 use crate::types::release::{EnvironmentName, ReleaseChoice, ReleaseKey};
 
@@ -42,6 +43,10 @@ pub enum NothingBefore {
 impl Explain for NothingBefore {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::ReleaseUnknown)
     }
 
     fn hint(&self) -> Option<String> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::deadline;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// How often a pause looks for the flag.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -76,6 +77,10 @@ impl Interrupt {
 impl Explain for Interrupted {
     fn kind(&self) -> Kind {
         Kind::Interrupted
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        None
     }
 }
 

@@ -18,7 +18,8 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
 use super::deadline;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Bytes of changes that are read at once.
@@ -86,6 +87,13 @@ pub enum WatchError {
 impl Explain for WatchError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::TooMany { .. } | Self::TooManyWatchers(_) => Some(ErrorCode::SystemLimit),
+            Self::System(source) => io_code(source, ErrorCode::FileUnreadable),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// A pool of threads; cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,6 +27,10 @@ pub struct WorkersError(String);
 impl Explain for WorkersError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::SystemLimit)
     }
 
     fn hint(&self) -> Option<String> {

@@ -21,7 +21,8 @@ use crate::runtime::workers::Workers;
 use crate::store::Store;
 use crate::transport::Source;
 use crate::types::digest::Digest;
-use crate::types::error::{BoxedError, Explain, Kind, carry, kind_behind};
+use crate::types::error::{BoxedError, Explain, Kind, carry, io_code, kind_behind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Repository;
 use crate::types::shown::Foreign;
 
@@ -94,6 +95,15 @@ impl Explain for BillError {
         match self {
             Self::Document(_) => Kind::Bug,
             _ => kind_behind(self, Kind::Input),
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::NotALayer { .. } => Some(ErrorCode::NotAnImage),
+            Self::Layer { source, .. } => io_code(source, ErrorCode::ImageDamaged),
+            Self::TooMuch(_) => Some(ErrorCode::LimitReached),
+            Self::Document(_) => None,
         }
     }
 

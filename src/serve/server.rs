@@ -23,7 +23,8 @@ use crate::oci::blob::BlobStream;
 use crate::registry::Client;
 use crate::runtime::interrupt::Interrupt;
 use crate::store::Store;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 
 /// Connections at the same time.
 const MOST_CONNECTIONS: usize = 128;
@@ -73,6 +74,13 @@ pub enum ServeError {
 impl Explain for ServeError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Address { .. } => Some(ErrorCode::AddressTaken),
+            Self::Server(source) => io_code(source, ErrorCode::SystemLimit),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::layout::LayoutError;
 use crate::runtime::workers::WorkersError;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Why the store cannot be looked after, or cannot take an image.
@@ -31,6 +32,15 @@ pub enum StoreError {
 impl Explain for StoreError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::InUse(_) | Self::Unusable(_) => Some(ErrorCode::StoreUnusable),
+            Self::Layout(error) => error.code(),
+            Self::Io(source) => io_code(source, ErrorCode::StoreUnusable),
+            Self::Threads(error) => error.code(),
+        }
     }
 
     fn hint(&self) -> Option<String> {

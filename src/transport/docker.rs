@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind, carry, kind_behind};
+use crate::types::error::{Explain, Kind, carry, code_behind, kind_behind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{Foreign, excerpt, shown_path};
 
 /// How long an engine may neither take nor say anything; unpacking a large layer takes a while.
@@ -95,6 +96,13 @@ impl Explain for EngineError {
             Self::NotASocket(_) => Kind::Input,
             Self::Broken { source, .. } => kind_behind(source, Kind::Registry),
             _ => Kind::Registry,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Broken { source, .. } => code_behind(source, ErrorCode::EngineUnreachable),
+            _ => Some(ErrorCode::EngineUnreachable),
         }
     }
 

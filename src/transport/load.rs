@@ -12,7 +12,8 @@ use crate::oci::{
 };
 use crate::store::{damaged, is_damage};
 use crate::types::digest::Digest;
-use crate::types::error::{BoxedError, Explain, Kind, kind_behind};
+use crate::types::error::{BoxedError, Explain, Kind, code_behind, kind_behind};
+use crate::types::error_code::ErrorCode;
 use crate::types::platform::Platform;
 
 /// An image as a source has it.
@@ -83,6 +84,16 @@ pub enum LoadError {
 impl Explain for LoadError {
     fn kind(&self) -> Kind {
         kind_behind(self, Kind::Input)
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Select { source, .. } => source.code(),
+            Self::OtherPlatform { .. } => Some(ErrorCode::PlatformMissing),
+            Self::Contradiction { .. } => Some(ErrorCode::ImageDamaged),
+            Self::Image { source, .. } => source.code(),
+            Self::Config { source, .. } => code_behind(source, ErrorCode::ImageDamaged),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -21,6 +21,7 @@ use crate::registry::fallback_tag;
 use crate::store::{CONTAINERD_NAME, REF_NAME, name_of};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Registry, Repository, Tag};
 
 /// Somewhere to read an image from.
@@ -162,6 +163,10 @@ pub struct CannotDelete(String);
 impl Explain for CannotDelete {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::FileUnwritable)
     }
 
     fn hint(&self) -> Option<String> {

@@ -5,6 +5,7 @@ use super::load::{load_manifest, offers};
 use crate::oci::{Image, ManifestOrIndex};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::Foreign;
 
 /// The annotation or label with the revision that an image was made from.
@@ -51,6 +52,10 @@ impl TakenTag {
 impl Explain for TakenTag {
     fn kind(&self) -> Kind {
         Kind::Policy
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::TagTaken)
     }
 
     fn hint(&self) -> Option<String> {

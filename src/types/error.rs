@@ -3,6 +3,8 @@
 //! Each module has its own error type with the context in its fields. At the edge the command line asks
 //! [`Explain`] for the exit code and the `hint:` line.
 
+use super::error_code::ErrorCode;
+
 /// The party that caused an error; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -24,6 +26,10 @@ pub enum Kind {
 pub trait Explain: std::error::Error + Send + Sync + 'static {
     /// Whose fault it is.
     fn kind(&self) -> Kind;
+
+    /// The situation that the documents explain, of a wrapper that of the error that it wraps; none for a bug, for an
+    /// interruption and for the words of the command line.
+    fn code(&self) -> Option<ErrorCode>;
 
     /// The next thing to do, in one sentence without a trailing period.
     fn hint(&self) -> Option<String> {
@@ -102,6 +108,41 @@ pub fn carried<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (
 #[must_use]
 pub fn kind_behind(source: &(dyn std::error::Error + 'static), otherwise: Kind) -> Kind {
     carried(source).map_or(otherwise, Explain::kind)
+}
+
+/// The code of an error that `source` caused: that of the error that `source` carries, else `otherwise`.
+#[must_use]
+pub fn code_behind(source: &(dyn std::error::Error + 'static), otherwise: ErrorCode) -> Option<ErrorCode> {
+    carried(source).map_or(Some(otherwise), Explain::code)
+}
+
+/// The code of an I/O error: that of the error that it carries, that of what the system says, else `otherwise`.
+#[must_use]
+pub fn io_code(source: &std::io::Error, otherwise: ErrorCode) -> Option<ErrorCode> {
+    use std::io::ErrorKind;
+    if let Some(inner) = carried(source) {
+        return inner.code();
+    }
+    Some(match source.kind() {
+        // A budget of ours, which no number of the system stands for.
+        ErrorKind::QuotaExceeded if source.raw_os_error().is_none() => ErrorCode::LimitReached,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ErrorCode::DiskFull,
+        ErrorKind::NotFound if otherwise == ErrorCode::FileUnreadable => ErrorCode::FileMissing,
+        ErrorKind::PermissionDenied
+            if matches!(otherwise, ErrorCode::ImageDamaged | ErrorCode::ArtifactBroken) =>
+        {
+            ErrorCode::FileUnreadable
+        }
+        _ => otherwise,
+    })
+}
+
+/// The code that an I/O error among the causes of `error` has by itself, if there is one.
+#[must_use]
+pub fn io_code_among(error: &(dyn std::error::Error + 'static)) -> Option<ErrorCode> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let found = causes.into_iter().find_map(|error| error.downcast_ref::<std::io::Error>())?;
+    io_code(found, ErrorCode::FileUnreadable)
 }
 
 /// The error that `carry` took along, taken out again; any other I/O error as it is.

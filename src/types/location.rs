@@ -19,6 +19,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::types::error::{Explain, Kind, nearest};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Reference, ReferenceError};
 use crate::types::shown::Foreign;
 
@@ -144,6 +145,10 @@ pub enum LocationError {
 impl Explain for LocationError {
     fn kind(&self) -> Kind {
         Kind::Usage
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        None
     }
 
     fn hint(&self) -> Option<String> {

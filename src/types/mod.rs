@@ -7,6 +7,7 @@ pub mod check_policy;
 pub mod delivery;
 pub mod digest;
 pub mod error;
+pub mod error_code;
 pub mod finding;
 pub mod fingerprint;
 pub mod location;

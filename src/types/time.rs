@@ -1,6 +1,7 @@
 //! Seconds since the epoch and dates of the calendar, without a clock.
 
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
 pub const LAST_SECOND: u64 = 253_402_300_799;
@@ -13,6 +14,10 @@ pub struct TooLate(pub u64);
 impl Explain for TooLate {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::SettingWrong)
     }
 
     fn hint(&self) -> Option<String> {

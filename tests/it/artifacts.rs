@@ -737,7 +737,7 @@ fn the_verdict_is_the_same(project: &Project, good: &str, bad: &str, texts: &[&s
     }
     // That the store is damaged is said before.
     let verdict = |outcome: &Outcome| {
-        let at = outcome.stderr.find("error: ").unwrap();
+        let at = outcome.stderr.find("error[").unwrap();
         outcome.stderr[at..].to_owned()
     };
     for outcome in &said {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::artifacts::{AMD64, base, elf, layout, war};
 use crate::real::peers::peer;
 use crate::registry::Served;
-use crate::support::{Outcome, Project, REPOSITORY, chmod, files_below, json, tree_on};
+use crate::support::{Outcome, Project, REPOSITORY, chmod, files_below, json, tree_on, without_codes};
 use crate::verdicts::{GLIBC, TEN, lock_of};
 
 /// A tree on a base that has no such user and no such program: two findings that are errors, and a warning.
@@ -54,7 +54,7 @@ fn one_error_lists_all_findings_that_are_errors() {
     let (_on, project) = two_errors();
     for command in ["build", "plan", "update"] {
         let said = project.pack(command).fails(1);
-        assert_eq!(said.stderr.matches("error: ").count(), 2, "{command}: {said:?}");
+        assert_eq!(without_codes(&said.stderr).matches("error: ").count(), 2, "{command}: {said:?}");
         said.says(&[
             "the user nosuch in `config.user` is not in `/etc/passwd`",
             "[user-unknown]",
@@ -71,7 +71,7 @@ fn one_error_lists_all_findings_that_are_errors() {
 fn a_single_finding_is_one_line_and_a_hint() {
     let (_on, project) = one_error();
     let said = project.pack("build").fails(1);
-    let line = said.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    let line = said.stderr.lines().find(|line| line.starts_with("error[check-failed]: ")).unwrap();
     assert!(line.contains("`libshop.so.1`") && line.ends_with("[elf-library]"), "{line}");
     said.hints();
 }
@@ -492,7 +492,7 @@ fn all_forms_say_the_same() {
     assert_eq!((&of_json["level"], &result["level"]), (&"error".into(), &"error".into()));
     assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "server");
     let refused = project.pack("build").fails(1);
-    assert!(refused.stderr.contains(&format!("error: {message} [elf-library]")), "{refused:?}");
+    assert!(refused.stderr.contains(&format!("error[check-failed]: {message} [elf-library]")), "{refused:?}");
 }
 
 /// A program that wants another loader, whose path is as long as the usual one.

@@ -135,7 +135,7 @@ fn help_is_where_the_hint_says() {
     let project = Project::new();
     for (line, hint) in [
         ("xyz", "`pack --help`"),
-        ("help xyz", "`pack --help`"),
+        ("help xyz", "`pack help`"),
         ("help build xyz", "`pack --help`"),
         ("cache xyz", "`pack cache --help`"),
     ] {

@@ -26,6 +26,7 @@ mod content;
 mod descriptors;
 mod doctor;
 mod documents;
+mod errors;
 mod estargz;
 mod events;
 mod explain;

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::{Outcome, Project, Run, chmod, files_below, is_root, json, outcome, skipped, text};
+use crate::support::{
+    Outcome, Project, Run, chmod, files_below, is_error, is_root, json, outcome, skipped, text,
+};
 
 /// The fault in place of an answer.
 #[derive(Clone, Debug)]
@@ -358,8 +360,11 @@ fn stop(child: Child) -> Outcome {
 #[track_caller]
 fn lines_are_ours(outcome: &Outcome) {
     for line in outcome.stderr.lines() {
-        let ours = ["error: ", "  caused by: ", "hint: ", "note: ", "warning: "];
-        assert!(ours.iter().any(|label| line.starts_with(label)), "{line:?} in {outcome:?}");
+        let ours = ["  caused by: ", "hint: ", "note: ", "warning: "];
+        assert!(
+            is_error(line) || ours.iter().any(|label| line.starts_with(label)),
+            "{line:?} in {outcome:?}"
+        );
     }
     harmless(&outcome.stderr);
     harmless(&outcome.stdout);

@@ -51,7 +51,7 @@ impl Shop {
     /// It fails so, says why, and prints no result.
     fn fails(&self, code: i32, arguments: &str) -> Outcome {
         let said = self.pack(arguments).has_code(code);
-        assert!(said.stderr.contains("error: ") && said.stdout.is_empty(), "{said:?}");
+        assert!(said.has_error() && said.stdout.is_empty(), "{said:?}");
         said
     }
 

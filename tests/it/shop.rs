@@ -75,7 +75,7 @@ impl Shop {
     /// Fails with this code and an error, and says nothing on stdout.
     pub(crate) fn fails(&self, code: i32, arguments: &str) -> Outcome {
         let said = self.pack(arguments).has_code(code);
-        assert!(said.stderr.contains("error: ") && said.stdout.is_empty(), "{said:?}");
+        assert!(said.has_error() && said.stdout.is_empty(), "{said:?}");
         said
     }
 

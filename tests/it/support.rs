@@ -231,6 +231,7 @@ impl Run<'_> {
         let outcome =
             outcome(&format!("pack {}", self.arguments.join(" ")), &self.command().output().unwrap());
         crate::schemas::hold(&self.arguments, &outcome.stdout);
+        crate::errors::hold(&outcome.stderr);
         outcome
     }
 
@@ -242,7 +243,7 @@ impl Run<'_> {
     /// Runs it; it must fail with this exit code, an error, and nothing on stdout.
     pub(crate) fn fails(&self, code: i32) -> Outcome {
         let outcome = self.run().has_code(code);
-        assert!(outcome.stderr.contains("error: "), "{outcome:?}");
+        assert!(outcome.has_error(), "{outcome:?}");
         assert_eq!(outcome.stdout, "", "{outcome:?}");
         outcome
     }
@@ -295,11 +296,17 @@ impl Outcome {
         self
     }
 
-    /// Checks that stderr has each of these.
+    /// Whether stderr has an error, with or without a code.
+    pub(crate) fn has_error(&self) -> bool {
+        has_error(&self.stderr)
+    }
+
+    /// Checks that stderr has each of these, with or without the codes of errors.
     #[track_caller]
     pub(crate) fn says(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(self.stderr.contains(text), "`{}` does not say {text:?}:\n{}", self.what, self.stderr);
+            let is_said = self.stderr.contains(text) || without_codes(&self.stderr).contains(text);
+            assert!(is_said, "`{}` does not say {text:?}:\n{}", self.what, self.stderr);
         }
         self
     }
@@ -321,6 +328,25 @@ impl Outcome {
     pub(crate) fn json(&self) -> Value {
         json(&self.stdout)
     }
+}
+
+/// The same messages without the codes of errors.
+pub(crate) fn without_codes(text: &str) -> String {
+    let plain = |line: &str| match line.strip_prefix("error[").and_then(|rest| rest.split_once("]: ")) {
+        Some((_, message)) => format!("error: {message}\n"),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(plain).collect()
+}
+
+/// Whether a text has the line of an error, with or without a code.
+pub(crate) fn has_error(text: &str) -> bool {
+    text.lines().any(is_error)
+}
+
+/// Whether a line begins an error, with or without a code.
+pub(crate) fn is_error(line: &str) -> bool {
+    line.starts_with("error: ") || (line.starts_with("error[") && line.contains("]: "))
 }
 
 /// The result of a process that ran the program in its own way.

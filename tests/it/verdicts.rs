@@ -415,7 +415,7 @@ pub(crate) fn damage(store: &Path) {
 
 /// The sentence of the verdict: an error, or a warning of what is not known.
 fn verdict(outcome: &Outcome) -> String {
-    let error = outcome.stderr.find("error: ").map(|at| outcome.stderr[at..].to_owned());
+    let error = outcome.stderr.find("error[").map(|at| outcome.stderr[at..].to_owned());
     error.unwrap_or_else(|| {
         let lines = outcome.stderr.lines().filter(|line| line.contains("cannot be known here"));
         lines.collect::<Vec<_>>().join("\n")

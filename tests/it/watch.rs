@@ -15,7 +15,7 @@ use pack_test_registry::Fake;
 use serde_json::Value;
 
 use crate::real::peers::peer;
-use crate::support::{PACK, Project, REPOSITORY, Zip, json, text, tree_on};
+use crate::support::{PACK, Project, REPOSITORY, Zip, has_error, json, text, tree_on};
 
 /// The longest time to wait for a build. Other tests run at the same time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -184,7 +184,7 @@ fn a_fault_is_told_once_and_the_next_change_mends_it() {
     project.write("build.toml", "[image\n");
     let failed = watch.next();
     assert_eq!(failed["error"]["exitCode"], 1, "{failed}");
-    watch.until_said(&["error: ", "waiting for a change"]);
+    watch.until_said(&["error[build-file-broken]: ", "waiting for a change"]);
     project.write("build.toml", right);
     assert_eq!(watch.digest(), first);
     // Without its build file the directory is no artifact.
@@ -280,7 +280,7 @@ fn a_jar_that_is_written_in_pieces_is_one_build_without_an_error() {
     project.write("libs/app.jar", &bytes);
     let third = watch.next();
     assert!(third["image"].is_object(), "{third}: {}", watch.said());
-    assert!(!watch.said().contains("error:"), "{}", watch.said());
+    assert!(!has_error(&watch.said()), "{}", watch.said());
     // One that stays broken is told.
     project.write("libs/app.jar", "no jar");
     assert!(watch.next()["error"].is_object());

@@ -4,6 +4,7 @@ use clap::Parser;
 use clap::builder::styling::{AnsiColor, Styles};
 
 use super::super::printer;
+use super::super::topics;
 use super::command::Command;
 use super::global::Global;
 
@@ -32,7 +33,8 @@ Exit codes:
     max_term_width = 110,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_long_help = EXIT_CODES,
+    after_help = topics::list(),
+    after_long_help = format!("{}\n\n{EXIT_CODES}", topics::list()),
 )]
 pub struct Cli {
     /// For every command.

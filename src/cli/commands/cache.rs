@@ -10,6 +10,7 @@ use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{self, Column, Table};
 use super::super::invocation::Invocation;
 use crate::store::{self, Damage, PruneOptions, Store, StoreError};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// How often it is looked whether the store is free.
@@ -148,7 +149,8 @@ fn verify(invocation: &Invocation, format: OutputFormat) -> Result<(), CommandEr
         return Ok(());
     }
     let count = format::count(found.len() as u64, "damaged record");
-    let mut error = CommandError::new(ExitStatus::Input, format!("the store has {count}"));
+    let mut error =
+        CommandError::new(ExitStatus::Input, format!("the store has {count}")).coded(ErrorCode::StoreDamaged);
     error.chain.extend(found.iter().map(describe));
     Err(error.hint("blobs are set aside and memos removed; the next build makes them again"))
 }

@@ -19,6 +19,7 @@ use crate::registry::Client;
 use crate::release::ledger::Ledger;
 use crate::transport::{Source, registry};
 use crate::types::error::nearest;
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 use crate::types::reference::{Reference, ReferenceError, Repository};
 use crate::types::release::{EnvironmentChoice, EnvironmentName, ReleaseName, ReleaseNumber};
@@ -187,7 +188,7 @@ impl DeliveryProject {
             }
         };
         let message = format!("the environment `{environment}` of which image? {why}");
-        CommandError::new(ExitStatus::Input, message).hint(hint)
+        CommandError::new(ExitStatus::Input, message).coded(ErrorCode::ReleaseUnknown).hint(hint)
     }
 
     /// A word alone is an image of Docker Hub, which has no releases.
@@ -195,7 +196,7 @@ impl DeliveryProject {
         let message =
             format!("`{image}` alone is no repository with releases, and not the image of `{BUILD_FILE}`");
         let own = self.own().and_then(|own| own.path().rsplit('/').next());
-        let error = CommandError::new(ExitStatus::Input, message);
+        let error = CommandError::new(ExitStatus::Input, message).coded(ErrorCode::ReleaseUnknown);
         match own.and_then(|own| nearest(image, [own])) {
             Some(near) => error.hint(format!("did you mean `{near}@{environment}`?")),
             None => error.hint(format!(
@@ -315,7 +316,7 @@ impl ProjectWord {
 
     fn error(self) -> CommandError {
         let message = format!("`{}` means the image `{}` of Docker Hub", self.text, self.image);
-        CommandError::new(ExitStatus::Input, message).hint(self.hint)
+        CommandError::new(ExitStatus::Input, message).coded(ErrorCode::ImageNotFound).hint(self.hint)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::release::resolve::{
     unused_selectors,
 };
 use crate::types::error::nearest;
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Repository;
 use crate::types::shown::shown_path;
 
@@ -142,6 +143,7 @@ impl ProjectFinder {
             Some((bare, tag)) if self.directory_of(bare).is_ok() => {
                 let message = format!("a name behind `pack://` has no tag, and this one has `{tag}`");
                 Err(CommandError::new(ExitStatus::Input, message)
+                    .coded(ErrorCode::MemberUnknown)
                     .hint(format!("write `pack://{bare}`; its build says the tag")))
             }
             _ => Err(error),
@@ -167,7 +169,7 @@ impl ProjectFinder {
         };
         let path = shown_path(&directory.join(BUILD_FILE));
         let message = format!("`{name}` is not the image of `{path}`");
-        Err(CommandError::new(ExitStatus::Input, message).hint(hint))
+        Err(CommandError::new(ExitStatus::Input, message).coded(ErrorCode::MemberUnknown).hint(hint))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::release::append::{PointerState, ReleaseReport, ReleaseWitness};
 use crate::release::record::{ReleaseKind, ReleaseNote};
 use crate::types::delivery::DeliveryKind;
 use crate::types::error::BoxedError;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{listed, shown_path};
 
 /// Lists or delivers what waits.
@@ -82,6 +83,7 @@ fn flush(invocation: &Invocation, is_json: bool) -> Result<(), CommandError> {
             damage.iter().for_each(|error| invocation.printer.late(error));
             let waiting = format::count(one_or_more, "event");
             Err(CommandError::new(ExitStatus::Registry, format!("{waiting} not delivered"))
+                .coded(ErrorCode::EventUndelivered)
                 .hint("`pack events list` shows what waits"))
         }
     }
@@ -96,7 +98,8 @@ fn damage(entries: &[DamagedEntry]) -> Option<CommandError> {
     };
     let names = listed(entries.iter().map(|entry| shown_path(&entry.path)), "`", ", ");
     let message = format!("{count} of the outbox {verb} damaged: {names}");
-    let error = CommandError::new(ExitStatus::Input, &first.why).context(message);
+    let error =
+        CommandError::new(ExitStatus::Input, &first.why).coded(ErrorCode::EventUndelivered).context(message);
     Some(error.hint(format!("no event can be read from such a file; remove {it} never told")))
 }
 
@@ -133,7 +136,7 @@ pub(super) fn clock() -> Arc<Now> {
 /// The environment, where secrets may be.
 pub(super) fn variables(invocation: &Invocation) -> Arc<Variables> {
     let environment = invocation.environment.clone();
-    Arc::new(move |name| environment.text(name).map(str::to_owned))
+    Arc::new(move |name| environment.chosen(name).map(str::to_owned))
 }
 
 /// The courier of the events in the store.

@@ -21,6 +21,7 @@ use crate::transport::load::load_image;
 use crate::transport::{BlobStream, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 use crate::types::platform::Platform;
 use crate::types::reference::Reference;
@@ -300,7 +301,8 @@ pub(super) fn verify(invocation: &Invocation, args: &VerifyArgs) -> Result<(), C
         return judgement::accept_provenance(&provenance, &location.to_string());
     }
     let count = format::count(problems.len() as u64, "problem");
-    let mut error = CommandError::new(ExitStatus::Input, format!("`{location}` has {count}"));
+    let mut error = CommandError::new(ExitStatus::Input, format!("`{location}` has {count}"))
+        .coded(ErrorCode::ImageDamaged);
     error.chain.extend(problems.iter().map(|problem| format!("{}: {}", problem.subject, problem.message)));
     Err(error)
 }

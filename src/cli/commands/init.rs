@@ -16,6 +16,7 @@ use super::super::file::OutputFile;
 use super::super::invocation::Invocation;
 use super::request::BUILD_FILE;
 use crate::artifact::{self, Artifact, Form};
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 use crate::types::shown::{shown_path, toml_text};
 
@@ -43,6 +44,7 @@ pub(super) fn run(invocation: &Invocation, args: &InitArgs) -> Result<(), Comman
     let cwd = &invocation.environment.cwd;
     if cwd.join(BUILD_FILE).symlink_metadata().is_ok() && !args.force {
         return Err(CommandError::new(ExitStatus::Input, format!("there is a `{BUILD_FILE}` already"))
+            .coded(ErrorCode::FileExists)
             .hint("`--force` replaces it"));
     }
     // Said before anything is written, as of every other flag.
@@ -187,6 +189,7 @@ fn not_found(given: &Path, named: bool) -> CommandError {
                 false => "`pack init`".to_owned(),
             };
             CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::ArtifactMissing)
                 .hint(format!("run `{}`, then {again} again", tool.command))
         }
         None => {
@@ -197,7 +200,7 @@ fn not_found(given: &Path, named: bool) -> CommandError {
                 }
                 false => "name it: `pack init build/libs/app.war`",
             };
-            CommandError::new(ExitStatus::Input, message).hint(hint)
+            CommandError::new(ExitStatus::Input, message).coded(ErrorCode::ArtifactMissing).hint(hint)
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::transport::load::{load_image, offers};
 use crate::transport::{Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::platform::Platform;
 use crate::types::policy::{
     BaseDoubt, ImagePolicy, JudgedBase, KeyName, Knowledge, PolicyReason, PolicyRefusal,
@@ -209,9 +210,9 @@ pub(super) fn provenance(
     let reports = provenances(source, &named, &place)?;
     if reports.is_empty() {
         let message = format!("{} has no provenance", source.name());
-        return Err(
-            CommandError::new(ExitStatus::Policy, message).hint("`pack build --provenance` attaches one")
-        );
+        return Err(CommandError::new(ExitStatus::Policy, message)
+            .coded(ErrorCode::SignatureMissing)
+            .hint("`pack build --provenance` attaches one"));
     }
     if !keys.is_empty() && !reports.iter().any(ProvenanceReport::is_signed) {
         return Err(unsigned(&reports, &source.name()));
@@ -225,7 +226,7 @@ const MOST_NAMED: usize = 20;
 /// The refusal where none of the keys that were asked for signed a provenance.
 fn unsigned(reports: &[ProvenanceReport], name: &str) -> CommandError {
     let message = format!("no provenance of `{name}` is signed by a key that was asked for");
-    let mut error = CommandError::new(ExitStatus::Policy, message);
+    let mut error = CommandError::new(ExitStatus::Policy, message).coded(ErrorCode::SignatureMissing);
     let named = reports.iter().take(MOST_NAMED);
     error.chain.extend(named.map(|report| format!("{}: its author is not known", report.digest)));
     let more = reports.len().saturating_sub(MOST_NAMED);
@@ -258,7 +259,8 @@ pub(super) fn accept_provenance(reports: &[ProvenanceReport], name: &str) -> Res
     let mut error = CommandError::new(
         ExitStatus::Policy,
         format!("the provenance of `{name}` is not that of this image"),
-    );
+    )
+    .coded(ErrorCode::SignatureMissing);
     error.chain.extend(contradictions);
     Err(error)
 }

@@ -10,6 +10,7 @@ use super::super::invocation::Invocation;
 use super::super::password::{self, Passwords};
 use crate::attest::{KeyError, PrivateKey, PublicKey};
 use crate::runtime::atomic;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Runs a command of `pack key`.
@@ -59,7 +60,9 @@ fn generate(invocation: &Invocation, args: &GenerateArgs) -> Result<(), CommandE
 
 fn there(path: &Path) -> CommandError {
     let message = format!("`{}` is there already, and keys are not replaced", shown_path(path));
-    CommandError::new(ExitStatus::Input, message).hint("name other files with `--output PREFIX`")
+    CommandError::new(ExitStatus::Input, message)
+        .coded(ErrorCode::FileExists)
+        .hint("name other files with `--output PREFIX`")
 }
 
 /// Writes a file that was not there.
@@ -77,6 +80,7 @@ fn write(invocation: &Invocation, path: &Path, bytes: &[u8], mode: u32) -> Resul
     written().map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => there(path),
         _ => CommandError::from_error(ExitStatus::Input, &error)
+            .or_unwritable()
             .context(format!("cannot write `{}`", shown_path(path))),
     })
 }

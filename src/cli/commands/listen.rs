@@ -8,6 +8,7 @@ use super::super::invocation::Invocation;
 use super::events;
 use crate::listen::{self, ListenOptions, ListenSettings};
 use crate::project::config::ConfigError;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Runs the service until it is asked to end, which is no error.
@@ -18,6 +19,7 @@ pub(super) fn run(invocation: &Invocation, args: &ListenArgs) -> Result<(), Comm
     let path = invocation.absolute(&args.file);
     let settings = ListenSettings::read(&path).map_err(|error| match error {
         ConfigError::NotFound(_) => CommandError::new(ExitStatus::Input, error.to_string())
+            .coded(ErrorCode::BuildFileMissing)
             .hint("write one with a `[[source]]` and an `[[action]]`, or name it with `--file`"),
         error => error.into(),
     })?;

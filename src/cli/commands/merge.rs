@@ -12,6 +12,7 @@ use super::super::view::merged::{missing_shards, total};
 use super::workspace::{MOST_RESULTS, read_results};
 use crate::project::lock::Lock;
 use crate::project::results::{MergedRun, RunResults, merge};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Puts the results of shards together. The exit code is that of one run.
@@ -41,7 +42,8 @@ pub(super) fn run(invocation: &Invocation, args: &MergeArgs) -> Result<ExitStatu
         if let Some(code) = member.exit_code {
             let why = member.error.clone().unwrap_or_default();
             let message = format!("the member `{}` failed with exit code {code}", member.member);
-            printer.error(&CommandError::new(ExitStatus::Input, why).context(message));
+            let known = member.code.as_ref().and_then(|name| name.parse::<ErrorCode>().ok());
+            printer.error(&CommandError::new(ExitStatus::Input, why).coded(known).context(message));
         }
     }
     missing_shards(&merged).iter().for_each(|error| printer.error(error));
@@ -64,6 +66,7 @@ fn images(results: &RunResults) -> Result<Vec<OutputImage>, CommandError> {
         OutputImage::recorded(member).ok_or_else(|| {
             let message = format!("the results of the member `{}` do not describe its image", member.member);
             CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::ShardsDisagree)
                 .hint("run its shard again, and give the file that `--results` writes as it is")
         })
     });
@@ -80,6 +83,7 @@ fn read(invocation: &Invocation, files: &[PathBuf]) -> Result<Vec<(String, RunRe
         if length > MOST_RESULTS {
             let message = format!("the results have more than {} together", format::bytes(MOST_RESULTS));
             return Err(CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::LimitReached)
                 .hint("put some of them together first: `pack merge --results` makes one file of several"));
         }
         parts.push((shown_path(file), RunResults::parse(&shown_path(file), &text)?));

@@ -15,6 +15,7 @@ use crate::transport::layout::OciLayout;
 use crate::transport::load::{load_manifest, offers};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, nearest_name};
+use crate::types::error_code::ErrorCode;
 use crate::types::location::{Location, Name};
 use crate::types::platform::Platform;
 use crate::types::reference::Reference;
@@ -236,7 +237,8 @@ fn unknown(name: &str, existing: &[&str]) -> CommandError {
     let error = CommandError::new(
         ExitStatus::Input,
         format!("there is no image `{name}` in the local store, and nothing was removed"),
-    );
+    )
+    .coded(ErrorCode::ImageNotFound);
     let short = |known: &str| known.strip_prefix("localhost/").map(str::to_owned);
     let shorts: Vec<String> = existing.iter().filter_map(|known| short(known)).collect();
     let known = existing.iter().copied().chain(shorts.iter().map(String::as_str));

@@ -22,6 +22,7 @@ use crate::transport::load::{load_image, load_manifest, offers};
 use crate::transport::{BlobStream, Source, registry};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 use crate::types::platform::Platform;
 use crate::types::policy::PolicyRefusal;
@@ -189,7 +190,8 @@ fn own_base(
     };
     let (name, digest) =
         (says(BASE_NAME), says(BASE_DIGEST).and_then(|digest| digest.parse::<Digest>().ok()));
-    let unknown = |why: String| CommandError::new(ExitStatus::Input, why).hint(OLD_BASE);
+    let unknown =
+        |why: String| CommandError::new(ExitStatus::Input, why).coded(ErrorCode::NotOnBase).hint(OLD_BASE);
     // The store has documents of bases; reading their layers takes their place as well.
     if let Some(digest) = digest.filter(|_| !args.read_bases || name.is_none())
         && let Some(stored) = in_store(invocation, digest, &image, image.platform().as_ref())
@@ -201,7 +203,8 @@ fn own_base(
             || "does not say what its base is".to_owned(),
             |digest| format!("says that its base is {digest}, and nothing says where that is"),
         );
-        let error = CommandError::new(ExitStatus::Input, format!("`{}` {what}", args.image));
+        let error = CommandError::new(ExitStatus::Input, format!("`{}` {what}", args.image))
+            .coded(ErrorCode::NotOnBase);
         return Err(match digest {
             Some(_) => error.hint(OLD_BASE),
             // As an image that was built on none does.

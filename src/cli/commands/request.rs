@@ -28,6 +28,7 @@ use crate::runtime::events::Stage;
 use crate::transport::archive::{ArchiveOutput, ArchiveWord};
 use crate::transport::layout::OciLayout;
 use crate::types::error::Explain as _;
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 use crate::types::reference::Repository;
 use crate::types::shown::shown_path;
@@ -93,7 +94,9 @@ fn request_of(
     let settings = context.settings(&project)?;
     if settings.workspace.is_some() {
         let message = "a file with `[workspace]` describes no image itself";
-        return Err(CommandError::new(ExitStatus::Input, message).hint(members(&project.directory)));
+        return Err(CommandError::new(ExitStatus::Input, message)
+            .coded(ErrorCode::WorkspaceUnclear)
+            .hint(members(&project.directory)));
     }
     let member = project.member.as_ref().map(|member| &*member.name);
     let outputs = outputs_of_one(&args.all_outputs(), member)?;
@@ -200,7 +203,7 @@ impl<'a> RequestContext<'a> {
         let env = names
             .into_iter()
             .filter_map(|name| {
-                invocation.environment.text(&name).map(|value| (name.clone(), value.to_owned()))
+                invocation.environment.chosen(&name).map(|value| (name.clone(), value.to_owned()))
             })
             .collect();
         let lock = self.lock(project.lock_path.as_deref())?;
@@ -484,6 +487,7 @@ impl Described {
             let first = self.members(invocation, args).into_iter().flatten().next();
             let first = first.map(|place| format!(", such as `{}`", shown_path(&place))).unwrap_or_default();
             return Err(CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::WorkspaceUnclear)
                 .hint(format!("give the directory of one of its members{first}")));
         }
         let lock = context.lock(project.lock_path.as_deref())?;
@@ -570,7 +574,8 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
                 version = version.or(found.version);
             }
             Err(error) if has_build_file => {
-                return Err(settings.error_at(path.span, error.to_string(), error.hint()).into());
+                let at = settings.error_at(path.span, error.to_string(), error.hint());
+                return Err(at.about(error.code()).into());
             }
             Err(error) => return Err(error.into()),
         }
@@ -736,6 +741,7 @@ pub(super) fn targets(
                 ExitStatus::Input,
                 "the local store cannot be written, and no other output was given",
             )
+            .coded(ErrorCode::StoreUnusable)
             .hint("give `-o oci:DIR` or `--push`, or set PACK_CACHE_DIR"));
         }
         // One that lasts for this run alone is no place for an image.

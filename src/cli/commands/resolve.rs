@@ -23,6 +23,7 @@ use crate::release::resolve::{
     members,
 };
 use crate::runtime::workers::Workers;
+use crate::types::error_code::ErrorCode;
 use crate::types::finding::Finding;
 use crate::types::shown::listed;
 
@@ -98,6 +99,7 @@ fn checked(invocation: &Invocation, args: &ResolveArgs, found: &[Unpinned]) -> R
     let count = format::count(found.len() as u64, "image");
     let has = if found.len() == 1 { "has" } else { "have" };
     let mut error = CommandError::new(ExitStatus::Policy, format!("{count} {has} no digest"))
+        .coded(ErrorCode::DigestUnknown)
         .hint("`pack resolve --pin --in-place` gives them one; `--exclude PATTERN` leaves images out");
     if found.iter().any(|unpinned| unpinned.why == UNKNOWN_FORM) {
         error =
@@ -230,6 +232,7 @@ fn found(
                 ExitStatus::Registry,
                 format!("{at}`{reference}` is not in its registry"),
             )
+            .coded(ErrorCode::ImageNotFound)
             .hint("leave out `--no-build`, or push it with `pack build --push`"));
         };
         let image = MemberImage { repository: request.name, tag: Some(tag.clone()), digest: found.digest };

@@ -8,6 +8,7 @@ use super::super::invocation::{BUILD_FILE, Invocation};
 use super::request;
 use crate::engine;
 use crate::project::lock::Lock;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Moves the lock to what the base means now, or checks it.
@@ -28,6 +29,7 @@ pub(super) fn run(invocation: &Invocation, args: &UpdateArgs) -> Result<(), Comm
             ExitStatus::Input,
             "there is no build file, so there is no lock to update",
         )
+        .coded(ErrorCode::BuildFileMissing)
         .hint("`pack init` writes one"));
     };
     if args.check {
@@ -76,22 +78,25 @@ fn check_path(invocation: &Invocation, args: &UpdateArgs) -> Result<(), CommandE
     }
     let shown = shown_path(&path);
     let init = format!("`pack init {}` writes one", shown_path(given));
-    let (message, hint) = match std::fs::metadata(&path) {
+    let (message, hint, code) = match std::fs::metadata(&path) {
         Err(error) => {
             let is_missing = error.kind() == std::io::ErrorKind::NotFound;
             let message =
                 if is_missing { format!("`{shown}` does not exist") } else { format!("{error}: `{shown}`") };
-            (message, "give a directory with a build.toml".to_owned())
+            (message, "give a directory with a build.toml".to_owned(), ErrorCode::FileMissing)
         }
-        Ok(metadata) if metadata.is_dir() => {
-            (format!("there is no `{BUILD_FILE}` in `{shown}`, so there is no lock to update"), init)
-        }
+        Ok(metadata) if metadata.is_dir() => (
+            format!("there is no `{BUILD_FILE}` in `{shown}`, so there is no lock to update"),
+            init,
+            ErrorCode::BuildFileMissing,
+        ),
         Ok(_) => (
             format!("`{shown}` is not a directory with a `{BUILD_FILE}`, so there is no lock to update"),
             init,
+            ErrorCode::BuildFileMissing,
         ),
     };
-    Err(CommandError::new(ExitStatus::Input, message).hint(hint))
+    Err(CommandError::new(ExitStatus::Input, message).coded(code).hint(hint))
 }
 
 /// Compares the lock with the base's layers.

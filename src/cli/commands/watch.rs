@@ -13,6 +13,7 @@ use super::build::{self, DeliveredImage};
 use super::kept_session::KeptSession;
 use super::request::Described;
 use crate::engine::{BuildReads, ChangeFeed, ChangeSet};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// How long a change is waited for after a build that failed: an archive may have been half written.
@@ -135,6 +136,7 @@ impl<'a> BuildWatch<'a> {
             return Ok(());
         }
         Err(CommandError::new(ExitStatus::Input, "another build file describes the image now, or none")
+            .coded(ErrorCode::BuildFileMissing)
             .hint("start `pack build --watch` again, or bring the file back"))
     }
 

@@ -53,6 +53,7 @@ impl AppendedFile {
 
 fn failed(path: &Path, error: &io::Error) -> CommandError {
     CommandError::from_error(ExitStatus::Input, error)
+        .or_unwritable()
         .context(format!("cannot write `{}`", shown_path(path)))
         .hint("it must be a file that may be written")
 }

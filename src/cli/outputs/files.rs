@@ -14,6 +14,7 @@ use super::{
     iidfile, image_refs, jib, skaffold,
 };
 use crate::runtime::atomic;
+use crate::types::error_code::ErrorCode;
 
 /// The variables of GitHub with the files of a step.
 const GITHUB: [&str; 2] = ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"];
@@ -147,6 +148,7 @@ fn github_file(invocation: &Invocation, name: &str) -> Result<PathBuf, CommandEr
             ExitStatus::Input,
             format!("`--ci github` needs the variable `{name}`, which is not set"),
         )
+        .coded(ErrorCode::SecretMissing)
         .hint("a step of GitHub Actions has it; leave `--ci github` out elsewhere")
     })
 }

@@ -200,7 +200,7 @@ impl Printer {
     pub fn finish(&self) -> Result<(), CommandError> {
         let failure = self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(error) = failure else { return Ok(()) };
-        let error = CommandError::from_error(ExitStatus::Input, &error);
+        let error = CommandError::from_error(ExitStatus::Input, &error).or_unwritable();
         match self.0.published.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => Err(error.context("the result cannot be written to standard output")),
             Some(what) => {
@@ -271,7 +271,7 @@ impl Printer {
     /// `--quiet`.
     pub fn late(&self, error: &CommandError) {
         let text = self.finished(error).render(|label| match label {
-            "error:" => self.paint(Style::Warning, "warning:"),
+            label if label.starts_with("error") => self.paint(Style::Warning, "warning:"),
             "hint:" => self.paint(Style::Hint, label),
             label => self.paint(Style::Warning, label),
         });

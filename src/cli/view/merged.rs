@@ -3,6 +3,7 @@
 use super::super::error::{CommandError, ExitStatus};
 use super::super::format::{duration, number};
 use crate::project::results::{MemberEnd, MergedRun};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{listed, shell_word};
 
 /// How many shards without results a report names.
@@ -17,6 +18,7 @@ pub fn missing_shards(merged: &MergedRun) -> Vec<CommandError> {
     let more = missing.len().saturating_sub(MOST_SHARDS);
     errors.extend((more > 0).then(|| {
         CommandError::new(ExitStatus::Input, format!("{} more shards have no results", number(more as u64)))
+            .coded(ErrorCode::ShardsDisagree)
             .hint("run each of them again, and then `pack merge`")
     }));
     errors
@@ -37,7 +39,7 @@ fn missing_shard(merged: &MergedRun, shard: u32) -> CommandError {
         }
     };
     let command: Vec<String> = results.command.iter().map(|word| shell_word(word)).collect();
-    CommandError::new(ExitStatus::Input, message).hint(format!(
+    CommandError::new(ExitStatus::Input, message).coded(ErrorCode::ShardsDisagree).hint(format!(
         "run it again, and then `pack merge`: `{} --shard {shard}/{count} --results {shard}.json`",
         command.join(" ")
     ))

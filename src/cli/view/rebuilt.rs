@@ -15,6 +15,7 @@ use super::explain::{self, Explanation};
 use super::findings::{ToldNotes, findings};
 use crate::engine::{ChangeSet, Report};
 use crate::types::digest::Digest;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// How many changed paths a document names.
@@ -150,8 +151,12 @@ impl WatchTeller {
         }
         self.error = Some(error.clone());
         if self.is_json {
-            let failure =
-                BuildFailure { exit_code: error.status.code(), messages: &error.chain, hints: &error.hints };
+            let failure = BuildFailure {
+                exit_code: error.status.code(),
+                code: error.code,
+                messages: &error.chain,
+                hints: &error.hints,
+            };
             let changed = self.paths(changes);
             printer.json_line(&WatchedBuildView::new(self.number, changed, elapsed, None, Some(failure)));
         }
@@ -245,6 +250,9 @@ struct RebuiltImage<'a> {
 struct BuildFailure<'a> {
     /// The exit code that the build alone would have.
     exit_code: u8,
+    /// The situation, where the documents explain it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
     messages: &'a [String],
     hints: &'a [String],
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::format::{Column, Screen, Table, bytes, duration, number};
 use super::super::summary::{LayerState, Summary};
 use crate::project::results::MemberEnd;
+use crate::types::error_code::ErrorCode;
 use crate::types::policy::PolicyRefusal;
 
 /// How many members a table shows.
@@ -31,6 +32,9 @@ pub struct MemberView {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The situation of that, where the documents explain it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<ErrorCode>,
     /// The reasons, where a policy refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Box<PolicyRefusal>>,
@@ -167,6 +171,7 @@ mod tests {
             why: None,
             image,
             error,
+            code: (end == MemberEnd::Failed).then_some(ErrorCode::ArtifactMissing),
             policy: None,
         }
     }
@@ -207,6 +212,6 @@ mod tests {
     fn the_same_as_json() {
         let mut run = run();
         run.members.drain(..2);
-        insta::assert_snapshot!(serde_json::to_string(&run).expect("json"), @r#"{"members":[{"member":"orders","path":"services/orders","end":"failed","error":"no artifact"},{"member":"shop","path":"services/shop","end":"not-started"}],"leftOut":["attic"],"elapsedSeconds":1.24}"#);
+        insta::assert_snapshot!(serde_json::to_string(&run).expect("json"), @r#"{"members":[{"member":"orders","path":"services/orders","end":"failed","error":"no artifact","code":"artifact-missing"},{"member":"shop","path":"services/shop","end":"not-started"}],"leftOut":["attic"],"elapsedSeconds":1.24}"#);
     }
 }

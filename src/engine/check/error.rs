@@ -2,6 +2,7 @@
 
 use crate::project::config::{Diagnostics, Sources};
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::finding::{Finding, Severity};
 use crate::types::shown::Foreign;
 
@@ -56,6 +57,10 @@ impl CheckError {
 impl Explain for CheckError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::CheckFailed)
     }
 
     fn hint(&self) -> Option<String> {

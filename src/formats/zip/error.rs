@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::entry::{MAX_NAME, TYPE_MASK};
 use crate::formats::untar::UntarError;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{shown_path, shown_start};
 
 /// How many bytes of a name a message has.
@@ -239,11 +240,50 @@ pub enum EntryProblem {
     },
 }
 
+impl EntryProblem {
+    const fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooLarge { .. } => ErrorCode::LimitReached,
+            Self::Encrypted
+            | Self::Patch
+            | Self::Method { .. }
+            | Self::Special { .. }
+            | Self::LongName { .. } => ErrorCode::ArtifactUnfit,
+            Self::ImpossibleSize { .. }
+            | Self::Outside
+            | Self::Damaged(_)
+            | Self::WrongSize { .. }
+            | Self::WrongChecksum { .. } => ErrorCode::ArtifactBroken,
+            _ => ErrorCode::ArchiveUnsafe,
+        }
+    }
+}
+
 impl Explain for ZipError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoSuchEntry { .. } => Kind::Bug,
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Io { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::NotAFile { .. } | Self::NotZip { .. } => Some(ErrorCode::ArtifactUnknown),
+            Self::EmptyFile { .. } | Self::Truncated { .. } | Self::Directory { .. } => {
+                Some(ErrorCode::ArtifactBroken)
+            }
+            Self::Entry { problem, .. } => Some(problem.code()),
+            Self::Names { .. } | Self::Inflated { .. } => Some(ErrorCode::LimitReached),
+            Self::Tar { source: UntarError::Ambiguous { .. } | UntarError::Sparse(_), .. } => {
+                Some(ErrorCode::ArchiveUnsafe)
+            }
+            Self::Tar { source: UntarError::Limit { .. }, .. } => Some(ErrorCode::LimitReached),
+            Self::Tar { .. } => Some(ErrorCode::ArtifactBroken),
+            Self::Room { source, .. } => io_code(source, ErrorCode::FileUnwritable),
+            Self::Changed { .. } => Some(ErrorCode::FileChanged),
+            Self::NoSuchEntry { .. } => None,
         }
     }
 

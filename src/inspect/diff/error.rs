@@ -2,6 +2,7 @@
 
 use crate::runtime::budget::OverBudget;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// The images are too much to compare.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,10 @@ pub struct TooMuchToCompare(#[from] OverBudget);
 impl Explain for TooMuchToCompare {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::LimitReached)
     }
 
     fn hint(&self) -> Option<String> {

@@ -10,6 +10,7 @@ use crate::runtime::interrupt::Interrupt;
 use crate::transport::{BlobStream, Source};
 use crate::types::digest::Digest;
 use crate::types::error::{BoxedError, Explain, Kind, carried, carry, uncarry};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Repository;
 
 /// A source, and the first failure of its place.
@@ -29,6 +30,10 @@ struct PlaceFailed;
 impl Explain for PlaceFailed {
     fn kind(&self) -> Kind {
         Kind::Registry
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::RegistryUnreachable)
     }
 }
 

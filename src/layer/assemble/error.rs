@@ -8,7 +8,8 @@ use super::super::tar::TarError;
 use super::super::ztoc::ZtocError;
 use crate::runtime::interrupt::Interrupted;
 use crate::runtime::workers::WorkersError;
-use crate::types::error::{Explain, Kind as ErrorKind};
+use crate::types::error::{Explain, Kind as ErrorKind, io_code};
+use crate::types::error_code::ErrorCode;
 
 /// Why a layer cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,17 @@ impl Explain for LayerError {
             Self::Interrupted(_) => ErrorKind::Interrupted,
             Self::Threads(error) => error.kind(),
             Self::Panicked(_) | Self::NoBeginning(_) => ErrorKind::Bug,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Content { source, .. } => source.code(),
+            Self::Tar { .. } => Some(ErrorCode::PathUnfit),
+            Self::Contents { .. } | Self::Ztoc { .. } => Some(ErrorCode::LimitReached),
+            Self::Store { source, .. } => io_code(source, ErrorCode::StoreUnusable),
+            Self::Threads(error) => error.code(),
+            Self::Interrupted(_) | Self::Panicked(_) | Self::NoBeginning(_) => None,
         }
     }
 

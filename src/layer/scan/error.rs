@@ -8,7 +8,8 @@ use super::options::IGNORE_FILE;
 use crate::layer::EntryPathError;
 use crate::runtime::budget::OverBudget;
 use crate::runtime::workers::WorkersError;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{shown, shown_path};
 
 /// A symbolic link on disk.
@@ -166,6 +167,22 @@ pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Err
 impl Explain for ScanError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Io { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::NotADirectory { .. } => Some(ErrorCode::SettingWrong),
+            Self::Whiteout { .. } | Self::Socket { .. } | Self::Special { .. } | Self::Name { .. } => {
+                Some(ErrorCode::PathUnfit)
+            }
+            Self::LinksLeave { .. } | Self::LinksToMachine { .. } => Some(ErrorCode::PathOutside),
+            Self::Threads(error) => error.code(),
+            Self::Glob { .. } | Self::NotPatterns { .. } | Self::NothingIncluded { .. } => {
+                Some(ErrorCode::PatternWrong)
+            }
+            Self::TooMuch(_) | Self::Paths { .. } => Some(ErrorCode::LimitReached),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::layer::{EntryPath, EntryPathError};
 use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown;
 
 /// How many directories a path may lie in: each is a step of the placer's own.
@@ -100,6 +101,18 @@ impl Explain for PlaceError {
         match self {
             Self::Base(error) => error.kind(),
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Base(error) => error.code(),
+            Self::NotADirectory { .. }
+            | Self::ReplacesDirectory { .. }
+            | Self::Twice { .. }
+            | Self::Contested { .. } => Some(ErrorCode::PathConflict),
+            Self::Link(..) => Some(ErrorCode::BaseUnusable),
+            Self::TooDeep(_) | Self::Path(_) => Some(ErrorCode::PathUnfit),
         }
     }
 

@@ -11,6 +11,7 @@ use std::ops::Range;
 use super::node::{TomlNode, TomlTable, TomlValue};
 use super::source::{Diagnostic, Sources, Span, Spanned};
 use crate::types::error::nearest;
+use crate::types::error_code::ErrorCode;
 
 /// A type that a value of a document can become.
 pub(crate) trait Decode: Sized {
@@ -79,7 +80,7 @@ impl<'a> Decoder<'a> {
 
     /// Reports and gives `None`, to end a decoder with.
     pub(crate) fn wrong<T>(&mut self, span: Span, wrong: Wrong) -> Option<T> {
-        self.diagnostics.push(Diagnostic { message: wrong.message, hint: wrong.hint, span });
+        self.diagnostics.push(Diagnostic::of(span, wrong.message, wrong.hint));
         None
     }
 
@@ -175,7 +176,12 @@ impl<'a> Decoder<'a> {
             (None, Some(path)) => format!("did you mean `{path}`?"),
             (None, None) => format!("the keys are {}", list(known.iter().copied())),
         };
-        self.diagnostics.push(Diagnostic { message, hint: Some(hint), span });
+        self.diagnostics.push(Diagnostic {
+            message,
+            hint: Some(hint),
+            span,
+            code: ErrorCode::SettingUnknown,
+        });
     }
 
     /// One value of a table.

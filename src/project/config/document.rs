@@ -15,6 +15,7 @@ use super::source::{Diagnostic, Sources, Span, TextOrigin};
 use super::{ConfigError, ConfigError::NotFound};
 use crate::formats::CostlyText;
 use crate::formats::toml_cost;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// The parser's name for the one error that has no consequences.
@@ -411,7 +412,7 @@ fn syntax(error: &toml::de::Error, base: usize, text: &str) -> Diagnostic {
         }
         (message, _) => (message.to_owned(), None),
     };
-    Diagnostic { message, hint, span: Span::new(base, &range) }
+    Diagnostic { message, hint, span: Span::new(base, &range), code: ErrorCode::BuildFileBroken }
 }
 
 /// The digits around `at`, if there are any and nothing else is part of the number.
@@ -436,7 +437,7 @@ fn leading_zero(text: &str, base: usize, range: &std::ops::Range<usize>) -> Diag
         format!("write `{bare}`, or `\"{number}\"` for a string")
     };
     let message = format!("the number `{number}` begins with a zero");
-    Diagnostic { message, hint: Some(hint), span: Span::new(base, range) }
+    Diagnostic { message, hint: Some(hint), span: Span::new(base, range), code: ErrorCode::BuildFileBroken }
 }
 
 fn convert_table(table: &DeTable<'_>, base: usize) -> TomlTable {

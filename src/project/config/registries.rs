@@ -54,7 +54,7 @@ pub(super) fn check(registries: &BTreeMap<Registry, RegistryOptions>) -> Vec<Dia
         {
             let wrong = Wrong::new("`plain-http` and `skip-tls-verify` contradict each other")
                 .hint("`plain-http` alone is enough: there is no certificate to check");
-            diagnostics.push(Diagnostic { message: wrong.message, hint: wrong.hint, span: skip.span });
+            diagnostics.push(Diagnostic::of(skip.span, wrong.message, wrong.hint));
         }
     }
     diagnostics

@@ -462,7 +462,7 @@ fn check_policy(file: &BuildFile, wrong: &mut impl FnMut(Span, Wrong)) {
 pub(super) fn check(file: &BuildFile) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let mut wrong = |span, wrong: Wrong| {
-        diagnostics.push(Diagnostic { message: wrong.message, hint: wrong.hint, span });
+        diagnostics.push(Diagnostic::of(span, wrong.message, wrong.hint));
     };
     check_patterns(file, &mut wrong);
     check_webhooks(file, &mut wrong);

@@ -15,7 +15,8 @@ use std::{fmt, io};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::types::digest::KeyBuilder;
-use crate::types::error::Explain;
+use crate::types::error::{Explain, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::finding::{Finding, SettingPlace};
 use crate::types::fingerprint::Fingerprint;
 use crate::types::fingerprint::fingerprint_fields;
@@ -271,15 +272,16 @@ impl Sources {
                 message: format!("{} [{}]", finding.message, finding.rule),
                 hint: finding.hint.clone(),
                 span: bytes.map_or(Span::NOWHERE, |bytes| Span { start: bytes.start, end: bytes.end }),
+                code: ErrorCode::CheckFailed,
             }
         });
         Diagnostics { sources: self.clone(), diagnostics: diagnostics.collect() }
     }
 
-    /// An error about what was written at `span`: a missing artifact, an unusable base.
+    /// An error about what was written at `span`, such as two settings that do not go together.
     #[must_use]
     pub fn error_at(&self, span: Span, message: impl Into<String>, hint: Option<String>) -> ConfigError {
-        let diagnostics = vec![Diagnostic { message: message.into(), hint, span }];
+        let diagnostics = vec![Diagnostic::of(span, message, hint)];
         ConfigError::Invalid(Box::new(self.report(diagnostics)))
     }
 
@@ -298,7 +300,7 @@ impl Sources {
         message: impl Into<String>,
         hint: Option<String>,
     ) -> ConfigError {
-        self.error(vec![Diagnostic { message: message.into(), hint, span }])
+        self.error(vec![Diagnostic::of(span, message, hint)])
     }
 
     /// An error about things that are valid and not allowed.
@@ -332,6 +334,16 @@ impl ConfigError {
         self.report().map(|report| &report.sources)
     }
 
+    /// The same, where the line only names what is wrong elsewhere: a missing artifact, an unusable base.
+    #[must_use]
+    pub fn about(mut self, code: impl Into<Option<ErrorCode>>) -> Self {
+        let Some(code) = code.into() else { return self };
+        if let Self::Invalid(report) | Self::Usage(report) | Self::Forbidden(report) = &mut self {
+            report.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.code = code);
+        }
+        self
+    }
+
     /// Whether the report says of each fault what to do.
     #[must_use]
     pub fn has_hints(&self) -> bool {
@@ -348,6 +360,16 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Where.
     pub span: Span,
+    /// The situation.
+    pub code: ErrorCode,
+}
+
+impl Diagnostic {
+    /// A setting that cannot be used.
+    #[must_use]
+    pub fn of(span: Span, message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { message: message.into(), hint, span, code: ErrorCode::SettingWrong }
+    }
 }
 
 /// So many faults are told with their lines: each costs a look at all lines before it.
@@ -365,6 +387,11 @@ impl Diagnostics {
     #[cfg(test)]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// The situation of the fault that is told first.
+    fn code(&self) -> Option<ErrorCode> {
+        self.diagnostics.first().map(|diagnostic| diagnostic.code)
     }
 
     /// The report as the renderer draws it: messages with the lines that they are about.
@@ -484,6 +511,16 @@ impl Explain for ConfigError {
             Self::Forbidden(_) => crate::types::error::Kind::Policy,
             Self::Usage(_) => crate::types::error::Kind::Usage,
             _ => crate::types::error::Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::NotFound(_) => Some(ErrorCode::BuildFileMissing),
+            Self::Dockerfile(_) => Some(ErrorCode::BuildFileBroken),
+            Self::Read { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Invalid(report) | Self::Forbidden(report) => report.code(),
+            Self::Usage(_) => None,
         }
     }
 

@@ -15,6 +15,7 @@ use std::str::FromStr;
 use super::decode::{FromText, Wrong, list};
 use crate::project::git::GitFacts;
 use crate::types::error::{Explain, Kind, nearest};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Tag;
 use crate::types::shown::shown_path;
 use crate::types::time;
@@ -123,6 +124,13 @@ pub enum TemplateError {
 impl Explain for TemplateError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Syntax { .. } | Self::Latest(_) => Some(ErrorCode::SettingWrong),
+            _ => Some(ErrorCode::TemplateUnfilled),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{Foreign, shown_path};
 
 /// Why a repository could not be read.
@@ -90,6 +91,14 @@ impl Explain for GitError {
         match self {
             Self::Foreign { .. } => Kind::Policy,
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Temporary { source, .. } => io_code(source, ErrorCode::FileUnwritable),
+            Self::Foreign { .. } => Some(ErrorCode::UntrustedRefused),
+            _ => Some(ErrorCode::GitUnusable),
         }
     }
 

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::project::config::ConfigError;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Why a lock cannot be read or written.
@@ -37,6 +38,14 @@ pub enum LockError {
 impl Explain for LockError {
     fn kind(&self) -> Kind {
         Kind::Input
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Conflict(_) | Self::Invalid(_) => Some(ErrorCode::LockBroken),
+            Self::Read { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Write { source, .. } => io_code(source, ErrorCode::FileUnwritable),
+        }
     }
 
     fn hint(&self) -> Option<String> {

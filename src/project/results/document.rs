@@ -92,6 +92,9 @@ pub struct MemberRecord {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The name of that situation in `docs/errors.md`, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// The reasons, where a policy refused it.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_value")]
     pub policy: Option<Box<RawValue>>,

@@ -3,6 +3,7 @@
 use super::version::SCHEMA_VERSION;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// Why results cannot be read or put together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +95,13 @@ impl Explain for ResultsError {
             Self::None => Kind::Usage,
             _ => Kind::Input,
         }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(match self {
+            Self::TwoImages { .. } => ErrorCode::NotReproducible,
+            _ => ErrorCode::ShardsDisagree,
+        })
     }
 
     fn hint(&self) -> Option<String> {

@@ -37,6 +37,7 @@ fn record(member: &str, end: MemberEnd, content: &str) -> MemberRecord {
         }),
         image,
         error,
+        code: None,
         policy: None,
         exit_code,
     }

@@ -2,6 +2,7 @@
 
 use super::system::CiSystem;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// The most shards of a run.
 pub(super) const MOST_SHARDS: u32 = 10_000;
@@ -80,6 +81,10 @@ fn no_count(system: CiSystem) -> String {
 impl Explain for ShardError {
     fn kind(&self) -> Kind {
         Kind::Usage
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        None
     }
 
     fn hint(&self) -> Option<String> {

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::project::config::ConfigError;
-use crate::types::error::{Explain, Kind};
+use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Why there is no workspace, or not the member that was asked for.
@@ -115,6 +116,24 @@ impl Explain for WorkspaceError {
             Self::Pattern { .. } => Kind::Usage,
             Self::Foreign { .. } => Kind::Policy,
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Invalid(error) => error.code(),
+            Self::NoRoot(_) | Self::Unlisted { .. } | Self::Foreign { .. } => {
+                Some(ErrorCode::WorkspaceUnclear)
+            }
+            Self::NoMember { .. }
+            | Self::NoMatch { .. }
+            | Self::RootAsMember(_)
+            | Self::Directory { .. }
+            | Self::Excluded { .. } => Some(ErrorCode::MemberUnknown),
+            Self::Pattern { .. } => Some(ErrorCode::PatternWrong),
+            Self::Name(_) => Some(ErrorCode::PathUnfit),
+            Self::Costly { .. } => Some(ErrorCode::LimitReached),
+            Self::Read { source, .. } => io_code(source, ErrorCode::FileUnreadable),
         }
     }
 

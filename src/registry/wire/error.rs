@@ -13,7 +13,8 @@ use super::fault::Fault;
 use crate::oci::DocumentError;
 use crate::runtime::interrupt::Interrupted;
 use crate::types::digest::Digest;
-use crate::types::error::{BoxedError, Explain, Kind, kind_behind};
+use crate::types::error::{BoxedError, Explain, Kind, io_code, kind_behind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Registry, Scope};
 use crate::types::shown::shown_path;
 
@@ -345,6 +346,38 @@ impl Explain for RegistryError {
             Self::Local { source, .. } => kind_behind(source, Kind::Input),
             _ => Kind::Registry,
         }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(match self {
+            Self::Interrupted(_) => return None,
+            Self::Source { inner, .. } => return inner.code(),
+            Self::Local { source, .. } => return io_code(source, ErrorCode::FileChanged),
+            Self::Proxy { .. } => ErrorCode::ProxyRefused,
+            Self::Certificate { .. } => ErrorCode::CertificateUnknown,
+            Self::Credentials { .. } | Self::Keep { .. } => ErrorCode::LoginUnreadable,
+            Self::Setup { .. } => ErrorCode::RegistryUnreachable,
+            Self::NoAnswer { fault, .. } => fault.code(),
+            Self::Blocked { .. } => ErrorCode::PullBlocked,
+            Self::Denied { .. } | Self::Challenge { .. } => ErrorCode::LoginRefused,
+            Self::NotFound { .. } => ErrorCode::ImageNotFound,
+            Self::Moved { .. } => ErrorCode::TagMoved,
+            Self::Immutable { .. } => ErrorCode::TagTaken,
+            Self::WaitTooLong { .. } => ErrorCode::RateLimited,
+            Self::Refused { answer, .. } => match answer.status {
+                429 => ErrorCode::RateLimited,
+                407 => ErrorCode::ProxyRefused,
+                500.. => ErrorCode::RegistryUnreachable,
+                _ => ErrorCode::RegistryRefused,
+            },
+            Self::NotARegistry { .. }
+            | Self::Location { .. }
+            | Self::Document { .. }
+            | Self::Mismatch { .. }
+            | Self::Damaged { .. }
+            | Self::TooLarge { .. }
+            | Self::Unverified { .. } => ErrorCode::RegistryUnsound,
+        })
     }
 
     fn hint(&self) -> Option<String> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::advice::{Distrust, shorten};
 use super::proxy::Way;
+use crate::types::error_code::ErrorCode;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,17 @@ pub enum Fault {
     Tls(String),
     /// The other side does not speak HTTP.
     NotHttp(String),
+}
+
+impl Fault {
+    /// The situation that it is.
+    pub(in crate::registry) const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Proxy(_) | Self::NoTunnel(_) => ErrorCode::ProxyRefused,
+            Self::Untrusted(_) | Self::Tls(_) => ErrorCode::CertificateUnknown,
+            _ => ErrorCode::RegistryUnreachable,
+        }
+    }
 }
 
 impl fmt::Display for Fault {

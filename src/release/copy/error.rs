@@ -7,6 +7,7 @@ use crate::runtime::interrupt::Interrupted;
 use crate::store::damaged;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 
 /// Why something cannot be copied.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,18 @@ impl Explain for CopyError {
             Self::Interrupted(_) => Kind::Interrupted,
             Self::Moved { .. } => Kind::Registry,
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Select { source, .. } => source.code(),
+            Self::Document { .. } | Self::Damaged { .. } => Some(ErrorCode::ImageDamaged),
+            Self::TooMany { .. } | Self::TooLarge { .. } => Some(ErrorCode::LimitReached),
+            Self::OtherDigest { .. } => Some(ErrorCode::TagTaken),
+            Self::Foreign(_) => Some(ErrorCode::NotAnImage),
+            Self::Moved { .. } => Some(ErrorCode::TagMoved),
+            Self::Interrupted(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Tag;
 use crate::types::release::{EnvironmentName, ReleaseNumber};
 use crate::types::shown::Foreign;
@@ -102,6 +103,10 @@ impl Explain for RecordFault {
             Self::Missing { .. } | Self::MissingRange { .. } => Kind::Input,
             _ => Kind::Policy,
         }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::RecordUnsound)
     }
 
     fn hint(&self) -> Option<String> {

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Repository;
 use crate::types::release::{EnvironmentName, ReleaseId, ReleaseNumber, ReleaseTime};
 
@@ -123,6 +124,10 @@ pub struct InvalidRecord {
 impl Explain for InvalidRecord {
     fn kind(&self) -> Kind {
         Kind::Usage
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        None
     }
 
     fn hint(&self) -> Option<String> {

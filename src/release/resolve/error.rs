@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::descriptors::{DescriptorError, ImagePlaceError};
-use crate::types::error::{BoxedError, Explain, Kind};
+use crate::types::error::{BoxedError, Explain, Kind, io_code};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{Foreign, listed, shown_path};
 
 /// Descriptors that cannot be resolved.
@@ -151,6 +152,28 @@ impl Explain for ResolveError {
             Self::Registry { source, .. } => source.kind(),
             Self::Other(error) => error.kind(),
             _ => Kind::Input,
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Read { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Empty(_) => Some(ErrorCode::FileMissing),
+            Self::Descriptor { .. }
+            | Self::Place { .. }
+            | Self::NoName { .. }
+            | Self::Shared { .. }
+            | Self::Lock { .. } => Some(ErrorCode::DescriptorBroken),
+            Self::TooLarge(_) => Some(ErrorCode::LimitReached),
+            Self::SamePlace { .. } => Some(ErrorCode::OutputConflict),
+            Self::Missing { .. } => Some(ErrorCode::ImageNotFound),
+            Self::Registry { source, .. } => source.code(),
+            Self::Pattern { .. } => Some(ErrorCode::PatternWrong),
+            Self::Changed(_) => Some(ErrorCode::FileChanged),
+            Self::Write { source, .. } | Self::Half { source, .. } => {
+                io_code(source, ErrorCode::FileUnwritable)
+            }
+            Self::Other(error) => error.code(),
         }
     }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::names::PickError;
 use crate::oci::DocumentError;
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind, kind_behind};
+use crate::types::error::{Explain, Kind, io_code, kind_behind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Why a layout cannot be used as asked.
@@ -90,6 +91,19 @@ pub(crate) fn is_damage(error: &io::Error) -> bool {
 impl Explain for LayoutError {
     fn kind(&self) -> Kind {
         kind_behind(self, Kind::Input)
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Io(source) => io_code(source, ErrorCode::FileUnreadable),
+            Self::NoDirectory(_) | Self::NoDirectoryBefore(_) => Some(ErrorCode::FileMissing),
+            Self::NotALayout { .. } | Self::File(_) => Some(ErrorCode::NotAnImage),
+            Self::NotEmpty(_) | Self::Linked(_) => Some(ErrorCode::FileUnwritable),
+            Self::Index { .. } | Self::Document { .. } => Some(ErrorCode::ImageDamaged),
+            Self::Pick { source, .. } => Some(source.code()),
+            Self::Blob { source, .. } if is_damage(source) => Some(ErrorCode::ImageDamaged),
+            Self::Blob { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -6,6 +6,7 @@ use crate::oci::select::is_attestation;
 use crate::oci::{Descriptor, Index, MediaType};
 use crate::types::digest::Digest;
 use crate::types::error::nearest_name;
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Reference;
 use crate::types::shown;
 
@@ -57,6 +58,15 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl PickError {
+    /// The situation that it is.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unknown { .. } | Self::Empty => ErrorCode::ImageNotFound,
+            Self::Several(_) => ErrorCode::ImageUnclear,
+        }
+    }
+
     /// The next thing to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -15,7 +15,8 @@ use crate::runtime::workers::WorkersError;
 use crate::store::{PickError, damaged, is_damage};
 use crate::transport::docker::EngineError;
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind, kind_behind};
+use crate::types::error::{Explain, Kind, io_code, kind_behind};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::{Foreign, shown_path};
 
 pub use crate::formats::untar::UntarError;
@@ -175,6 +176,31 @@ impl Explain for ArchiveError {
             Self::Incomplete { .. } => Kind::Bug,
             Self::Engine(error) => error.kind(),
             _ => kind_behind(self, Kind::Input),
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Io(source) => io_code(source, ErrorCode::FileUnreadable),
+            Self::NotAFile(_)
+            | Self::Compressed { .. }
+            | Self::NoIndex { .. }
+            | Self::NoManifest { .. }
+            | Self::LayerCompression { .. } => Some(ErrorCode::NotAnImage),
+            Self::Tar { .. }
+            | Self::Truncated { .. }
+            | Self::Document { .. }
+            | Self::Missing { .. }
+            | Self::OtherSize { .. }
+            | Self::LayerCount { .. } => Some(ErrorCode::ImageDamaged),
+            Self::Pick { source, .. } => Some(source.code()),
+            Self::TooLarge { .. } => Some(ErrorCode::LimitReached),
+            Self::Image { source, .. } => source.code(),
+            Self::Blob { source, .. } if is_damage(source) => Some(ErrorCode::ImageDamaged),
+            Self::Blob { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Threads(error) => error.code(),
+            Self::Engine(error) => error.code(),
+            Self::Incomplete { .. } => None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::super::error::{Explain, Kind};
 use super::super::release::Gate;
 use super::super::shown::Foreign;
 use super::facts::{EvidenceKind, KeyName};
+use crate::types::error_code::ErrorCode;
 
 /// The next thing to do where more is attached than is read.
 pub const TOO_MUCH_ADVICE: &str = "`pack referrers IMAGE` lists it: delete what is not needed, or copy the image without it to a repository of its own";
@@ -422,6 +423,10 @@ fn sentences(reasons: &[PolicyReason]) -> String {
 impl Explain for PolicyRefusal {
     fn kind(&self) -> Kind {
         Kind::Policy
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        Some(ErrorCode::PolicyRefused)
     }
 
     fn hint(&self) -> Option<String> {

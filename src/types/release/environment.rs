@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::key::ReleaseKey;
 use super::number::ReleaseNumber;
 use crate::types::error::{Explain, Kind};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Tag;
 use crate::types::shown::Foreign;
 
@@ -41,6 +42,10 @@ impl EnvironmentNameError {
 impl Explain for EnvironmentNameError {
     fn kind(&self) -> Kind {
         Kind::Usage
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        None
     }
 
     fn hint(&self) -> Option<String> {

@@ -15,6 +15,7 @@ use crate::import::{
 };
 use crate::runtime::input;
 use crate::runtime::tree_reader::TreeReader;
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 use crate::types::reference::Repository;
 use crate::types::shown::{Foreign, shown_path};
@@ -98,6 +99,7 @@ fn write_builds(
                 ExitStatus::Input,
                 format!("the build `{}` has no directory `{shown}`", Foreign::new(&build.name)),
             )
+            .coded(ErrorCode::ImportFailed)
             .hint("each build of several needs a directory of its own: correct `dir` and `main`"));
         }
         if cwd.join(&target).symlink_metadata().is_ok() && !args.force {
@@ -105,6 +107,7 @@ fn write_builds(
                 ExitStatus::Input,
                 format!("there is a `{shown}/{BUILD_FILE}` already"),
             )
+            .coded(ErrorCode::FileExists)
             .hint("`--force` replaces it"));
         }
         outputs.push((build_file(invocation, &target)?, target));

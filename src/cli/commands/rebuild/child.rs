@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::super::super::error::{CommandError, ExitStatus};
 use crate::runtime::interrupt::Interrupt;
 use crate::types::digest::Digest;
+use crate::types::error_code::ErrorCode;
 
 /// How often to look whether the process has ended.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -185,7 +186,8 @@ fn error_of(code: Option<i32>, said: &str) -> CommandError {
     let of = |label: &str| -> Vec<&str> {
         said.lines().filter_map(|line| line.trim_start().strip_prefix(label)).map(str::trim).collect()
     };
-    let mut messages = of("error:").into_iter().chain(of("caused by:"));
+    let (codes, errors): (Vec<_>, Vec<_>) = said.lines().filter_map(coded_message).unzip();
+    let mut messages = errors.into_iter().chain(of("caused by:"));
     let first = messages.next().map_or_else(
         || match code {
             Some(code) => format!("it ended with exit code {code} and said nothing"),
@@ -193,9 +195,19 @@ fn error_of(code: Option<i32>, said: &str) -> CommandError {
         },
         str::to_owned,
     );
-    let mut error = CommandError::new(status, first);
+    let mut error = CommandError::new(status, first).coded(codes.into_iter().next().flatten());
     error.chain.extend(messages.map(str::to_owned));
     of("hint:").into_iter().fold(error, CommandError::hint)
+}
+
+/// The code and the message of a line that begins with `error:` or `error[CODE]:`.
+fn coded_message(line: &str) -> Option<(Option<ErrorCode>, &str)> {
+    let rest = line.trim_start().strip_prefix("error")?;
+    if let Some(message) = rest.strip_prefix(':') {
+        return Some((None, message.trim()));
+    }
+    let (code, message) = rest.strip_prefix('[')?.split_once("]:")?;
+    Some((Some(code.parse().ok()?), message.trim()))
 }
 
 #[cfg(test)]
@@ -204,9 +216,14 @@ mod tests {
 
     #[test]
     fn an_error_keeps_its_code_its_causes_and_its_hints() {
-        let error = error_of(Some(3), "note: x\nerror: it is gone\n  caused by: no network\nhint: look\n");
+        let error = error_of(
+            Some(3),
+            "note: x\nerror[registry-unreachable]: it is gone\n  caused by: no network\nhint: look\n",
+        );
         assert_eq!(error.status, ExitStatus::Registry);
+        assert_eq!(error.code, Some(ErrorCode::RegistryUnreachable));
         assert_eq!(error.chain, ["it is gone", "no network"]);
+        assert_eq!(error_of(Some(1), "error: x").code, None);
         assert_eq!(error.hints, ["look"]);
         assert!(error_of(None, "").chain[0].contains("signal"));
         assert_eq!(error_of(Some(99), "").status, ExitStatus::Bug);

@@ -11,6 +11,7 @@ use super::super::super::error::{CommandError, ExitStatus};
 use super::super::super::invocation::{BUILD_FILE, Invocation};
 use super::super::request::{self, CommandRequest};
 use crate::project::config::BaseSetting;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// The project that is built again.
@@ -54,7 +55,9 @@ impl RebuiltProject {
                 "the base `store:{name}` is in the local store, and each build has a store of its own"
             );
             let hint = format!("copy it with `pack copy store:{name} oci:DIR`, and build on `oci:DIR`");
-            return Err(CommandError::new(ExitStatus::Input, message).hint(hint));
+            return Err(CommandError::new(ExitStatus::Input, message)
+                .coded(ErrorCode::BaseUnusable)
+                .hint(hint));
         }
         let mut own = Vec::new();
         if needs_lock(&asked) {
@@ -63,6 +66,7 @@ impl RebuiltProject {
                     ExitStatus::Input,
                     "the base is not in `build.lock`, so it could be another one in each build",
                 )
+                .coded(ErrorCode::LockMissing)
                 .hint("run `pack build` once, which writes `build.lock`"));
             }
             if !args.image.locked {

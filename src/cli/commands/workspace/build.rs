@@ -219,12 +219,21 @@ fn view(invocation: &Invocation, chosen: &ChosenMembers, results: &[MemberResult
             MemberResult::Stopped => (MemberEnd::Stopped, None, None),
             MemberResult::NotStarted => (MemberEnd::NotStarted, None, None),
         };
-        let policy = match result {
-            MemberResult::Failed(error) => error.refusal.clone(),
-            _ => None,
+        let (policy, code) = match result {
+            MemberResult::Failed(error) => (error.refusal.clone(), error.code),
+            _ => (None, None),
         };
         let why = member.why.as_ref().map(ToString::to_string);
-        MemberView { member: member.name.clone(), path: member.place.clone(), end, why, image, error, policy }
+        MemberView {
+            member: member.name.clone(),
+            path: member.place.clone(),
+            end,
+            why,
+            image,
+            error,
+            code,
+            policy,
+        }
     });
     RunView { members: members.collect(), left_out: chosen.left_out.clone(), elapsed }
 }

@@ -15,6 +15,7 @@ use crate::project::git::{ChangedFiles, changed_since};
 use crate::project::lock::Lock;
 use crate::project::workspace::{ChangeReason, Member, MemberReads, Workspace};
 use crate::runtime::events::Stage;
+use crate::types::error_code::ErrorCode;
 use crate::types::fingerprint::fingerprint;
 use crate::types::shown::shown_path;
 
@@ -125,8 +126,9 @@ impl ChosenMembers {
 
     /// Checks that members differ in their names, and have the same registries.
     fn check_together(&self) -> Result<(), CommandError> {
-        let wrong =
-            |message: String, hint: &str| Err(CommandError::new(ExitStatus::Input, message).hint(hint));
+        let wrong = |message: String, hint: &str| {
+            Err(CommandError::new(ExitStatus::Input, message).coded(ErrorCode::SettingWrong).hint(hint))
+        };
         let mut names: BTreeMap<String, &str> = BTreeMap::new();
         let mut bases: BTreeMap<String, (PathBuf, &str)> = BTreeMap::new();
         let mut registries = None;
@@ -170,12 +172,14 @@ impl ChosenMembers {
 fn check_inputs(settings: &Settings) -> Result<(), CommandError> {
     let apps = settings.apps.iter().flat_map(|app| app.paths.as_slice());
     let files = settings.layers.iter().flat_map(|layer| &layer.files).map(|files| &files.from);
-    for path in apps.chain(files) {
+    let apps = apps.map(|path| (path, ErrorCode::ArtifactMissing));
+    for (path, code) in apps.chain(files.map(|path| (path, ErrorCode::FileMissing))) {
         let found = std::fs::metadata(path.value.path());
         if found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             let message = format!("`{}` does not exist", shown_path(path.value.path()));
             let hint = "check the path, or build the artifact first".to_owned();
-            return Err(settings.error_at(path.span, message, Some(hint)).into());
+            let error = settings.error_at(path.span, message, Some(hint));
+            return Err(error.about(code).into());
         }
     }
     Ok(())

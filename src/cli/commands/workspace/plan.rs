@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::super::args::{CheckArgs, CheckFormat, PlanArgs};
 use super::super::super::error::{CommandError, ExitStatus};
@@ -51,6 +51,9 @@ pub(in super::super) fn plan(invocation: &Invocation, args: &PlanArgs) -> Result
         if let Err(error) = planned {
             let mut document =
                 json!({ "member": name, "path": place, "why": why, "error": error.chain.join(": ") });
+            if let Some(code) = error.code {
+                document["code"] = json!(code);
+            }
             if let Some(refusal) = &error.refusal {
                 document["policy"] = json!(refusal);
             }
@@ -135,8 +138,8 @@ impl SharedSession {
 /// The members that cannot be planned.
 #[derive(Default)]
 struct FailedMembers {
-    /// Each with its error in words.
-    all: Vec<(String, String)>,
+    /// Each with its error, as JSON.
+    all: Vec<Value>,
     first: Option<ExitStatus>,
 }
 
@@ -144,7 +147,11 @@ impl FailedMembers {
     /// Adds one, and says so.
     fn add(&mut self, invocation: &Invocation, name: &str, error: CommandError) {
         self.first = self.first.or(Some(error.status));
-        self.all.push((name.to_owned(), error.chain.join(": ")));
+        let mut document = json!({ "member": name, "error": error.chain.join(": ") });
+        if let Some(code) = error.code {
+            document["code"] = json!(code);
+        }
+        self.all.push(document);
         invocation.printer.error(&error.context(format!("the member `{name}` failed")));
     }
 
@@ -171,7 +178,7 @@ fn tell(
         CheckFormat::Json => {
             let checked =
                 names.iter().zip(reports).map(|(name, report)| json!({ "member": name, "report": report }));
-            let failed = failed.all.iter().map(|(name, error)| json!({ "member": name, "error": error }));
+            let failed = failed.all.iter().cloned();
             printer.json(&json!({ "members": checked.chain(failed).collect::<Vec<_>>() }));
         }
         CheckFormat::Sarif => printer.json(log),

@@ -51,6 +51,7 @@ pub(super) fn run_results(
         facts: numbers.report.and_then(OutputImage::of).map(OutputImage::facts),
         image: member.image.as_ref().and_then(|image| to_raw_value(image).ok()),
         error: member.error.clone(),
+        code: member.code.map(|code| code.name().to_owned()),
         policy: member.policy.as_ref().and_then(|policy| to_raw_value(policy).ok()),
         exit_code: (member.end == MemberEnd::Failed)
             .then(|| numbers.failed.unwrap_or(ExitStatus::Bug).code()),

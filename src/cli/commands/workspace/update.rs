@@ -8,6 +8,7 @@ use super::super::super::invocation::Invocation;
 use super::chosen::ChosenMembers;
 use crate::engine::{self, BaseTable, Session};
 use crate::project::lock::Lock;
+use crate::types::error_code::ErrorCode;
 
 /// Moves the lock to what the bases of the members mean now, or checks it. A base that no chosen member has stays as it
 /// was, unless all members were meant.
@@ -89,6 +90,7 @@ pub(in super::super) fn run(invocation: &Invocation, args: &UpdateArgs) -> Resul
         Some(first) if count == 1 => Err(first.hint("`build.lock` is written and up to date")),
         Some(first) => {
             Err(CommandError::new(ExitStatus::Input, format!("{count} members cannot run on their bases"))
+                .coded(ErrorCode::CheckFailed)
                 .hint(first.chain.join(": "))
                 .hint("`build.lock` is written and up to date"))
         }

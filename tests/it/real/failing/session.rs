@@ -270,6 +270,6 @@ fn of_level<'a>(report: &'a Value, levels: &[&str]) -> BTreeSet<&'a str> {
 
 /// The rules of the lines that are errors.
 fn errors(said: &str) -> BTreeSet<&str> {
-    let lines = said.lines().filter(|line| line.starts_with("error: "));
-    lines.filter_map(|line| line.rsplit_once('[')?.1.split_once(']')).map(|(rule, _)| rule).collect()
+    let lines = said.lines().filter(|line| crate::support::is_error(line));
+    lines.filter_map(|line| line.rsplit_once(" [")?.1.split_once(']')).map(|(rule, _)| rule).collect()
 }
