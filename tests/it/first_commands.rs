@@ -30,7 +30,7 @@ const LINES: [(&str, i32, &str); 46] = [
     ("inspect-image app", 2, "`pack inspect IMAGE`"),
     ("app.war", 2, "write `pack build app.war`"),
     (".", 2, "write `pack build .`"),
-    ("help commands", 2, "`pack --help` lists the commands"),
+    ("help commands", 2, "`pack help` lists the commands and topics"),
     ("biuld", 2, "did you mean `build`?"),
     ("build", 1, "`pack init --from Dockerfile` takes the Dockerfile over"),
     ("build Dockerfile", 1, "`pack init --from Dockerfile` writes a build.toml"),

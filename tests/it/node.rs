@@ -156,7 +156,10 @@ fn a_start_of_the_base_that_is_replaced_is_told() {
     ] {
         base.write("build.toml", format!("{config}{start}\n"));
         fs::remove_dir_all(base.path("layout")).unwrap();
-        base.pack("build -o oci:layout --allow entrypoint-missing=test").ok();
+        base.pack(
+            "build -o oci:layout --allow entrypoint-missing=test --allow entrypoint-not-executable=test",
+        )
+        .ok();
         let _ = fs::remove_file(project.path("build.lock"));
         for command in ["plan", "build -o oci:out"] {
             let said = project.pack(command).ok();

@@ -433,7 +433,7 @@ pub(crate) fn skipped(what: &str, why: &str) {
     eprintln!("skipped: {what}: {why}");
 }
 
-/// What a [`Run`] starts: [`PACK`], or the program that a variable names. `.ci/aarch64` has one for another processor.
+/// The program that a [`Run`] starts: [`PACK`], or the one that a variable names. `.ci/aarch64` has one for another processor.
 fn program_under_test() -> String {
     std::env::var("PACK_TEST_PROGRAM").unwrap_or_else(|_| PACK.to_owned())
 }
