@@ -524,7 +524,7 @@ mod tests {
         assert_eq!(parse(b"# branch.oid (initial)"), StatusRecord::Commit("(initial)".to_owned()));
         assert_eq!(parse(b"# branch.head main"), StatusRecord::Branch("main".to_owned()));
         assert_eq!(parse(b"# branch.ab +0 -0"), StatusRecord::Other);
-        assert_eq!(parse(b"? # x"), StatusRecord::Change(b"# x"));
+        assert_eq!(parse(b"? # x"), StatusRecord::New(b"# x"));
         let content = line(".M", "100644 100644 100644", "a b");
         assert_eq!(
             parse(&content),
