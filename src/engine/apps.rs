@@ -368,10 +368,8 @@ pub(super) fn replaced_start(
         return None;
     }
     let program = start.entrypoint.as_deref()?.first()?;
-    let is_interpreter = |name: &str| {
-        ["node", "java"].contains(&name)
-            || name.strip_prefix("python").is_some_and(|version| is_version(version))
-    };
+    let is_interpreter =
+        |name: &str| ["node", "java"].contains(&name) || name.strip_prefix("python").is_some_and(is_version);
     if !is_interpreter(program_name(program)) {
         return None;
     }

@@ -434,6 +434,7 @@ pub(crate) fn skipped(what: &str, why: &str) {
 }
 
 /// The program that a [`Run`] starts: [`PACK`], or the one that a variable names. `.ci/aarch64` has one for another processor.
+#[expect(clippy::disallowed_methods, reason = "the harness gives the program in a variable")]
 fn program_under_test() -> String {
     std::env::var("PACK_TEST_PROGRAM").unwrap_or_else(|_| PACK.to_owned())
 }

@@ -98,9 +98,7 @@ impl LockedList {
 
     /// The packages of version 1, each in the one that has it in its own `node_modules`; `None` if they are too many.
     fn nested(&mut self, above: JsonValue<'_>, directory: &str) -> Option<()> {
-        for (name, package) in
-            member(above, "dependencies").into_iter().flat_map(|packages| packages.members())
-        {
+        for (name, package) in member(above, "dependencies").into_iter().flat_map(JsonValue::members) {
             let directory = match directory {
                 "" => format!("node_modules/{name}"),
                 above => format!("{above}/node_modules/{name}"),
