@@ -32,7 +32,9 @@ pub(super) fn run(invocation: &Invocation, args: &BuildArgs) -> Result<(), Comma
     let described = Described::find(invocation, &args.image)?;
     if described.members(invocation, &args.image).is_some() {
         let message = "`--watch` builds one image, and a file with `[workspace]` describes no image itself";
-        return Err(CommandError::new(ExitStatus::Input, message).hint(member_hint(invocation, args)));
+        return Err(CommandError::new(ExitStatus::Input, message)
+            .coded(ErrorCode::WorkspaceUnclear)
+            .hint(member_hint(invocation, args)));
     }
     BuildWatch::new(invocation, args)?.run()
 }
