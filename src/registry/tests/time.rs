@@ -151,3 +151,21 @@ fn no_time_to_wait_is_not_no_pause() {
         assert!(slow.clock.elapsed() > Duration::from_millis(50), "{value}: {:?}", slow.clock.elapsed());
     }
 }
+
+/// A peer on a busy machine begins to wait only after the clock was moved: it is moved again.
+#[test]
+fn a_stalled_answer_outlasts_who_waits_late() {
+    use std::io::Write as _;
+    let slow = Slow::new();
+    slow.put_image();
+    let stall = Duration::from_secs(80);
+    slow.fake.fault(Fault::always("GET", Kind::Manifest, Action::StallAnswer(stall)));
+    let mut peer = std::net::TcpStream::connect(slow.fake.address()).expect("connects");
+    write!(peer, "GET /v2/shop/app/manifests/{TAG} HTTP/1.1\r\nHost: here\r\n\r\n").expect("sends");
+    peer.read_exact(&mut [0; 16]).expect("the answer begins");
+    let end = std::time::Instant::now() + Duration::from_secs(15);
+    while slow.clock.elapsed() < 2 * stall {
+        assert!(std::time::Instant::now() < end, "{:?}", slow.clock.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

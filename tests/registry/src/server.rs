@@ -1,11 +1,11 @@
 //! Connections: what arrives, what happens to it, what goes back.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::auth::{Auth, Token};
 use super::content::Machines;
@@ -161,8 +161,7 @@ impl Shared {
             Some(Action::Stall(time)) => {
                 // Time goes by for who waits, not for who still sends.
                 request.read_body(reader, usize::MAX)?;
-                self.clock.advance(*time);
-                drain(reader);
+                self.stand_still(*time, reader);
                 return Ok(Then::Ends(End::Closed));
             }
             Some(Action::HalfClose) => {
@@ -239,14 +238,30 @@ impl Shared {
             Some(Action::StallAnswer(time)) => {
                 let bytes = reply.bytes(is_head);
                 stream.write_all(&bytes[..bytes.len() / 2])?;
-                self.clock.advance(*time);
-                drain(reader);
+                self.stand_still(*time, reader);
                 return Ok(Then::Ends(End::Closed));
             }
             _ => {}
         }
         stream.write_all(&reply.bytes(is_head))?;
         Ok(Then::GoOn)
+    }
+
+    /// Lets time go by until the client ends the connection. A client on a busy machine may begin to wait only after
+    /// the clock was moved, so that it is moved again for one that is still there.
+    fn stand_still(&self, time: Duration, reader: &mut BufReader<&TcpStream>) {
+        let stream = *reader.get_ref();
+        let end = Instant::now() + PATIENCE;
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        loop {
+            self.clock.advance(time);
+            let ended = io::copy(reader, &mut io::sink());
+            let waits =
+                ended.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+            if !waits || Instant::now() >= end {
+                return;
+            }
+        }
     }
 
     fn perform(&self, request: &Request) -> Reply {
