@@ -211,9 +211,17 @@ fn is_compressed(start: &[u8]) -> bool {
     matches!(seems(start), GZIP_FILE | ZSTD_FILE | XZ_FILE)
 }
 
+/// The text that Git LFS keeps in the place of a file.
+pub(super) const LFS_POINTER: &str = "a pointer of Git LFS, without the file";
+
 const GZIP_FILE: &str = "a gzip file";
 const ZSTD_FILE: &str = "a zstd file";
 const XZ_FILE: &str = "an xz file";
+
+/// Its specification, "The Pointer".
+pub(super) fn is_lfs_pointer(start: &[u8]) -> bool {
+    start.starts_with(b"version https://git-lfs.github.com/spec/v")
+}
 
 /// A guess about an unusable file.
 fn seems(start: &[u8]) -> &'static str {
@@ -226,6 +234,7 @@ fn seems(start: &[u8]) -> &'static str {
     ];
     match start {
         [] => "an empty file",
+        _ if is_lfs_pointer(start) => LFS_POINTER,
         [0xca, 0xfe, 0xba, 0xbe, _, _, 0, major, ..] if *major >= 45 => "a Java class file",
         [a, b, c, d, ..] if MACH_O.contains(&[*a, *b, *c, *d]) => "a program for macOS",
         [b'M', b'Z', ..] => "a program for Windows",

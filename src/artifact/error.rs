@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::detect::LFS_POINTER;
 use super::words::count;
 use crate::formats::elf::TRUNCATED;
 use crate::formats::zip::ZipError;
@@ -200,6 +201,7 @@ impl Explain for ArtifactError {
         match self {
             Self::Interrupted(_) => None,
             Self::NotFound { .. } => Some(ErrorCode::ArtifactMissing),
+            Self::Unknown { is, .. } if is == LFS_POINTER => Some(ErrorCode::ArtifactBroken),
             Self::Io { source, .. } => io_code(source, ErrorCode::FileUnreadable),
             Self::Unknown { .. }
             | Self::NotAFile { .. }
@@ -238,6 +240,7 @@ impl Explain for ArtifactError {
             Self::Unknown { path, .. } if is_dockerfile(path) => return Some(take_over(path)),
             Self::Unknown { is, looked_for, .. } => match is.as_str() {
                 "a program for macOS" | "a program for Windows" => "build it for Linux",
+                LFS_POINTER => "`git lfs pull` fetches the file",
                 _ => {
                     return Some(format!(
                         "looked for: {looked_for}; to package one file of another kind, put it into a directory and \

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::detect::is_lfs_pointer;
 use super::error::ArtifactError;
 use super::form::Form;
 use super::material::Material;
@@ -53,7 +54,8 @@ impl Glimpse {
         let named = path.extension().is_some_and(|extension| {
             ["jar", "war", "zip", "pyz", "pex"].iter().any(|known| extension.eq_ignore_ascii_case(known))
         });
-        let is_archive = !head.starts_with(ELF_MAGIC) && (ZipArchive::is_zip(&head) || named);
+        let is_archive =
+            !head.starts_with(ELF_MAGIC) && (ZipArchive::is_zip(&head) || named && !is_lfs_pointer(&head));
         let path = path.to_owned();
         let material = if ZipArchive::is_tar(&head) {
             let archive = Arc::new(ZipArchive::from_tar(&path, scratch)?);
@@ -124,6 +126,8 @@ fn nearest_sibling(path: &Path) -> Option<PathBuf> {
     let mut names: Vec<String> = std::fs::read_dir(place)
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        // Nor a link that leads to nothing.
+        .filter(|other| other != name && place.join(other).exists())
         .collect();
     names.sort_unstable();
     nearest(name, names.iter().map(String::as_str)).map(|name| parent.join(name))

@@ -118,9 +118,8 @@ impl Explain for BaseError {
             Self::Layer { source, .. } => io_code(source, ErrorCode::ImageDamaged),
             Self::File { source, .. } => io_code(source, ErrorCode::FileUnreadable),
             Self::Gone { .. } | Self::Moved { .. } => Some(ErrorCode::BaseMoved),
-            Self::LockDiffers { .. } | Self::SystemDiffers { .. } | Self::NoFacts(_) => {
-                Some(ErrorCode::LockDisagrees)
-            }
+            Self::LockDiffers { .. } | Self::SystemDiffers { .. } => Some(ErrorCode::LockDisagrees),
+            Self::NoFacts(_) => Some(ErrorCode::LockMissing),
             Self::TooMuch(_) => Some(ErrorCode::LimitReached),
         }
     }

@@ -130,7 +130,9 @@ pub enum EnvironmentError {
     #[error("`SOURCE_DATE_EPOCH` is `{0}`, which is a time after the year 9999")]
     TooLate(u64),
     /// There is nowhere to put the cache.
-    #[error("there is no place for the cache: none of `PACK_CACHE_DIR`, `XDG_CACHE_HOME` and `HOME` is set")]
+    #[error(
+        "there is no place for the cache: none of `PACK_CACHE_DIR`, `XDG_CACHE_HOME` and `HOME` is set to an absolute path"
+    )]
     NoCacheDir,
 }
 

@@ -74,7 +74,7 @@ fn with_keys(
 /// The settings of a file, which must have a `[policy]`.
 fn read(path: &Path) -> Result<Settings, CommandError> {
     let document = Document::read(path).map_err(|error| match error {
-        ConfigError::NotFound(_) => CommandError::new(ExitStatus::Input, error.to_string()).coded(ErrorCode::BuildFileMissing).hint(
+        ConfigError::NotFound(_) => CommandError::new(ExitStatus::Input, error.to_string()).coded(ErrorCode::FileMissing).hint(
             "give the path of a TOML file that has `[policy.base]`, `[policy.push]` or `[policy.release]`",
         ),
         other => other.into(),

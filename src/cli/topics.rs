@@ -1,7 +1,9 @@
 //! `pack help TOPIC`: subjects that are no commands, and the codes of errors. All texts are those of `docs/`.
 
 use super::manual_text::{plain, sections};
+use super::view::check::explained;
 use crate::types::error_code::ErrorCode;
+use crate::types::rule::Rule;
 
 /// A subject that is no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +46,15 @@ topics! {
 /// The page with the codes.
 const ERRORS: &str = include_str!("../../docs/errors.md");
 
-/// The text about a topic or the code of an error, laid out for so many columns.
+/// The text about a topic, the code of an error or a rule of the checks, laid out for so many columns.
 #[must_use]
 pub fn text(word: &str, columns: usize) -> Option<String> {
     if let Ok(code) = word.parse::<ErrorCode>() {
         return Some(plain(&sections(ERRORS, &[code.name()]).concat(), columns));
+    }
+    if let Ok(rule) = word.parse::<Rule>() {
+        // A finding looks like an error with a code.
+        return Some(explained(rule));
     }
     let topic = TOPICS.iter().find(|topic| topic.name == word)?;
     let mut text = plain(&sections(topic.page, topic.headings).join("\n\n"), columns);
@@ -95,6 +101,7 @@ mod tests {
             }
             assert!(!text.contains("](") && !text.contains("|--"), "{word}: {text}");
         }
+        assert!(text("entrypoint-missing", 80).is_some_and(|text| text.contains("error")));
         assert_eq!(text("nothing", 80), None);
     }
 

@@ -179,11 +179,13 @@ impl Explain for LedgerError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownEnvironment { hint, .. } => Some(hint.clone()),
-            Self::UnknownRelease { newest, environment, .. } => Some(format!(
-                "the newest one is {}; `pack releases {environment}` lists all",
+            Self::UnknownRelease { newest, repository, environment, .. } => Some(format!(
+                "the newest one is {}; `pack releases {repository}@{environment}` lists all",
                 newest.get()
             )),
-            Self::NumberLeft { environment, .. } => Some(format!("`pack releases {environment}` lists all")),
+            Self::NumberLeft { repository, environment, .. } => {
+                Some(format!("`pack releases {repository}@{environment}` lists all"))
+            }
             Self::SeveralReleases { releases, .. } => {
                 let names = releases.iter().map(|key| ReleaseChoice::from(*key));
                 Some(format!("say which one: {}", listed(names, "`", " or ")))

@@ -70,6 +70,16 @@ pub(crate) fn persist(draft: NamedTempFile, target: &Path, durability: Durabilit
     Ok(())
 }
 
+/// Asks whether `directory` is one in which this user may make files.
+pub(crate) fn takes_files(directory: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    if !directory.is_dir() {
+        // Of a file the next question would say that a permission is missing.
+        return Err(rustix::io::Errno::NOTDIR.into());
+    }
+    Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 /// Makes a rename in `directory` durable. Some file systems cannot and say so, and one who may write to a directory
 /// may perhaps not read it: the file is in its place all the same.
 fn sync_directory(directory: &Path) -> io::Result<()> {

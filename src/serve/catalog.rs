@@ -1,7 +1,8 @@
 //! The repositories, tags and blobs that the local store can serve, as its index says.
 //!
 //! A repository is called by its path, as in its own registry. If several registries have the path, only the whole name says
-//! which one is meant, with `_` in the place of the colon before a port: `localhost_5000/shop/app`.
+//! which one is meant, with `_` in the place of the colon before a port: `localhost_5000/shop/app`. As elsewhere, a name of one
+//! word is short for Docker Hub's `library/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,7 +108,9 @@ impl CatalogState {
         if let Some(registry) = of {
             return one(&whole_name(registry, name)).unwrap_or(FoundRepository::None);
         }
-        match self.paths.get(name).map(Vec::as_slice) {
+        let in_library =
+            || (!name.contains('/')).then(|| self.paths.get(&format!("library/{name}"))).flatten();
+        match self.paths.get(name).or_else(in_library).map(Vec::as_slice) {
             Some([whole]) => one(whole).unwrap_or(FoundRepository::None),
             Some(names) => FoundRepository::Several(names),
             None => one(name).unwrap_or(FoundRepository::None),
@@ -299,7 +302,7 @@ mod tests {
         let other = put(&store, Some("docker.io/shop/app:1"), r#","annotations":{"a":"b"}"#);
         put(&store, Some("localhost:5000/alone:2"), r#","annotations":{"a":"c"}"#);
         let lonely = put(&store, None, r#","annotations":{"a":"d"}"#);
-        let catalog = Catalog::new(store);
+        let catalog = Catalog::new(store.clone());
         let state = catalog.state().expect("readable");
         let names: Vec<&str> = state.names().into_iter().collect();
         assert_eq!(names, ["alone", "docker.io/shop/app", "localhost_5000/shop/app"]);
@@ -314,5 +317,11 @@ mod tests {
         assert_eq!(config.base.as_ref().map(ToString::to_string).as_deref(), Some("localhost:5001/base"));
         assert_eq!(state.referrers(&image.digest)[0].digest, signature.digest);
         assert!(Arc::ptr_eq(&state, &catalog.state().expect("readable")), "it is put together once");
+
+        put(&store, Some("docker.io/library/short:1"), r#","annotations":{"a":"e"}"#);
+        let state = catalog.state().expect("readable");
+        assert!(matches!(state.find("short", None), FoundRepository::One(_)));
+        assert!(matches!(state.find("short", Some("localhost:5000")), FoundRepository::None));
+        assert!(matches!(state.find("hort", None), FoundRepository::None));
     }
 }

@@ -137,6 +137,15 @@ pub fn io_code(source: &std::io::Error, otherwise: ErrorCode) -> Option<ErrorCod
     })
 }
 
+/// The code of an error about a file of text: `broken` where its bytes are no text.
+#[must_use]
+pub fn text_code(source: &std::io::Error, broken: ErrorCode) -> Option<ErrorCode> {
+    match source.get_ref() {
+        Some(inner) if inner.is::<std::str::Utf8Error>() => Some(broken),
+        _ => io_code(source, ErrorCode::FileUnreadable),
+    }
+}
+
 /// The code that an I/O error among the causes of `error` has by itself, if there is one.
 #[must_use]
 pub fn io_code_among(error: &(dyn std::error::Error + 'static)) -> Option<ErrorCode> {

@@ -54,7 +54,7 @@ codes! {
     MemberUnknown "member-unknown" "No member of the workspace has this name.";
     WorkspaceUnclear "workspace-unclear" "`pack` cannot tell to which workspace a project belongs.";
     ShardsDisagree "shards-disagree" "The results of a run's shards do not fit together.";
-    LockMissing "lock-missing" "`--locked` is given, and build.lock does not pin the base.";
+    LockMissing "lock-missing" "build.lock must pin the base, and does not.";
     LockBroken "lock-broken" "build.lock cannot be read.";
     LockDisagrees "lock-disagrees" "build.lock says something about the base that is not so.";
     BaseMoved "base-moved" "The base that build.lock pins is not there any more, or is another one now.";
@@ -74,6 +74,7 @@ codes! {
     PathOutside "path-outside" "A link leads out of the files that go into the image.";
     PathUnfit "path-unfit" "A file cannot be in an image.";
     PathConflict "path-conflict" "Two things would have the same path in the image.";
+    ValueUnfit "value-unfit" "A name or value cannot be written in the form that was asked for.";
     PatternWrong "pattern-wrong" "A pattern is not valid, or matches nothing.";
     PlatformMissing "platform-missing" "There is no image, base or program for the platform.";
     CheckFailed "check-failed" "The image would not run.";

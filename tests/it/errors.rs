@@ -7,7 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
-use pack_test_registry::{Auth, Fake};
+use pack::testing::Digest;
+use pack_test_registry::{Action, Auth, Fake, Fault, Kind, Reply};
 
 use crate::artifacts::{AMD64, base, elf, layout};
 use crate::support::{Outcome, Project, REPOSITORY, Zip, tree_on};
@@ -304,6 +305,9 @@ fn help_explains_codes_and_topics() {
     assert!(sections().iter().all(|(name, _)| codes.contains(&format!("\n  {name} "))), "{codes}");
     // Commands come first.
     assert!(project.pack("help images").ok().stdout.contains("Usage: pack images"));
+    // What a finding says in brackets is a rule.
+    let rule = project.pack("help entrypoint-missing").ok().stdout;
+    assert_eq!(rule, project.pack("check --explain entrypoint-missing").ok().stdout);
     for (word, hint) in [
         ("enviroment", "did you mean `pack help environment`?"),
         ("tag-takn", "did you mean `pack help tag-taken`?"),
@@ -312,4 +316,92 @@ fn help_explains_codes_and_topics() {
     ] {
         project.pack(&format!("help {word}")).fails(2).says(&[hint]);
     }
+}
+
+/// Whatever command meets a situation, and however: it has its code, which fits, and its hint leads on.
+#[test]
+fn one_situation_has_one_code() {
+    let project = Project::small();
+    let pointer =
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 9\n", "1".repeat(64));
+    for name in ["app.war", "app.jar", "app"] {
+        project.write(name, &pointer);
+        let line = format!("build {name} --base scratch --name localhost/a --root /a");
+        ends(project.pack(&line).run(), "artifact-broken", 1).says(&["hint: `git lfs pull`"]);
+    }
+    symlink("/nonexistent", project.path("dangling.war")).unwrap();
+    let said = project.pack("build dangling.war --base scratch --name localhost/a --root /a").run();
+    let said = ends(said, "artifact-missing", 1).says(&["hint: check the path"]);
+    assert_eq!(said.stderr.matches("dangling").count(), 1, "{said:?}");
+    for output in ["oci-archive:pod.yaml/x", "docker-archive:pod.yaml/x"] {
+        project.write("pod.yaml", "");
+        ends(project.pack(&format!("build -o {output}")).run(), "file-unwritable", 1)
+            .says(&["Not a directory"]);
+        project.pack("build -o oci:sound").ok();
+        ends(project.pack(&format!("copy oci:sound {output}")).run(), "file-unwritable", 1);
+    }
+    ends(project.pack("inspect oci-archive:build.toml").run(), "not-an-image", 1).hints();
+    project.write("L/oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
+    let wrong = "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\"}";
+    let digest = Digest::of(wrong.as_bytes());
+    project.write(&format!("L/blobs/sha256/{}", digest.hex()), wrong).write(
+        "L/index.json",
+        format!(
+            "{{\"schemaVersion\":2,\"manifests\":[{{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\
+             \"digest\":\"{digest}\",\"size\":{}}}]}}",
+            wrong.len()
+        ),
+    );
+    for command in ["inspect", "history", "verify"] {
+        ends(project.pack(&format!("{command} oci:L")).run(), "image-damaged", 1);
+    }
+    ends(project.pack("doctor 127.0.0.1:1").run(), "registry-unreachable", 3).hints();
+    project.write("images.lock", "version = 1\n<<<<<<< HEAD\n");
+    let pin = project.pack("resolve --pin --check -f pod.yaml").run();
+    ends(pin, "lock-broken", 1).says(&["unresolved merge conflict", "hint: "]);
+    project.append("build.toml", "[attest]\nsign = true\n");
+    ends(project.pack("build").run(), "key-unusable", 1).hints();
+}
+
+#[test]
+fn a_file_that_is_no_text_is_broken_and_not_unreadable() {
+    let project = Project::small();
+    let text = fs::read(project.path("build.toml")).unwrap();
+    ends(project.pack("build --base oci:nope").run(), "file-missing", 1);
+    project.write("binary", b"\xff\xfe");
+    ends(project.pack("merge binary").run(), "shards-disagree", 1);
+    ends(project.pack("init --force --from binary").run(), "import-failed", 1);
+    project.build("");
+    ends(project.pack("verify store:tree:1 --policy nope.toml").run(), "file-missing", 1).hints();
+    project.write("build.lock", b"\xff\xfe");
+    ends(project.pack("build").run(), "lock-broken", 1);
+    fs::remove_file(project.path("build.lock")).unwrap();
+    project.write("build.toml", b"\xff\xfe");
+    ends(project.pack("build").run(), "build-file-broken", 1);
+    fs::remove_file(project.path("build.toml")).unwrap();
+    let pipe = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::from_raw_mode(0o644);
+    rustix::fs::mknodat(rustix::fs::CWD, project.path("build.toml"), pipe, mode, 0).unwrap();
+    project.pack("build").fails(1).says(&["it is a named pipe"]);
+    fs::remove_file(project.path("build.toml")).unwrap();
+    project
+        .write("build.toml", String::from_utf8(text).unwrap().replace("name = ", "nmae = ") + "layout = 1\n");
+    let said = ends(project.pack("build").run(), "setting-unknown", 1);
+    assert_eq!(codes(&said.stderr).collect::<Vec<_>>(), ["setting-unknown", "setting-wrong"], "{said:?}");
+}
+
+/// A page of a proxy is not the registry's own answer, and an address behind a redirect not the registry's own.
+#[test]
+fn what_stands_before_a_registry_is_told_from_it() {
+    let fake = Fake::start().unwrap();
+    let image = format!("{}/shop/app:1", fake.address());
+    let page = Reply::new(200).header("Content-Type", "text/html").body("<html>");
+    fake.fault(Fault::always("*", Kind::Manifest, Action::Answer(page)));
+    let project = Project::new();
+    ends(project.pack(&format!("inspect {image}")).run(), "registry-unsound", 3).says(&["hint: check that"]);
+    fake.heal();
+    let away = Reply::new(307).header("Location", "http://127.0.0.1:1/x");
+    fake.fault(Fault::always("*", Kind::Manifest, Action::Answer(away)));
+    let said = ends(project.pack(&format!("inspect {image}")).run(), "registry-unreachable", 3);
+    said.says(&["answered before", "`-v` shows each request"]);
 }

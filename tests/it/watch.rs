@@ -380,11 +380,33 @@ fn lists_for_programs_name_regular_files_and_links_as_they_are() {
     assert!(!listed.contains("files/pipe") && !listed.contains("files/socket"), "{listed}");
     let name = OsStr::from_bytes(b"caf\xe9.txt");
     std::fs::write(project.path("files").join(name), "x").unwrap();
-    let said =
-        project.pack("deps --files-json").fails(1).hints().says(&["files/caf\u{fffd}.txt", "not UTF-8"]);
+    let said = project.pack("deps --files-json").fails(1).hints().says(&[
+        "files/caf\u{fffd}.txt",
+        "error[value-unfit]",
+        "not UTF-8",
+    ]);
     assert_eq!(said.stdout, "");
     project.pack("deps").ok();
     project.write("files/.packignore", "caf*\n").pack("deps --files-json").ok();
+}
+
+/// A match of a pattern may be a link, and no name of a file behind it is told.
+#[test]
+fn nothing_outside_of_an_untrusted_project_is_listed() {
+    let project = Project::with(&tree_on("scratch").replace("\"files\"", "\"l?k/dir\""));
+    let secret = project.beside("secret");
+    std::fs::create_dir_all(secret.join("dir/sub")).unwrap();
+    std::fs::write(secret.join("dir/sub/credentials"), "x").unwrap();
+    std::os::unix::fs::symlink(&secret, project.path("lnk")).unwrap();
+    for form in ["", "--json", "--files-json"] {
+        let said = project.pack(&format!("deps --untrusted {form}")).fails(4);
+        said.says(&["l?k/dir` lies outside of the project", "`--untrusted` forbids"]);
+    }
+    // It may come; a wrong pattern is none.
+    for (path, code) in [("a?p/files", 0), ("a?p/../files", 1)] {
+        project.write("build.toml", tree_on("scratch").replace("\"files\"", &format!("{path:?}")));
+        project.pack("deps --untrusted").run().has_code(code);
+    }
 }
 
 /// The root of a workspace describes no image: the hint names a member that is there.
@@ -431,8 +453,26 @@ fn shell(project: &Project, line: &str, variables: &[(&str, &str)]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Skaffold itself is not asked: its schema and parser come with all of Skaffold. Its reference of `custom` holds: the
-/// command of `dependencies` prints a JSON array of paths, and `buildCommand` pushes `$IMAGE` if `$PUSH_IMAGE` is true.
+/// Its own schema judges it, and finds the fault in one that has one.
+#[test]
+fn the_file_for_skaffold_has_its_form() {
+    let (Some(schema), Some(python)) = (peer("skaffold/skaffold.json"), peer("ci-schemas/python")) else {
+        return;
+    };
+    let project = Project::new();
+    let text =
+        std::fs::read_to_string(Path::new(REPOSITORY).join("packaging/skaffold/skaffold.yaml")).unwrap();
+    for (text, is_valid) in [(text.clone(), true), (text.replace("buildCommand", "buildComand"), false)] {
+        project.write("skaffold.yaml", text);
+        let mut judge = Command::new("python3");
+        judge.env("PYTHONPATH", &python).args(["-m", "check_jsonschema", "--schemafile"]).arg(&schema);
+        let said = judge.arg(project.path("skaffold.yaml")).output().unwrap();
+        assert_eq!(said.status.success(), is_valid, "{said:?}");
+    }
+}
+
+/// Skaffold itself is not asked: building it takes minutes. Its reference of `custom` holds: the command of `dependencies`
+/// prints a JSON array of paths, and `buildCommand` pushes `$IMAGE` if `$PUSH_IMAGE` is true.
 #[test]
 fn the_commands_for_skaffold_build_and_list() {
     let file =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::args::{AttestArgs, AttestPlaceArg, SbomFormat};
 use super::super::builder::provenance_builder;
-use super::super::error::CommandError;
+use super::super::error::{CommandError, ExitStatus};
 use super::super::invocation::Invocation;
 use super::super::password::Passwords;
 use super::sign::{created, format_of, signer};
@@ -15,6 +15,7 @@ use crate::attest::Signer;
 use crate::engine::{AttestPlace, AttestRequest, SignatureRequest};
 use crate::project::config::{AttestPlaceSetting, SbomSetting, Settings};
 use crate::sbom::DocumentFormat;
+use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 
 /// Resolves the documents of the images of a run. A key is opened once, however many images it signs.
@@ -110,8 +111,12 @@ impl<'a> Attestations<'a> {
         }
         let written = settings.attest.key.as_ref().map(|key| key.value.path());
         let path = key.as_deref().or(written).ok_or_else(|| {
-            CommandError::usage("to sign, the build needs a key")
-                .hint("give `--key FILE`, or write `key` into `[attest]`; `pack key generate` makes one")
+            let message = "to sign, the build needs a key";
+            let error = match *sign {
+                true => CommandError::usage(message),
+                false => CommandError::new(ExitStatus::Input, message).coded(ErrorCode::KeyUnusable),
+            };
+            error.hint("give `--key FILE`, or write `key` into `[attest]`; `pack key generate` makes one")
         })?;
         let format = format_of(signature_format.unwrap_or_default());
         let is_elsewhere = outputs.is_empty() || outputs.iter().any(|output| output != "registry");

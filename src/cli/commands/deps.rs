@@ -10,6 +10,7 @@ use super::super::invocation::Invocation;
 use super::request;
 use crate::artifact;
 use crate::engine::{ReadBase, ReadPath, ReadRole};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Lists what a build reads.
@@ -46,6 +47,7 @@ fn json_text(path: &Path) -> Result<&str, CommandError> {
     path.to_str().ok_or_else(|| {
         let message = format!("JSON cannot have the path `{}`, which is not UTF-8", shown_path(path));
         CommandError::new(ExitStatus::Input, message)
+            .coded(ErrorCode::ValueUnfit)
             .hint("rename it, or leave it out with `exclude` or `.packignore`; `pack deps` lists it as text")
     })
 }

@@ -93,8 +93,9 @@ fn show_documents(
     let root = source.root()?;
     let screen = invocation.printer.screen();
     if args.platform.is_none()
-        && let ManifestOrIndex::Index(index) =
-            root.parse().map_err(|error| CommandError::from_error(ExitStatus::Input, &error))?
+        && let ManifestOrIndex::Index(index) = root.parse().map_err(|error| {
+            CommandError::from_error(ExitStatus::Input, &error).coded(ErrorCode::ImageDamaged)
+        })?
     {
         let view = view::inspect::index(&args.image, &root, &index);
         let attached = attached(invocation, args, &**source, &root.digest())?;

@@ -366,7 +366,8 @@ impl Project {
             return Ok(Self::alone(invocation, Some(file), artifact));
         }
         let build_file = path.join(BUILD_FILE);
-        if build_file.is_file() {
+        // Whatever has the name: reading it says what is wrong with a pipe or a directory.
+        if std::fs::symlink_metadata(&build_file).is_ok() {
             return Ok(match WorkspaceRoot::of_member(&build_file)? {
                 Some((root, member)) => Self::member(&root, &member, member.directory().to_owned()),
                 None => Self::alone(invocation, Some(build_file), None),
@@ -490,6 +491,7 @@ impl Described {
                 .coded(ErrorCode::WorkspaceUnclear)
                 .hint(format!("give the directory of one of its members{first}")));
         }
+        context.check(&with_present_artifacts(&settings)?, project)?;
         let lock = context.lock(project.lock_path.as_deref())?;
         let described = DescribingFiles {
             build_files: &project.read,
@@ -582,6 +584,25 @@ fn find_artifacts(settings: &mut Settings, has_build_file: bool) -> Result<Optio
     }
     settings.apps = apps;
     Ok(version)
+}
+
+/// The same settings with the artifacts that are there in the place of patterns: a match may be a link.
+fn with_present_artifacts(settings: &Settings) -> Result<Settings, CommandError> {
+    let mut found = settings.clone();
+    for path in found.apps.iter_mut().flat_map(|app| app.paths.as_mut_slice()) {
+        match artifact::find(path.value.path()) {
+            Ok(there) => path.value = path.value.found(there.path),
+            Err(error) if error.code() == Some(ErrorCode::PatternWrong) => {
+                return Err(settings
+                    .error_at(path.span, error.to_string(), error.hint())
+                    .about(error.code())
+                    .into());
+            }
+            // It may come.
+            Err(_) => {}
+        }
+    }
+    Ok(found)
 }
 
 /// How long one run of git may take. Not measured with very large repositories on a slow disk.

@@ -208,5 +208,7 @@ impl OutputFiles {
 }
 
 fn cannot_say(error: &OutputError) -> CommandError {
-    CommandError::from_error(ExitStatus::Input, error).hint("use `--metadata-file`, which takes any value")
+    CommandError::from_error(ExitStatus::Input, error)
+        .coded(ErrorCode::ValueUnfit)
+        .hint("use `--metadata-file`, which takes any value")
 }

@@ -12,6 +12,7 @@ use crate::inspect::diff::{
 };
 use crate::runtime::budget::{Budget, OverBudget};
 use crate::types::digest::Digest;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::excerpt;
 
 /// Bytes that a page may take beside the comparison.
@@ -32,6 +33,7 @@ pub fn difference_page(report: &ImageComparison) -> Result<Vec<u8>, CommandError
     let mut rows = PageRows::new(&budget);
     let tally = push_images(&report.images, &mut rows, &budget).map_err(|error: OverBudget| {
         CommandError::from_error(ExitStatus::Input, &error)
+            .coded(ErrorCode::LimitReached)
             .hint("`--platform` compares the images of one platform alone")
     })?;
     let mut tables: Vec<PageTable> = Vec::new();

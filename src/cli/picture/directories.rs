@@ -6,6 +6,7 @@ use super::super::view::LayerOrigin;
 use super::super::view::inspect::ImageView;
 use super::image::layers_of;
 use crate::inspect::files::{FileKind, ImageFiles, PathTotals};
+use crate::types::error_code::ErrorCode;
 
 /// Names in a directory that are shown, the largest first; a row says what the others come to.
 const NAMES: usize = 12;
@@ -22,7 +23,9 @@ pub fn directory_tree(
     depth: usize,
     screen: Option<Screen>,
 ) -> Result<String, CommandError> {
-    let totals = files.path_totals().map_err(|error| CommandError::from_error(ExitStatus::Input, &error))?;
+    let totals = files.path_totals().map_err(|error| {
+        CommandError::from_error(ExitStatus::Input, &error).coded(ErrorCode::LimitReached)
+    })?;
     let tree = ShownTree { files, totals: &totals, depth };
     Ok(format!("{}\n{}", layers(view, files).render(screen), tree.table().render(screen)))
 }

@@ -9,6 +9,7 @@ use super::page::{GroupClass, PageGroup, PageParts, PageTable, TableCell, TableR
 use super::rows::{PageRow, PageRows};
 use crate::inspect::files::{EntryState, FileEntry, FileKind, FileRow, ImageFiles, LayerTotals, PathTotals};
 use crate::runtime::budget::OverBudget;
+use crate::types::error_code::ErrorCode;
 
 /// Rows of a table of the largest.
 const MOST: usize = 30;
@@ -51,6 +52,7 @@ pub fn image_page(view: &ImageView, place: &str, files: &ImageFiles) -> Result<V
 
 fn over(error: &OverBudget) -> CommandError {
     CommandError::from_error(ExitStatus::Input, error)
+        .coded(ErrorCode::LimitReached)
         .hint("`pack inspect` without `--html` and `--tree` reads no layer")
 }
 

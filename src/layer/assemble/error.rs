@@ -99,7 +99,7 @@ impl Explain for LayerError {
             Self::Content { source, .. } => source.hint(),
             Self::Contents { .. } | Self::Ztoc { .. } => Some("`compression = \"gzip\"` has no such limit".into()),
             Self::Store { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("free some space, or set PACK_CACHE_DIR to another disk; `pack cache prune` empties the store".into())
+                Some("free some space, or set PACK_CACHE_DIR to another disk; `pack cache prune` removes what no name needs".into())
             }
             _ => None,
         }

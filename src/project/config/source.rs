@@ -15,7 +15,7 @@ use std::{fmt, io};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::types::digest::KeyBuilder;
-use crate::types::error::{Explain, io_code};
+use crate::types::error::{Explain, text_code};
 use crate::types::error_code::ErrorCode;
 use crate::types::finding::{Finding, SettingPlace};
 use crate::types::fingerprint::Fingerprint;
@@ -275,7 +275,7 @@ impl Sources {
                 code: ErrorCode::CheckFailed,
             }
         });
-        Diagnostics { sources: self.clone(), diagnostics: diagnostics.collect() }
+        Diagnostics { sources: self.clone(), diagnostics: diagnostics.collect(), has_codes: false }
     }
 
     /// An error about what was written at `span`, such as two settings that do not go together.
@@ -289,7 +289,7 @@ impl Sources {
     #[must_use]
     pub fn error(&self, diagnostics: Vec<Diagnostic>) -> ConfigError {
         let is_typed = !diagnostics.is_empty() && diagnostics.iter().all(|it| self.is_typed(it.span));
-        let report = Box::new(self.report(diagnostics));
+        let report = Box::new(Diagnostics { has_codes: !is_typed, ..self.report(diagnostics) });
         if is_typed { ConfigError::Usage(report) } else { ConfigError::Invalid(report) }
     }
 
@@ -312,7 +312,7 @@ impl Sources {
     fn report(&self, mut diagnostics: Vec<Diagnostic>) -> Diagnostics {
         diagnostics.sort_by_key(|diagnostic| diagnostic.span);
         diagnostics.dedup();
-        Diagnostics { sources: self.clone(), diagnostics }
+        Diagnostics { sources: self.clone(), diagnostics, has_codes: true }
     }
 }
 
@@ -380,6 +380,8 @@ const MOST_TOLD: usize = 20;
 pub struct Diagnostics {
     sources: Sources,
     diagnostics: Vec<Diagnostic>,
+    /// Whether the faults after the first have codes: not those of the command line, and findings have their rules.
+    has_codes: bool,
 }
 
 impl Diagnostics {
@@ -420,7 +422,9 @@ impl Diagnostics {
         // A value may hold line breaks or control characters; a title is one line.
         let line = |text: &str| one_line(&redact_message(&redact_values(text, &secrets))).into_owned();
         let mut place = None;
-        let mut group = Group::with_title(level.primary_title(line(&diagnostic.message)));
+        let title = level.primary_title(line(&diagnostic.message));
+        let has_code = !first && self.has_codes;
+        let mut group = Group::with_title(if has_code { title.id(diagnostic.code.name()) } else { title });
         if let Some((source, range)) = found {
             let range = first_line(&source.text, range);
             let redacted = RedactedText::new(&source.text, source.secrets().to_vec());
@@ -518,7 +522,7 @@ impl Explain for ConfigError {
         match self {
             Self::NotFound(_) => Some(ErrorCode::BuildFileMissing),
             Self::Dockerfile(_) => Some(ErrorCode::BuildFileBroken),
-            Self::Read { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Read { source, .. } => text_code(source, ErrorCode::BuildFileBroken),
             Self::Invalid(report) | Self::Forbidden(report) => report.code(),
             Self::Usage(_) => None,
         }

@@ -66,7 +66,7 @@ plainHttp = true
       |
       = hint: did you mean `name`?
 
-    error: unknown key `user` in `image`
+    error[setting-unknown]: unknown key `user` in `image`
      --> build.toml:4:1
       |
     4 | user = "1000"
@@ -74,7 +74,7 @@ plainHttp = true
       |
       = hint: did you mean `config.user`?
 
-    error: unknown key `colour` in `image`
+    error[setting-unknown]: unknown key `colour` in `image`
      --> build.toml:5:1
       |
     5 | colour = "red"
@@ -82,7 +82,7 @@ plainHttp = true
       |
       = hint: the keys are `name`, `base`, `tags`, `platforms`, `annotations`, `strict` and `compression`
 
-    error: unknown key `inlcude` in `layer.files`
+    error[setting-unknown]: unknown key `inlcude` in `layer.files`
      --> build.toml:9:42
       |
     9 | files = [{ from = "conf/", to = "/etc/", inlcude = ["**/*.xml"] }]
@@ -90,7 +90,7 @@ plainHttp = true
       |
       = hint: did you mean `include`?
 
-    error: unknown key `plainHttp` in `registry."localhost:5000"`
+    error[setting-unknown]: unknown key `plainHttp` in `registry."localhost:5000"`
       --> build.toml:12:1
        |
     12 | plainHttp = true
@@ -124,7 +124,7 @@ name = "x"
       |
       = hint: write `format = 1`
 
-    error: `image.name` must be a string, not an integer
+    error[setting-wrong]: `image.name` must be a string, not an integer
      --> build.toml:4:8
       |
     4 | name = 1
@@ -132,7 +132,7 @@ name = "x"
       |
       = hint: write `"1"`
 
-    error: `image.tags` must be an array, not a string
+    error[setting-wrong]: `image.tags` must be an array, not a string
      --> build.toml:5:8
       |
     5 | tags = "v1"
@@ -140,7 +140,7 @@ name = "x"
       |
       = hint: write `["v1"]`
 
-    error: each of `image.platforms` must be a string, not an integer
+    error[setting-wrong]: each of `image.platforms` must be a string, not an integer
      --> build.toml:6:29
       |
     6 | platforms = ["linux/amd64", 7]
@@ -148,7 +148,7 @@ name = "x"
       |
       = hint: write `"7"`
 
-    error: `config.cmd` must be an array of strings, not a string
+    error[setting-wrong]: `config.cmd` must be an array of strings, not a string
      --> build.toml:8:7
       |
     8 | cmd = "run --now"
@@ -156,7 +156,7 @@ name = "x"
       |
       = hint: no shell splits it: write `["run", "--now"]`
 
-    error: `config.env.DEBUG` must be a string, not a boolean
+    error[setting-wrong]: `config.env.DEBUG` must be a string, not a boolean
      --> build.toml:9:17
       |
     9 | env = { DEBUG = true }
@@ -164,7 +164,7 @@ name = "x"
       |
       = hint: write `"true"`; `unset-env` removes a variable of the base
 
-    error: `layer` must be an array, not a table
+    error[setting-wrong]: `layer` must be an array, not a table
       --> build.toml:10:1
        |
     10 | [layer]
@@ -185,7 +185,7 @@ fn a_bad_reference() {
       |
       = hint: write `shop/bookstore`
 
-    error: `tomcat:10:x` is not an image reference: `tomcat:10` has `:` in it; a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them
+    error[setting-wrong]: `tomcat:10:x` is not an image reference: `tomcat:10` has `:` in it; a repository is lower-case letters and digits, with `.`, `_`, `__` or `-` between them
      --> build.toml:3:8
       |
     3 | base = "tomcat:10:x"
@@ -217,7 +217,7 @@ fn a_bad_platform_and_compression() {
     2 | platforms = ["linux"]
       |              ^^^^^^^
 
-    error: `12` is not a level of gzip
+    error[setting-wrong]: `12` is not a level of gzip
      --> build.toml:3:15
       |
     3 | compression = "gzip:12"
@@ -240,7 +240,7 @@ fn a_mode_without_quotes() {
       |
       = hint: a mode is octal: write `"0644"`
 
-    error: `app:app:app` is not an owner
+    error[setting-wrong]: `app:app:app` is not an owner
      --> build.toml:3:51
       |
     3 | directories = [{ path = "/a", mode = 644, owner = "app:app:app" }]
@@ -261,7 +261,7 @@ fn a_bad_template_is_marked_inside_the_string() {
       |
       = hint: did you mean `{git.short}`?
 
-    error: `a/b` is not a tag: it has a `/`
+    error[setting-wrong]: `a/b` is not a tag: it has a `/`
      --> build.toml:2:27
       |
     2 | tags = ["v1-{git.shrot}", "a/b", "{version"]
@@ -269,7 +269,7 @@ fn a_bad_template_is_marked_inside_the_string() {
       |
       = hint: a tag is letters, digits, `_`, `.` and `-`, such as `"{git.short}"`
 
-    error: `{` is never closed in the template `{version`
+    error[setting-wrong]: `{` is never closed in the template `{version`
      --> build.toml:2:35
       |
     2 | tags = ["v1-{git.shrot}", "a/b", "{version"]
@@ -290,7 +290,7 @@ fn a_missing_key() {
     1 | [app]
       | ^^^^^
 
-    error: `layer.files.to` is missing
+    error[setting-wrong]: `layer.files.to` is missing
      --> build.toml:6:10
       |
     6 | files = [{ from = "a" }]
@@ -317,7 +317,7 @@ healthcheck = { cmd = [], interval = "30" }
       |
       = hint: write `8080`, `"8080/udp"` or `"8000-8003"`; ports are 1 to 65535
 
-    error: `0` is not a port
+    error[setting-wrong]: `0` is not a port
      --> build.toml:3:27
       |
     3 | ports = [8080, "80/icmp", 0]
@@ -325,7 +325,7 @@ healthcheck = { cmd = [], interval = "30" }
       |
       = hint: write `8080`, `"8080/udp"` or `"8000-8003"`; ports are 1 to 65535
 
-    error: `data` is not an absolute path
+    error[setting-wrong]: `data` is not an absolute path
      --> build.toml:4:12
       |
     4 | volumes = ["data"]
@@ -333,7 +333,7 @@ healthcheck = { cmd = [], interval = "30" }
       |
       = hint: write `"/data"`: paths in the image start with `/`
 
-    error: `TERM` is not a signal
+    error[setting-wrong]: `TERM` is not a signal
      --> build.toml:5:15
       |
     5 | stop-signal = "TERM"
@@ -341,13 +341,13 @@ healthcheck = { cmd = [], interval = "30" }
       |
       = hint: did you mean `SIGTERM`?
 
-    error: a health check needs a program to run
+    error[setting-wrong]: a health check needs a program to run
      --> build.toml:6:23
       |
     6 | healthcheck = { cmd = [], interval = "30" }
       |                       ^^
 
-    error: `30` is not a duration
+    error[setting-wrong]: `30` is not a duration
      --> build.toml:6:38
       |
     6 | healthcheck = { cmd = [], interval = "30" }
@@ -406,7 +406,7 @@ skip-tls-verify = true
       |
       = hint: remove one
 
-    error: there are two layers named `a`
+    error[setting-wrong]: there are two layers named `a`
      --> build.toml:6:8
       |
     6 | name = "a"
@@ -414,7 +414,7 @@ skip-tls-verify = true
       |
       = hint: rename one
 
-    error: the layer `a` is empty
+    error[setting-wrong]: the layer `a` is empty
      --> build.toml:6:8
       |
     6 | name = "a"
@@ -422,7 +422,7 @@ skip-tls-verify = true
       |
       = hint: give it `files`, `directories` or `links`, or remove it
 
-    error: `A` is both in `env` and in `unset-env`
+    error[setting-wrong]: `A` is both in `env` and in `unset-env`
      --> build.toml:9:14
       |
     9 | unset-env = ["A"]
@@ -430,7 +430,7 @@ skip-tls-verify = true
       |
       = hint: remove one
 
-    error: `plain-http` and `skip-tls-verify` contradict each other
+    error[setting-wrong]: `plain-http` and `skip-tls-verify` contradict each other
       --> build.toml:12:19
        |
     12 | skip-tls-verify = true

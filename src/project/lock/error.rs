@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::project::config::ConfigError;
-use crate::types::error::{Explain, Kind, io_code};
+use crate::types::error::{Explain, Kind, io_code, text_code};
 use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
@@ -43,7 +43,7 @@ impl Explain for LockError {
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Conflict(_) | Self::Invalid(_) => Some(ErrorCode::LockBroken),
-            Self::Read { source, .. } => io_code(source, ErrorCode::FileUnreadable),
+            Self::Read { source, .. } => text_code(source, ErrorCode::LockBroken),
             Self::Write { source, .. } => io_code(source, ErrorCode::FileUnwritable),
         }
     }

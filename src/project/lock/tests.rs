@@ -286,13 +286,13 @@ fn says_what_is_wrong() {
     1 | [[base]]
       | ^
 
-    error: `sha256:1` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits
+    error[setting-wrong]: `sha256:1` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits
      --> build.lock:3:10
       |
     3 | digest = "sha256:1"
       |          ^^^^^^^^^^
 
-    error: unknown key `platfrom` in `base`
+    error[setting-unknown]: unknown key `platfrom` in `base`
      --> build.lock:4:1
       |
     4 | platfrom = 1
@@ -321,7 +321,7 @@ fn says_what_is_wrong() {
        |
        = hint: a `directory` has `mode`, `uid`, `gid` and maybe `names`, a `symlink` a `target`, a `file` maybe `mode`, `uid` and `gid`, `machine`, `content` and what is loaded with it, a `missing` nothing
 
-    error: this is not a valid kind of entry
+    error[setting-wrong]: this is not a valid kind of entry
       --> build.lock:44:37
        |
     44 | "/opt/größe \"x\"\u007F" = { kind = "directory" }

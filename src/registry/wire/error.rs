@@ -368,6 +368,8 @@ impl Explain for RegistryError {
                 429 => ErrorCode::RateLimited,
                 407 => ErrorCode::ProxyRefused,
                 500.. => ErrorCode::RegistryUnreachable,
+                // A page, with the status of a success.
+                200..=299 => ErrorCode::RegistryUnsound,
                 _ => ErrorCode::RegistryRefused,
             },
             Self::NotARegistry { .. }
@@ -382,7 +384,11 @@ impl Explain for RegistryError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoAnswer { context, fault, .. } => match fault {
+            Self::NoAnswer { context, fault, reached_before } => match fault {
+                Fault::Refused if *reached_before => format!(
+                    "{} answered before: it has ended, or sends to an address where nothing listens; `-v` shows each request",
+                    context.registry
+                ),
                 Fault::Refused => {
                     format!("nothing listens at {}: check the host and port, and that it runs", context.registry)
                 }
@@ -420,6 +426,9 @@ impl Explain for RegistryError {
             }
             Self::NotARegistry { context, .. } => {
                 format!("check that `{}` is the registry's own host and port", context.registry)
+            }
+            Self::Refused { context, answer } if answer.status < 300 => {
+                format!("check that `{}` is the registry's own host and port: a proxy or a login page may stand before it", context.registry)
             }
             Self::Refused { answer, .. } if answer.status == 429 => {
                 "the registry limits requests; logging in usually raises the limit".to_owned()

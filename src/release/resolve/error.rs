@@ -159,11 +159,10 @@ impl Explain for ResolveError {
         match self {
             Self::Read { source, .. } => io_code(source, ErrorCode::FileUnreadable),
             Self::Empty(_) => Some(ErrorCode::FileMissing),
-            Self::Descriptor { .. }
-            | Self::Place { .. }
-            | Self::NoName { .. }
-            | Self::Shared { .. }
-            | Self::Lock { .. } => Some(ErrorCode::DescriptorBroken),
+            Self::Descriptor { .. } | Self::Place { .. } | Self::NoName { .. } | Self::Shared { .. } => {
+                Some(ErrorCode::DescriptorBroken)
+            }
+            Self::Lock { .. } => Some(ErrorCode::LockBroken),
             Self::TooLarge(_) => Some(ErrorCode::LimitReached),
             Self::SamePlace { .. } => Some(ErrorCode::OutputConflict),
             Self::Missing { .. } => Some(ErrorCode::ImageNotFound),
@@ -196,6 +195,9 @@ impl Explain for ResolveError {
                 Some("`pack resolve --pin --update` takes the digest that the tag has now".to_owned())
             }
             Self::Registry { source, .. } => source.hint(),
+            Self::Lock { .. } => Some(
+                "put it back as it was committed, or take either side of a merge, then run `pack resolve --pin`".to_owned(),
+            ),
             Self::Changed(_) => Some("nothing was written; run the command again".to_owned()),
             Self::Other(error) => error.hint(),
             _ => None,

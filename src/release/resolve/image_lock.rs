@@ -59,11 +59,17 @@ impl ImageLock {
         match input::read_text(path, MAX_LOCK) {
             Ok(text) => Self::parse(&text).map_err(|what| ResolveError::Lock { path: path.to_owned(), what }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(ResolveError::Lock { path: path.to_owned(), what: "it is no text in UTF-8".to_owned() })
+            }
             Err(source) => Err(ResolveError::Read { path: path.to_owned(), source }),
         }
     }
 
     fn parse(text: &str) -> Result<Self, String> {
+        if text.lines().any(|line| line.starts_with("<<<<<<< ")) {
+            return Err("it has an unresolved merge conflict".to_owned());
+        }
         let read: ImageLockText = toml_cost::read(text, MOST_MEMORY)?;
         if read.version != 1 {
             return Err(format!("its version is {}, and this program knows version 1", read.version));

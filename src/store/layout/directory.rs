@@ -10,7 +10,7 @@ use super::error::LayoutError;
 use super::names::{EntryName, empty_index, enter, name_of, pick};
 use crate::formats::json::{self, FromJson, JsonError, JsonValue, Object};
 use crate::oci::{Descriptor, Index, MAX_DOCUMENT, ManifestOrIndex, RawDocument, parse_file, to_json};
-use crate::runtime::atomic::Durability;
+use crate::runtime::atomic::{Durability, takes_files};
 use crate::store::blobs::Blobs;
 use crate::store::files::{TEMPORARY, at, replace};
 use crate::types::shown::shown_path;
@@ -133,7 +133,10 @@ impl Layout {
     /// When the directory cannot be written.
     pub fn make(&self) -> Result<(), LayoutError> {
         if Self::open(&self.root).is_err() || !self.blobs.dir().is_dir() {
-            Self::create_among(&self.root, self.durability)?;
+            Self::create_among(&self.root, self.durability).map_err(|error| match error {
+                LayoutError::Io(source) => LayoutError::Write(source),
+                error => error,
+            })?;
         }
         Ok(())
     }
@@ -150,8 +153,7 @@ impl Layout {
     fn check_writable(&self, dir: &Path) -> Result<(), LayoutError> {
         let there = dir.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(dir);
         let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-        rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-            .map_err(|error| at(&error.into(), there).into())
+        takes_files(there).map_err(|error| LayoutError::Write(at(&error, there)))
     }
 
     /// Removes the layout if no image is in it, and then the directories above it that are in `made`, as far as they

@@ -16,6 +16,9 @@ pub enum LayoutError {
     /// Reading or writing failed; the message names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The directory cannot be written to.
+    #[error(transparent)]
+    Write(io::Error),
     /// The directory does not exist.
     #[error("there is no directory `{}`", shown_path(.0))]
     NoDirectory(PathBuf),
@@ -75,6 +78,9 @@ pub enum LayoutError {
     },
 }
 
+/// The hint about a full disk: it may be the store's or not.
+pub(crate) const NO_SPACE: &str = "free some space on the disk of this path; `pack cache prune` removes what no name of the local store needs";
+
 /// The hint about an image that is damaged in its place.
 pub(crate) fn damaged() -> String {
     "build or copy the image there again, or use another copy of it".to_owned()
@@ -96,6 +102,7 @@ impl Explain for LayoutError {
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Io(source) => io_code(source, ErrorCode::FileUnreadable),
+            Self::Write(source) => io_code(source, ErrorCode::FileUnwritable),
             Self::NoDirectory(_) | Self::NoDirectoryBefore(_) => Some(ErrorCode::FileMissing),
             Self::NotALayout { .. } | Self::File(_) => Some(ErrorCode::NotAnImage),
             Self::NotEmpty(_) | Self::Linked(_) => Some(ErrorCode::FileUnwritable),
@@ -122,8 +129,9 @@ impl Explain for LayoutError {
                     .to_owned(),
             ),
             Self::Pick { source, .. } => source.hint(),
-            Self::Io(source) | Self::Blob { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("free some space; `pack cache prune` empties the local store".to_owned())
+            Self::Io(source) | Self::Write(source) | Self::Blob { source, .. }
+                if source.kind() == io::ErrorKind::StorageFull => {
+                Some(NO_SPACE.to_owned())
             }
             Self::Index { .. } | Self::Document { .. } => Some(damaged()),
             Self::Blob { source, .. } if is_damage(source) => Some(damaged()),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use crate::oci::{DocumentError, ImageError};
 use crate::runtime::workers::WorkersError;
-use crate::store::{PickError, damaged, is_damage};
+use crate::store::{NO_SPACE, PickError, damaged, is_damage};
 use crate::transport::docker::EngineError;
 use crate::types::digest::Digest;
 use crate::types::error::{Explain, Kind, io_code, kind_behind};
@@ -29,6 +29,9 @@ pub enum ArchiveError {
     /// Reading or writing failed; the message names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The file cannot be written to its place.
+    #[error(transparent)]
+    Write(io::Error),
     /// A directory, a pipe or a device.
     #[error("`{}` is not a regular file", shown_path(.0))]
     NotAFile(PathBuf),
@@ -182,11 +185,13 @@ impl Explain for ArchiveError {
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Io(source) => io_code(source, ErrorCode::FileUnreadable),
+            Self::Write(source) => io_code(source, ErrorCode::FileUnwritable),
             Self::NotAFile(_)
             | Self::Compressed { .. }
             | Self::NoIndex { .. }
             | Self::NoManifest { .. }
-            | Self::LayerCompression { .. } => Some(ErrorCode::NotAnImage),
+            | Self::LayerCompression { .. }
+            | Self::Tar { source: UntarError::Header { at: 0, .. }, .. } => Some(ErrorCode::NotAnImage),
             Self::Tar { .. }
             | Self::Truncated { .. }
             | Self::Document { .. }
@@ -209,6 +214,9 @@ impl Explain for ArchiveError {
             Self::NotAFile(path) if path.is_dir() => {
                 Some(format!("an image layout in a directory is written `oci:{}`", shown_path(path)))
             }
+            Self::Tar { source: UntarError::Header { at: 0, .. }, .. } => {
+                Some("name a tar that `pack`, `skopeo` or `docker save` wrote".to_owned())
+            }
             Self::Compressed { .. } => Some("decompress it first".to_owned()),
             Self::NoIndex { docker: true, path } => {
                 Some(format!("read it as `docker-archive:{}`", shown_path(path)))
@@ -222,9 +230,7 @@ impl Explain for ArchiveError {
             Self::Io(source) if source.kind() == io::ErrorKind::NotFound => {
                 Some("check the path, which ends at its first colon".to_owned())
             }
-            Self::Io(source) if source.kind() == io::ErrorKind::StorageFull => {
-                Some("free some space; `pack cache prune` empties the local store".to_owned())
-            }
+            Self::Write(source) if source.kind() == io::ErrorKind::StorageFull => Some(NO_SPACE.to_owned()),
             Self::Truncated { .. }
             | Self::Document { .. }
             | Self::Image { .. }

@@ -10,7 +10,7 @@ use fs_err::os::unix::fs::FileExt as _;
 
 use super::{ArchiveError, blob_path};
 use crate::formats::json::{FromJson, JsonError, JsonValue, Object};
-use crate::formats::untar::{ARCHIVE, SeekInput, TarWalk};
+use crate::formats::untar::{ARCHIVE, BLOCK, SeekInput, TarWalk, UntarError};
 use crate::oci::{
     ConfigFile, Descriptor, Image, Index, MAX_DOCUMENT, MAX_VALUES, Manifest, MediaType, RawDocument,
     parse_file, parse_strict, to_json,
@@ -65,6 +65,9 @@ impl Members {
             return Err(ArchiveError::Compressed { path: path.to_owned(), compression });
         }
         let broken = |source| ArchiveError::Tar { path: path.to_owned(), source };
+        if (1..BLOCK).contains(&metadata.len()) {
+            return Err(broken(UntarError::Header { at: 0, why: "the file is shorter than one".to_owned() }));
+        }
         let mut walk = TarWalk::new(SeekInput(io::BufReader::with_capacity(4096, &mut file)), ARCHIVE);
         let mut by_name = BTreeMap::new();
         while let Some(entry) = walk.next().map_err(broken)? {

@@ -23,6 +23,7 @@ use super::{ArchiveError, blob_path};
 use crate::formats::untar::BLOCK;
 use crate::oci::select::{self, SelectError};
 use crate::oci::{Descriptor, Index, Manifest, ManifestOrIndex, MediaType, RawDocument, media_type, to_json};
+use crate::runtime::atomic::takes_files;
 use crate::runtime::events::{Phase, Progress};
 use crate::runtime::workers;
 use crate::store::{
@@ -142,10 +143,10 @@ impl ArchiveOutput {
         }
         let above = path.ancestors().skip(1).find(|above| above.as_os_str().is_empty() || above.exists());
         let above = above.filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        rustix::fs::access(above, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-            .map_err(|error| at(&error.into(), &path))?;
+        let failed = |error| ArchiveError::Write(at(&error, &path));
+        takes_files(above).map_err(failed)?;
         // Root may write everywhere, and yet some file systems take no file. This one has no name, and goes at once.
-        tempfile::tempfile_in(above).map_err(|error| at(&error, &path))?;
+        tempfile::tempfile_in(above).map_err(failed)?;
         Ok(Self {
             place,
             sink: ArchiveSink::File(path),
@@ -323,8 +324,8 @@ impl ArchiveOutput {
             end += content.space();
         }
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = temporary_in(dir, ".pack-")?;
-        let failed = |error: io::Error| ArchiveError::Io(at(&error, path));
+        let file = temporary_in(dir, ".pack-").map_err(ArchiveError::Write)?;
+        let failed = |error: io::Error| ArchiveError::Write(at(&error, path));
         // The end and all padding are zeros, which is what the file is made of at first.
         file.as_file().set_len(end + END).map_err(failed)?;
         let to: &File = file.as_file();
@@ -337,7 +338,7 @@ impl ArchiveOutput {
             })
         };
         workers::run(0, || placed.par_iter().try_for_each(put))??;
-        Ok(persist(file, path, Durability::Fsync)?)
+        persist(file, path, Durability::Fsync).map_err(ArchiveError::Write)
     }
 
     fn load(

@@ -1,15 +1,16 @@
 //! `-o docker`: into a running engine, Podman's service and, where it is installed, Docker itself.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::tools::{Pack, Podman, Said, line, run, wait_for};
+use super::tools::{Pack, Podman, Said, is_listening, line, run};
 use super::{inputs, project, say, scratch};
 use crate::support::noise;
 
 /// An engine of the test's own.
-trait Engine {
+pub(super) trait Engine {
     fn socket(&self) -> &Path;
     /// The output of its own client.
     fn client(&self, line: &str) -> String;
@@ -32,7 +33,7 @@ fn an_image_is_loaded_into_docker() {
         return;
     }
     let directory = scratch();
-    let docker = Docker::start(&directory.path().join("docker"));
+    let Some(docker) = Docker::start(&directory.path().join("docker")) else { return };
     walk(&docker, directory.path(), "");
 }
 
@@ -72,7 +73,7 @@ impl Drop for Service {
 }
 
 /// Docker with its data in a directory of its own, without a network.
-struct Docker {
+pub(super) struct Docker {
     process: Child,
     /// Sockets have short names.
     short: tempfile::TempDir,
@@ -80,9 +81,11 @@ struct Docker {
 }
 
 impl Docker {
-    fn start(directory: &Path) -> Self {
+    /// None where the machine does not let it start, which is said.
+    pub(super) fn start(directory: &Path) -> Option<Self> {
         let short = tempfile::Builder::new().prefix("pack-").tempdir_in("/tmp").expect("can be made");
         let socket = short.path().join("s");
+        let log = File::create(short.path().join("log")).expect("can be made");
         let mut command = line(&format!(
             "dockerd --data-root {} --exec-root {s}/exec --pidfile {s}/pid --host unix://{} --bridge none \
              --iptables=false --ip6tables=false --storage-driver vfs",
@@ -90,10 +93,14 @@ impl Docker {
             socket.display(),
             s = short.path().display(),
         ));
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut docker = Self { process: command.spawn().expect("dockerd starts"), short, socket };
-        wait_for(&mut docker.process, &docker.socket);
-        docker
+        if is_listening(&mut docker.process, &docker.socket) {
+            return Some(docker);
+        }
+        let log = std::fs::read_to_string(docker.short.path().join("log")).unwrap_or_default();
+        say(&format!("not run: Docker does not start here: {}", log.lines().last().unwrap_or_default()));
+        None
     }
 }
 
@@ -123,7 +130,7 @@ impl Drop for Docker {
     }
 }
 
-fn stop(process: &mut Child) {
+pub(super) fn stop(process: &mut Child) {
     let _ = process.kill();
     let _ = process.wait();
 }

@@ -1,9 +1,14 @@
 //! `pack serve` by clients and judges of others.
 
-use super::engines::can_run;
-use super::inputs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use tempfile::TempDir;
+
+use super::engines::{Docker, Engine as _, can_run, stop};
 use super::peers::peer;
-use super::tools::{Podman, line, run};
+use super::tools::{Podman, is_listening, line, run};
+use super::{inputs, say};
 use crate::serve::Served;
 use crate::support::{Project, text};
 
@@ -34,6 +39,88 @@ fn skopeo_and_podman_pull_from_the_store() {
         podman.run(&format!("pull -q --tls-verify=false {image}"));
         let pulled = podman.run(&format!("image inspect --format {{{{.Digest}}}} {image}"));
         assert_eq!(pulled.trim(), built.digest());
+    }
+}
+
+#[test]
+fn docker_pulls_from_the_store() {
+    if !can_run("dockerd") {
+        return;
+    }
+    let project = Project::small();
+    let built = project.build("--name shop");
+    let served = Served::start(&project);
+    let Some(docker) = Docker::start(&project.beside("docker")) else { return };
+    // An image of Docker Hub by its short name.
+    for path in ["shop", "library/shop"] {
+        let image = format!("{}/{path}:1", served.address);
+        docker.client(&format!("pull -q {image}"));
+        let digests = docker.client(&format!("image inspect --format {{{{.RepoDigests}}}} {image}"));
+        assert!(digests.contains(&format!("{path}@{}", built.digest())), "{digests}");
+    }
+}
+
+/// As k3s does it, whose engine this is.
+#[test]
+fn containerd_takes_the_store_for_the_registry_of_an_image() {
+    if !can_run("containerd") {
+        return;
+    }
+    let project = Project::small();
+    let built = project.build("--name registry.example/shop/tree");
+    let served = Served::start(&project);
+    let Some(containerd) = Containerd::start(&project.beside("containerd")) else { return };
+    let hosts = project.beside("hosts");
+    std::fs::create_dir_all(hosts.join("registry.example")).unwrap();
+    std::fs::write(
+        hosts.join("registry.example/hosts.toml"),
+        format!("[host.\"http://{}\"]\ncapabilities = [\"pull\", \"resolve\"]\n", served.address),
+    )
+    .unwrap();
+    let image = "registry.example/shop/tree:1";
+    containerd.client(&format!("images pull --hosts-dir {} {image}", hosts.display()));
+    let images = containerd.client("images ls");
+    assert!(images.lines().any(|line| line.starts_with(image) && line.contains(&built.digest())), "{images}");
+}
+
+/// containerd with its data in a directory of its own.
+struct Containerd {
+    process: Child,
+    /// Sockets have short names.
+    short: TempDir,
+}
+
+impl Containerd {
+    /// None where the machine does not let it start, which is said.
+    fn start(directory: &Path) -> Option<Self> {
+        let short = tempfile::Builder::new().prefix("pack-").tempdir_in("/tmp").expect("can be made");
+        let s = short.path().display();
+        let settings = format!(
+            "version = 2\nroot = \"{}\"\nstate = \"{s}/state\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+             [grpc]\naddress = \"{s}/s\"\n[ttrpc]\naddress = \"{s}/t\"\n",
+            directory.display()
+        );
+        std::fs::write(short.path().join("settings"), settings).expect("can be written");
+        let mut command = line(&format!("containerd --config {s}/settings"));
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut containerd = Self { process: command.spawn().expect("containerd starts"), short };
+        let socket = containerd.short.path().join("s");
+        if is_listening(&mut containerd.process, &socket) {
+            return Some(containerd);
+        }
+        say("not run: containerd does not start here");
+        None
+    }
+
+    /// The output of its own client.
+    fn client(&self, rest: &str) -> String {
+        run(&mut line(&format!("ctr --address {}/s {rest}", self.short.path().display())))
+    }
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        stop(&mut self.process);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::import::{
 };
 use crate::runtime::input;
 use crate::runtime::tree_reader::TreeReader;
+use crate::types::error::text_code;
 use crate::types::error_code::ErrorCode;
 use crate::types::location::Location;
 use crate::types::reference::Repository;
@@ -229,5 +230,7 @@ fn text_of(invocation: &Invocation, file: &Path) -> Result<String, CommandError>
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::from_error(ExitStatus::Input, error).context(format!("cannot read `{}`", shown_path(file)))
+    CommandError::from_error(ExitStatus::Input, error)
+        .coded(text_code(error, ErrorCode::ImportFailed))
+        .context(format!("cannot read `{}`", shown_path(file)))
 }

@@ -10,6 +10,8 @@ use crate::project::shard::{MemberCosts, Shard, ShardChoice, ShardError, found_s
 use crate::project::workspace::{Member, Workspace};
 use crate::runtime::input;
 use crate::types::digest::Digest;
+use crate::types::error::text_code;
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// The longest file of results that is read, and all of them together.
@@ -78,7 +80,9 @@ impl RunShare {
 pub(in super::super) fn read_results(path: &Path) -> Result<String, CommandError> {
     input::read_text(path, MOST_RESULTS).map_err(|error| {
         let message = format!("cannot read `{}`", shown_path(path));
-        CommandError::from_error(ExitStatus::Input, &error).context(message)
+        CommandError::from_error(ExitStatus::Input, &error)
+            .coded(text_code(&error, ErrorCode::ShardsDisagree))
+            .context(message)
     })
 }
 

@@ -39,7 +39,11 @@ impl FromText for MirrorAddress {
         let (rest, is_plain) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
             (Some(rest), _) => (rest, false),
             (None, Some(rest)) => (rest, true),
-            (None, None) => return Err(Wrong::new(format!("`{text}` has no scheme")).hint(hint)),
+            (None, None) => {
+                return Err(
+                    Wrong::new(format!("`{text}` does not begin with `https://` or `http://`")).hint(hint)
+                );
+            }
         };
         match rest.parse() {
             Ok(scope) if !rest.starts_with("https://") => Ok(Self { scope, is_plain }),

@@ -126,8 +126,12 @@ impl FromText for MemberPattern {
         }
         for part in plain.split('/') {
             globset::GlobBuilder::new(part).literal_separator(true).build().map_err(|error| {
-                Wrong::new(format!("`{text}` is not a pattern: {}", error.kind()))
-                    .hint("write two patterns where `{…}` would have a `/` in it")
+                let wrong = Wrong::new(format!("`{text}` is not a pattern: {}", error.kind()));
+                if plain.contains('{') {
+                    return wrong.hint("write two patterns where `{…}` would have a `/` in it");
+                }
+                wrong
+                    .hint("a character that means something in patterns stands for itself in brackets: `[[]`")
             })?;
         }
         Ok(Self(plain.to_owned()))
