@@ -8,6 +8,7 @@ use super::form::Form;
 use super::glimpse::Glimpse;
 use super::kind::ArtifactKind;
 use super::kinds::KINDS;
+use super::lfs::{LFS_POINTER, is_lfs_pointer};
 use super::material::Material;
 use super::options::AppOptions;
 use super::proposal::Proposal;
@@ -211,17 +212,9 @@ fn is_compressed(start: &[u8]) -> bool {
     matches!(seems(start), GZIP_FILE | ZSTD_FILE | XZ_FILE)
 }
 
-/// The text that Git LFS keeps in the place of a file.
-pub(super) const LFS_POINTER: &str = "a pointer of Git LFS, without the file";
-
 const GZIP_FILE: &str = "a gzip file";
 const ZSTD_FILE: &str = "a zstd file";
 const XZ_FILE: &str = "an xz file";
-
-/// Its specification, "The Pointer".
-pub(super) fn is_lfs_pointer(start: &[u8]) -> bool {
-    start.starts_with(b"version https://git-lfs.github.com/spec/v")
-}
 
 /// A guess about an unusable file.
 fn seems(start: &[u8]) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::detect::LFS_POINTER;
+use super::lfs::LFS_POINTER;
 use super::words::count;
 use crate::formats::elf::TRUNCATED;
 use crate::formats::zip::ZipError;

@@ -5,9 +5,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::detect::is_lfs_pointer;
 use super::error::ArtifactError;
 use super::form::Form;
+use super::lfs::is_lfs_pointer;
 use super::material::Material;
 use crate::formats::elf::ELF_MAGIC;
 use crate::formats::zip::ZipArchive;

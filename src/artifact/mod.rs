@@ -26,6 +26,7 @@ mod java;
 mod java_words;
 mod kind;
 mod kinds;
+mod lfs;
 mod loaded;
 mod manifest;
 mod material;

@@ -8,11 +8,12 @@ use super::session::Session;
 use crate::attach::LegacyPlace;
 use crate::bases::{Base, BaseError};
 use crate::policy::{age_of, judged_base, signers};
+use crate::project::config::BaseSetting;
 use crate::transport::load::load_image;
 use crate::transport::{Source as _, registry};
 use crate::types::digest::Digest;
 use crate::types::error::BoxedError;
-use crate::types::policy::{JudgedBase, KeyName, Knowledge, PolicyRefusal};
+use crate::types::policy::{JudgedBase, KeyName, Knowledge, PolicyReason, PolicyRefusal};
 
 /// The keys that signed a base, by their identities. The lock keeps them, and believes none that it was not told.
 pub(super) type BaseSignatures = BTreeSet<String>;
@@ -59,6 +60,22 @@ pub(super) fn judge(
     );
     PolicyRefusal::unless_empty(request.name.to_string(), policies.judge_base(&facts, request.now))?;
     Ok(signed.into_iter().map(|(_, id)| id).collect())
+}
+
+/// The reasons that the name of the base gives, of a build that is refused before its base is looked at.
+pub(super) fn by_name(request: &Request) -> Vec<PolicyReason> {
+    let setting = request.settings.base.as_ref().map(|base| &base.value);
+    let name = setting.filter(|base| !matches!(base, BaseSetting::Scratch)).map(ToString::to_string);
+    let unknown = || "it was not looked at".to_owned();
+    let base = JudgedBase {
+        name,
+        digests: BTreeSet::new(),
+        created: Knowledge::Unknown(unknown()),
+        signers: Knowledge::Unknown(unknown()),
+    };
+    let mut reasons = request.policies.judge_base(&base, request.now);
+    reasons.retain(|reason| matches!(reason, PolicyReason::BaseName(_)));
+    reasons
 }
 
 /// Makes sure that the repository of the base has the digest in the lock of a foreign project: its author wrote the lock, and

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::attest::{AttestRequest, SignatureRequest};
+use super::base_rules;
 use super::request::Request;
 use super::target::Target;
 use crate::policy;
@@ -36,6 +37,10 @@ pub(super) fn check_request(request: &Request) -> Result<(), BoxedError> {
         if !rules.signed_by.is_empty() && !rules.signed_by.iter().any(|key| signers.contains(key)) {
             reasons.push(PolicyReason::BuildSignature(rules.signed_by.clone()));
         }
+    }
+    if !reasons.is_empty() {
+        // All at once, as far as it is known now.
+        reasons.extend(base_rules::by_name(request));
     }
     let mut seen = BTreeSet::new();
     reasons.retain(|reason| seen.insert(reason.to_string()));

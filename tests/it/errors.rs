@@ -216,6 +216,10 @@ fn a_refusing_registry_has_its_code() {
     with_key(&format!("sign {name}:1 --key pack.key")).has_code(0);
     project.pack(&format!("verify {name}:1 --key pack.pub")).ok();
     project.append("build.toml", "[policy.push]\nrequire = [\"sbom\"]\n");
+    project.append("build.toml", "[policy.base]\nnames = [\"localhost/*\"]\n");
+    let said = ends(push("--tag 2 --base 127.0.0.1:1/base:1"), "policy-refused", 4);
+    said.says(&["the image has no SBOM", "127.0.0.1:1/base:1"]);
+    project.write("build.toml", tree_on("scratch") + "[policy.push]\nrequire = [\"sbom\"]\n");
     ends(push("--tag 2"), "policy-refused", 4);
     push("--tag 2 --sbom").has_code(0);
     ends(project.pack("inspect 127.0.0.1:1/shop/app:1").run(), "registry-unreachable", 3).hints();
@@ -305,7 +309,7 @@ fn help_explains_codes_and_topics() {
     assert!(sections().iter().all(|(name, _)| codes.contains(&format!("\n  {name} "))), "{codes}");
     // Commands come first.
     assert!(project.pack("help images").ok().stdout.contains("Usage: pack images"));
-    // What a finding says in brackets is a rule.
+    // The word in brackets of a finding is a rule.
     let rule = project.pack("help entrypoint-missing").ok().stdout;
     assert_eq!(rule, project.pack("check --explain entrypoint-missing").ok().stdout);
     for (word, hint) in [

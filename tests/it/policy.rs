@@ -170,9 +170,11 @@ fn a_refusal_is_data_where_the_result_is() {
         "[policy.base]\nnames = [\"example.com/**\"]\n[policy.push]\nrequire = [\"sbom\", \"checks\"]\n\
          [environment.prod]\nrequire = [\"release:dev\"]\n",
     );
-    // Before the build: what it was not asked for; then the base, before anything is built.
+    // Before the build: the documents that it was not asked for, and the name of the base; then all about the base, before
+    // anything is built.
     let (image, reasons) = refused_as_data(&shop.refused("build --push --json"));
-    assert_eq!((image, reasons), (shop.name.clone(), pairs(&[("require", "missing"); 2])));
+    let expected = [("require", "missing"), ("require", "missing"), ("base.names", "base-name")];
+    assert_eq!((image, reasons), (shop.name.clone(), pairs(&expected)));
     for command in ["build --push --sbom --provenance --json", "plan --json"] {
         let (image, reasons) = refused_as_data(&shop.refused(command));
         assert_eq!((image, reasons), (shop.name.clone(), pairs(&[("base.names", "base-name")])), "{command}");
