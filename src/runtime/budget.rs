@@ -20,6 +20,8 @@ struct Purse {
     input: String,
     bytes: Meter,
     steps: Meter,
+    /// The steps for unpacking, where they are apart from the others.
+    unpacking: Option<Meter>,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,21 @@ impl Budget {
     /// A budget for `input`, which errors call so: `bytes` to keep, `steps` to take.
     #[must_use]
     pub fn new(input: impl Into<String>, bytes: u64, steps: u64) -> Self {
-        Self(Arc::new(Purse { input: input.into(), bytes: Meter::new(bytes), steps: Meter::new(steps) }))
+        Self::of(input.into(), bytes, steps, None)
+    }
+
+    /// The same with steps for unpacking that are apart from the others.
+    #[must_use]
+    pub fn with_unpacking(input: impl Into<String>, bytes: u64, steps: u64, unpacking: u64) -> Self {
+        Self::of(input.into(), bytes, steps, Some(Meter::new(unpacking)))
+    }
+
+    fn of(input: String, bytes: u64, steps: u64, unpacking: Option<Meter>) -> Self {
+        Self(Arc::new(Purse { input, bytes: Meter::new(bytes), steps: Meter::new(steps), unpacking }))
+    }
+
+    fn unpacking(&self) -> &Meter {
+        self.0.unpacking.as_ref().unwrap_or(&self.0.steps)
     }
 
     /// Pays for `bytes` that are kept. Call it before allocating them.
@@ -115,10 +131,11 @@ impl Budget {
         let _ = meter.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
-    /// Adds steps, for a part of the input that is known to be large.
+    /// Adds steps for unpacking a part of the input that is known to be large.
     pub fn allow(&self, steps: u64) {
         let more = |of: u64| Some(of.saturating_add(steps));
-        for counter in [&self.0.steps.limit, &self.0.steps.left] {
+        let meter = self.unpacking();
+        for counter in [&meter.limit, &meter.left] {
             // The closure never declines.
             let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         }
@@ -157,7 +174,7 @@ impl<R: io::Read> io::Read for MeteredReader<'_, R> {
         let steps = self.unpaid / STEP;
         if steps > 0 {
             self.unpaid %= STEP;
-            self.budget.step(usize::try_from(steps).unwrap_or(usize::MAX))?;
+            self.budget.pay(self.budget.unpacking(), Resource::Steps, steps)?;
         }
         Ok(read)
     }
@@ -166,8 +183,8 @@ impl<R: io::Read> io::Read for MeteredReader<'_, R> {
 /// The steps for unpacking `packed` bytes: enough for ordinary data, not for a bomb.
 #[must_use]
 pub fn unpacking(packed: u64) -> u64 {
-    // SHA-256 of 3 GiB takes 15 s where the processor has no instructions for it.
-    ((1 << 30) + packed.saturating_mul(256).min(1 << 50)) / STEP
+    // Inflating and hashing 2 GiB takes 15 s where the processor has no instructions for SHA-256.
+    ((1 << 30) + packed.saturating_mul(128).min(1 << 50)) / STEP
 }
 
 #[cfg(test)]
@@ -175,6 +192,19 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+
+    #[test]
+    fn steps_of_other_work_unpack_nothing() {
+        let budget = Budget::with_unpacking("the layer", 0, 1 << 20, 1);
+        let unpack =
+            |size| io::copy(&mut MeteredReader::new(io::repeat(0).take(size), &budget), &mut io::sink());
+        unpack(STEP).expect("paid for");
+        unpack(STEP).expect_err("a bomb");
+        budget.step(1 << 20).expect("apart");
+        budget.allow(1);
+        unpack(STEP).expect("paid for");
+        budget.step(1).expect_err("none is left");
+    }
 
     #[test]
     fn a_bomb_runs_out_of_steps() {

@@ -98,7 +98,10 @@ struct LayerCache {
 impl LayerCache {
     fn new(a: &dyn Source, b: &dyn Source) -> Self {
         let name = format!("the comparison of `{}` with `{}`", a.name(), b.name());
-        Self { listings: Listings::new(), budget: Budget::new(name, MAX_KEPT, STEPS + unpacking(0)) }
+        Self {
+            listings: Listings::new(),
+            budget: Budget::with_unpacking(name, MAX_KEPT, STEPS, unpacking(0)),
+        }
     }
 
     /// Makes room for the images of the next platform, unless all fits.

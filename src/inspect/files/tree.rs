@@ -123,7 +123,7 @@ impl ImageFiles {
             numbers: BTreeMap::new(),
             links: HardLinks::default(),
             layers: 0,
-            budget: Budget::new(name, MAX_KEPT, STEPS + unpacking(0)),
+            budget: Budget::with_unpacking(name, MAX_KEPT, STEPS, unpacking(0)),
         }
     }
 
