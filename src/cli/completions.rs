@@ -1,10 +1,15 @@
 //! `pack completions SHELL`: completions from the one definition of the arguments.
 
-use clap::{Command, CommandFactory as _};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, Command, CommandFactory as _};
 
 use super::args::Cli;
+use super::schemas::SCHEMAS;
 use super::topics::TOPICS;
+use crate::descriptors::DescriptorFormat;
+use crate::project::config::CompressionSetting;
 use crate::types::error_code::ErrorCode;
+use crate::types::rule::Rule;
 
 /// The completion script for a shell.
 #[must_use]
@@ -20,7 +25,31 @@ fn command() -> Command {
     command.build();
     let topics = TOPICS.iter().map(|topic| word(topic.name, topic.title));
     let codes = ErrorCode::ALL.iter().map(|code| word(code.name(), code.title()));
-    command.mut_subcommand("help", |help| help.subcommands(topics.chain(codes)))
+    command
+        .mut_subcommands(|command| command.mut_args(with_values))
+        .mut_subcommand("schema", |schema| schema.mut_arg("name", |name| name.value_parser(first_words())))
+        .mut_subcommand("help", |help| help.subcommands(topics.chain(codes)))
+}
+
+/// Adds the values of an argument that the parser takes as text.
+fn with_values(argument: Arg) -> Arg {
+    match argument.get_id().as_str() {
+        "compression" => argument.value_parser(PossibleValuesParser::new(CompressionSetting::NAMES)),
+        "explain" => {
+            argument.value_parser(PossibleValuesParser::new(Rule::ALL.iter().map(|rule| rule.name())))
+        }
+        "format_of_files" => argument.value_parser(PossibleValuesParser::new(DescriptorFormat::names())),
+        _ => argument,
+    }
+}
+
+/// The words that names of schemas begin with.
+fn first_words() -> PossibleValuesParser {
+    let words =
+        SCHEMAS.iter().map(|schema| schema.name.split_once(' ').map_or(schema.name, |(first, _)| first));
+    let mut words: Vec<&str> = words.collect();
+    words.dedup();
+    PossibleValuesParser::new(words)
 }
 
 fn word(name: &'static str, about: &'static str) -> Command {
@@ -42,6 +71,9 @@ mod tests {
             let topics = TOPICS.iter().map(|topic| topic.name);
             for word in topics.chain(ErrorCode::ALL.iter().map(|code| code.name())) {
                 assert!(script.contains(word), "{shell}: {word}");
+            }
+            for value in ["estargz", Rule::ALL[0].name(), DescriptorFormat::names()[0], SCHEMAS[0].name] {
+                assert!(script.contains(value), "{shell}: {value}");
             }
         }
     }

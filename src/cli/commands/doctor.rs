@@ -7,7 +7,6 @@ use super::super::invocation::Invocation;
 use super::super::printer::{Printer, Style};
 use super::machine;
 use crate::registry::{Check, CheckStatus, Diagnosis};
-use crate::types::error_code::ErrorCode;
 
 /// The subject of a diagnosis without a registry.
 const THIS_MACHINE: &str = "this machine";
@@ -50,24 +49,8 @@ fn tell(
     let names: Vec<&str> = bad.iter().map(|check| check.name).collect();
     let count = format::count(bad.len() as u64, "step");
     let message = format!("{}: {count} failed: {}", diagnosis.scope, names.join(", "));
-    let error = CommandError::new(status, message).coded(bad.first().and_then(|check| code_of(check.name)));
+    let error = CommandError::new(status, message).coded(bad.first().and_then(|check| check.code));
     Err(bad.iter().filter_map(|check| check.advice.as_ref()).fold(error, CommandError::hint))
-}
-
-/// The situation in which a step fails.
-fn code_of(name: &str) -> Option<ErrorCode> {
-    Some(match name {
-        "address" | "network" | "registry" | "referrers" => ErrorCode::RegistryUnreachable,
-        "proxy" | "tunnel" => ErrorCode::ProxyRefused,
-        "certificate" => ErrorCode::CertificateUnknown,
-        "login" | "pull" | "push" => ErrorCode::LoginRefused,
-        "store" => ErrorCode::StoreUnusable,
-        "temporary" => ErrorCode::FileUnwritable,
-        "config" => ErrorCode::SettingWrong,
-        "credentials" => ErrorCode::LoginUnreadable,
-        // Without git or an engine the rest works: that is a note.
-        _ => return None,
-    })
 }
 
 /// A step: its name and how it went, then what was found, a line each.

@@ -9,6 +9,7 @@ use rustix::fs::{Access, access, statvfs};
 use super::super::format;
 use super::super::invocation::Invocation;
 use crate::registry::{Check, CheckStatus, LoginsState, SurveyedLogins};
+use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
 /// Less room than this for temporary files is worth knowing.
@@ -32,11 +33,15 @@ pub(super) fn checks(invocation: &Invocation) -> Vec<Check> {
 }
 
 fn check(name: &'static str, health: CheckStatus, found: impl Into<String>) -> Check {
-    Check { name, health, found: vec![found.into()], advice: None }
+    Check { health, ..Check::good(name, found) }
 }
 
-fn with_advice(check: Check, health: CheckStatus, advice: impl Into<String>) -> Check {
-    Check { health, advice: Some(advice.into()), ..check }
+/// The step with advice. A fault that was found before stays one.
+fn noted(check: Check, advice: impl Into<String>) -> Check {
+    match check.health {
+        CheckStatus::Bad => check,
+        _ => Check { health: CheckStatus::Note, advice: Some(advice.into()), ..check },
+    }
 }
 
 fn program() -> Check {
@@ -55,11 +60,8 @@ fn clock(invocation: &Invocation) -> Check {
         crate::types::time::rfc3339(now.as_secs()).unwrap_or_else(|_| "after the year 9999".to_owned());
     let check = check("clock", CheckStatus::Good, shown);
     if now < BEFORE_THIS_PROGRAM {
-        return with_advice(
-            check,
-            CheckStatus::Bad,
-            "set the clock: certificates are not valid at this time",
-        );
+        let advice = "set the clock: certificates are not valid at this time";
+        return check.fails(ErrorCode::CertificateUnknown, advice);
     }
     let mut check = check;
     check.found.push("`pack doctor REGISTRY` compares it with the clock of a registry".to_owned());
@@ -72,13 +74,13 @@ fn store(invocation: &Invocation) -> Check {
         Err(error) => {
             let check = check(STORE, CheckStatus::Note, error.to_string());
             let advice = "set `PACK_CACHE_DIR`: without a store each run begins anew";
-            return with_advice(check, CheckStatus::Note, advice);
+            return noted(check, advice);
         }
     };
     if let Some(file) = in_the_way(&directory) {
         let found = format!("`{}` is not a directory, so that no store can be there", shown_path(&file));
         let advice = "set `PACK_CACHE_DIR` to a directory";
-        return with_advice(check(STORE, CheckStatus::Bad, found), CheckStatus::Bad, advice);
+        return Check::bad(STORE, ErrorCode::StoreUnusable, found, advice);
     }
     let shown = shown_path(&directory);
     // Opening it would make it.
@@ -96,16 +98,12 @@ fn store(invocation: &Invocation) -> Check {
     if !is_writable(&there) {
         check.found.push("this user cannot write there".to_owned());
         let advice = "a build works without it, and the next one begins anew: let this user write there, or set `PACK_CACHE_DIR`";
-        return with_advice(check, CheckStatus::Note, advice);
+        return noted(check, advice);
     }
     match free(&there) {
         Some(free) if free < LITTLE_ROOM => {
             check.found.push(format!("{} are free", format::bytes(free)));
-            with_advice(
-                check,
-                CheckStatus::Note,
-                "make room, or set `PACK_CACHE_DIR`: `pack cache prune` removes what no build needs",
-            )
+            noted(check, "make room, or set `PACK_CACHE_DIR`: `pack cache prune` removes what no build needs")
         }
         _ => check,
     }
@@ -122,7 +120,7 @@ fn content(invocation: &Invocation, directory: &Path) -> Check {
         Err(error) => {
             let found = format!("{shown} cannot be read: {}", error.chain.join(": "));
             let advice = "let this user read it, or remove it: only time is lost";
-            return with_advice(check(STORE, CheckStatus::Bad, found), CheckStatus::Bad, advice);
+            return Check::bad(STORE, ErrorCode::StoreUnusable, found, advice);
         }
     };
     let blobs = format::count(usage.blobs, "blob");
@@ -131,12 +129,12 @@ fn content(invocation: &Invocation, directory: &Path) -> Check {
     if let Some(error) = fault {
         check.found.push(format!("its index cannot be read: {error}"));
         let advice = "`pack cache verify` says what is damaged; only names are lost";
-        check = with_advice(check, CheckStatus::Note, advice);
+        check = noted(check, advice);
     }
     if usage.leftover_bytes > 0 {
         let left = format::bytes(usage.leftover_bytes);
         check.found.push(format!("{left} were left by runs that were killed"));
-        check = with_advice(check, CheckStatus::Note, "`pack cache prune` removes what killed runs left");
+        check = noted(check, "`pack cache prune` removes what killed runs left");
     }
     check
 }
@@ -151,13 +149,13 @@ fn temporary(invocation: &Invocation) -> Check {
         None => (!is_writable(&there)).then(|| format!("this user cannot write to {shown}")),
     };
     if let Some(fault) = fault {
-        let check = check(NAME, CheckStatus::Bad, fault);
-        return with_advice(check, CheckStatus::Bad, "set `TMPDIR` to a directory that can be written");
+        let advice = "set `TMPDIR` to a directory that can be written";
+        return Check::bad(NAME, ErrorCode::FileUnwritable, fault, advice);
     }
     let Some(free) = free(&there) else { return check(NAME, CheckStatus::Good, shown) };
     let check = check(NAME, CheckStatus::Good, format!("{shown} has {} free", format::bytes(free)));
     match free < LITTLE_ROOM {
-        true => with_advice(check, CheckStatus::Note, "large layers may not fit: make room, or set `TMPDIR`"),
+        true => noted(check, "large layers may not fit: make room, or set `TMPDIR`"),
         false => check,
     }
 }
@@ -175,12 +173,9 @@ fn configuration(invocation: &Invocation) -> Check {
     let registries = match invocation.registries(None) {
         Ok(registries) => registries,
         Err(error) => {
-            let check = check(NAME, CheckStatus::Bad, error.chain.join(": "));
-            return with_advice(
-                check,
-                CheckStatus::Bad,
-                format!("mend {shown}: every command that reaches a registry fails"),
-            );
+            let code = error.code.unwrap_or(ErrorCode::SettingWrong);
+            let advice = format!("mend {shown}: every command that reaches a registry fails");
+            return Check::bad(NAME, code, error.chain.join(": "), advice);
         }
     };
     let mut check = check(
@@ -190,7 +185,7 @@ fn configuration(invocation: &Invocation) -> Check {
     );
     if mode_of(&path).is_some_and(|mode| mode & 0o022 != 0) {
         check.found.push("other users can change it".to_owned());
-        check = with_advice(check, CheckStatus::Note, format!("`chmod go-w {}`", shown_path(&path)));
+        check = noted(check, format!("`chmod go-w {}`", shown_path(&path)));
     }
     for key in registries.values().filter_map(|registry| registry.client_key.as_ref()) {
         check = key_file(check, key);
@@ -203,11 +198,12 @@ fn key_file(mut check: Check, key: &Path) -> Check {
     match mode_of(key) {
         None => {
             check.found.push(format!("the key `{shown}` cannot be read"));
-            with_advice(check, CheckStatus::Bad, format!("put the key at `{shown}`, or change `client-key`"))
+            let advice = format!("put the key at `{shown}`, or change `client-key`");
+            check.fails(ErrorCode::FileUnreadable, advice)
         }
         Some(mode) if mode & 0o077 != 0 => {
             check.found.push(format!("other users can read the key `{shown}`"));
-            with_advice(check, CheckStatus::Note, format!("`chmod 600 {shown}`"))
+            noted(check, format!("`chmod 600 {shown}`"))
         }
         Some(_) => check,
     }
@@ -215,7 +211,7 @@ fn key_file(mut check: Check, key: &Path) -> Check {
 
 fn credentials(invocation: &Invocation) -> Check {
     let found = invocation.credentials(None).survey();
-    let none = Check { found: Vec::new(), ..check("credentials", CheckStatus::Good, "") };
+    let none = Check::none("credentials");
     let mut check = found.iter().fold(none, logins);
     if check.found.is_empty() {
         check.found.push("no file has logins: `pack login REGISTRY` stores one".to_owned());
@@ -229,23 +225,19 @@ fn logins(mut check: Check, file: &SurveyedLogins) -> Check {
         LoginsState::Missing => check,
         LoginsState::Broken(why) => {
             check.found.push(format!("`{shown}`: {why}"));
-            with_advice(check, CheckStatus::Bad, format!("mend or remove `{shown}`"))
+            check.fails(ErrorCode::LoginUnreadable, format!("mend or remove `{shown}`"))
         }
         LoginsState::Read { logins, is_open, missing_helpers } => {
             check.found.push(format!("`{shown}`: {}", format::count(*logins as u64, "login")));
             if *is_open && *logins > 0 {
                 check.found.push(format!("other users can read `{shown}`"));
-                check = with_advice(check, CheckStatus::Note, format!("`chmod 600 {shown}`"));
+                check = noted(check, format!("`chmod 600 {shown}`"));
             }
             if let [first, ..] = &missing_helpers[..] {
                 check
                     .found
                     .push(format!("it names helpers that are not in PATH: {}", missing_helpers.join(", ")));
-                check = with_advice(
-                    check,
-                    CheckStatus::Note,
-                    format!("install `{first}`, or take it out of `{shown}`"),
-                );
+                check = noted(check, format!("install `{first}`, or take it out of `{shown}`"));
             }
             check
         }
@@ -259,11 +251,7 @@ fn git(invocation: &Invocation) -> Check {
         Some(path) => check("git", CheckStatus::Good, format!("`{}`", shown_path(&path))),
         None => {
             let check = check("git", CheckStatus::Note, "it is not in PATH");
-            with_advice(
-                check,
-                CheckStatus::Note,
-                "install git where images of a repository are built: it names their commit",
-            )
+            noted(check, "install git where images of a repository are built: it names their commit")
         }
     }
 }
@@ -275,19 +263,14 @@ fn engine(invocation: &Invocation) -> Check {
             Ok(()) => {
                 check("engine", CheckStatus::Good, format!("`{}` answers", shown_path(engine.socket())))
             }
-            Err(error) => with_advice(
+            Err(error) => noted(
                 check("engine", CheckStatus::Note, error.to_string()),
-                CheckStatus::Note,
                 "start it again; only `-o docker` needs an engine",
             ),
         },
         Err(error) if invocation.environment.text("DOCKER_HOST").is_some() => {
             let check = check("engine", CheckStatus::Note, error.chain.join(": "));
-            with_advice(
-                check,
-                CheckStatus::Note,
-                "start it or unset `DOCKER_HOST`; only `-o docker` needs an engine",
-            )
+            noted(check, "start it or unset `DOCKER_HOST`; only `-o docker` needs an engine")
         }
         Err(_) => {
             check("engine", CheckStatus::Skipped, "no Docker or Podman answers; only `-o docker` needs one")

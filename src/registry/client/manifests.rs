@@ -225,7 +225,8 @@ impl Api {
                 let (context, answer) = (context.clone(), answer.clone());
                 return Err(RegistryError::Immutable { context, found, answer });
             }
-            let chance = if may_come { Chance::Later } else { error.chance() };
+            let again = may_come || error.answer().is_some_and(ErrorAnswer::misreads);
+            let chance = if again { Chance::Later } else { error.chance() };
             host.pause(retry.after_chance(error, chance)?).await;
         }
     }

@@ -137,7 +137,7 @@ impl Push<'_> {
             // Not in this shape: try the other one, once per host.
             400 | 405 | 411 | 415 | 501 if !shape.swap(true, Ordering::Relaxed) => Chance::Later,
             // The bytes that were sent were right, so the registry lost some of them.
-            400 if answer.is_code(&["DIGEST_INVALID"]) => Chance::Later,
+            _ if answer.misreads() => Chance::Later,
             _ => Chance::Never,
         }
     }

@@ -39,6 +39,13 @@ impl ErrorAnswer {
         matches!(self.status, 400 | 404) && self.is_code(&MISSING_PARTS)
     }
 
+    /// Whether bytes are refused as if they were others. docker-registry 2.8 says it of a manifest, too, while another request writes a
+    /// link that it reads: it writes links in place.
+    #[must_use]
+    pub fn misreads(&self) -> bool {
+        self.status == 400 && self.is_code(&["DIGEST_INVALID"])
+    }
+
     /// Whether the registry's code is one of `codes`.
     #[must_use]
     pub fn is_code(&self, codes: &[&str]) -> bool {

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::peers::peer;
+use super::server::{Server, fetched};
 use super::tools::{Pack, run};
 use super::{inputs, project, say, scratch};
 
@@ -283,10 +284,15 @@ fn databases_of_rpm_of_real_systems_tell_what_another_program_reads() {
     }
 }
 
-/// A scanner takes each package of the document for one that it would look up.
+/// Scanners take each package of the document for one that they would look up. Trivy is one; grype reads documents with the library of
+/// syft, which `syft convert` shows.
 #[test]
-fn a_scanner_reads_the_packages_of_a_document() {
-    let (Some(inputs), Some(trivy)) = (inputs(&["base", "rpm"]), peer("trivy/trivy")) else { return };
+fn scanners_read_the_packages_of_a_document() {
+    let (Some(inputs), Some(trivy), Some(judges)) =
+        (inputs(&["base", "rpm"]), peer("trivy/trivy"), peer("sbom/python"))
+    else {
+        return;
+    };
     for (tree, kinds) in
         [("base/debian", &["deb"][..]), ("rpm/root", &["rpm"]), ("quarkus/fast-jar", &["maven"])]
     {
@@ -297,25 +303,71 @@ fn a_scanner_reads_the_packages_of_a_document() {
         let directory = scratch();
         let pack = Pack::new(&directory.path().join("home"));
         let layout = image_of(&pack, directory.path(), &inputs.join(tree));
+        let bom: Value = serde_json::from_str(&pack.ok(&["sbom", &layout])).expect("JSON");
+        let is_of_kind = |purl: &String| kinds.iter().any(|kind| purl.starts_with(&format!("pkg:{kind}/")));
+        let ours: BTreeSet<String> = purls(&bom).into_iter().filter(is_of_kind).collect();
         for format in ["cyclonedx", "spdx"] {
             let path = directory.path().join(format).display().to_string();
             pack.ok(&["sbom", &layout, "--format", format, "-o", &path]);
-            let mut scanner = Command::new(&trivy);
-            scanner.env("HOME", directory.path()).args(["sbom", "-q", "--offline-scan", "--skip-db-update"]);
-            scanner.args(["--skip-java-db-update", "--scanners", "license"]);
-            let said = run(scanner.args(["--list-all-pkgs", "--format", "json", &path]));
-            let report: Value = serde_json::from_str(&said).expect("JSON");
-            let results = report["Results"].as_array().into_iter().flatten();
-            let packages = results.flat_map(|result| result["Packages"].as_array().into_iter().flatten());
-            let read: BTreeSet<String> =
-                packages.filter_map(|it| it["Identifier"]["PURL"].as_str()).map(plain).collect();
-            let bom: Value = serde_json::from_str(&pack.ok(&["sbom", &layout])).expect("JSON");
-            let is_of_kind =
-                |purl: &String| kinds.iter().any(|kind| purl.starts_with(&format!("pkg:{kind}/")));
-            let ours: BTreeSet<String> = purls(&bom).into_iter().filter(is_of_kind).collect();
-            say(&format!("{tree:18} {format:10} {} of {} packages", read.len(), ours.len()));
-            let missing: Vec<&String> = ours.difference(&read).collect();
-            assert!(missing.is_empty(), "{tree}, {format}: the scanner does not list {missing:?}");
+            for (scanner, read) in [
+                ("trivy", read_by_trivy(&trivy, directory.path(), &path)),
+                ("syft", read_by_syft(&judges, &path)),
+            ] {
+                let found = ours.intersection(&read).count();
+                say(&format!("{tree:18} {format:10} {scanner}: {found} of {} packages", ours.len()));
+                let missing: Vec<&String> = ours.difference(&read).collect();
+                assert!(missing.is_empty(), "{tree}, {format}: {scanner} does not list {missing:?}");
+            }
         }
     }
+}
+
+/// docker-registry has no referrers API: the document is found by the tag that takes its place, and no layer is looked at.
+#[test]
+fn a_scanner_finds_the_document_beside_an_image() {
+    let (Some(inputs), Some(trivy)) =
+        (inputs(&["base/debian", "tools/docker-registry"]), peer("trivy/trivy"))
+    else {
+        return;
+    };
+    let directory = scratch();
+    let directory = directory.path();
+    let mut server = Server::start(&inputs.join("tools/docker-registry"), &directory.join("registry"), false);
+    let pack = Pack::new(&directory.join("home"));
+    let layout = image_of(&pack, directory, &inputs.join("base/debian"));
+    let name = format!("{}/app:1", server.host());
+    pack.ok(&["copy", &layout, &name]);
+    let document = directory.join("document");
+    pack.ok(&["sbom", &name, "-o", &document.display().to_string()]);
+    let kind = "application/vnd.cyclonedx+json";
+    pack.ok(&["attach", &name, &document.display().to_string(), "--type", kind]);
+    let ours = purls(&serde_json::from_slice(&std::fs::read(&document).expect("read")).expect("JSON"));
+    server.requests();
+    let read = trivy_lists(&trivy, directory, &["image", "--insecure", "--sbom-sources", "oci", &name]);
+    assert!(ours.len() > 90 && ours.is_subset(&read), "{:?}", ours.difference(&read));
+    let blobs = fetched(&server.requests());
+    assert!(blobs.len() <= 2, "the document, and the configuration of the image: {blobs:?}");
+}
+
+fn read_by_trivy(trivy: &Path, home: &Path, document: &str) -> BTreeSet<String> {
+    trivy_lists(trivy, home, &["sbom", document])
+}
+
+fn trivy_lists(trivy: &Path, home: &Path, arguments: &[&str]) -> BTreeSet<String> {
+    let mut scanner = Command::new(trivy);
+    scanner.env("HOME", home).args(arguments).args(["-q", "--offline-scan", "--skip-db-update"]);
+    scanner.args(["--skip-java-db-update", "--scanners", "license", "--list-all-pkgs", "--format", "json"]);
+    let report: Value = serde_json::from_str(&run(&mut scanner)).expect("JSON");
+    let results = report["Results"].as_array().into_iter().flatten();
+    let packages = results.flat_map(|result| result["Packages"].as_array().into_iter().flatten());
+    packages.filter_map(|it| it["Identifier"]["PURL"].as_str()).map(plain).collect()
+}
+
+fn read_by_syft(judges: &Path, document: &str) -> BTreeSet<String> {
+    let mut syft = Command::new(judges.join("bin/syft"));
+    syft.env("PYTHONPATH", judges).env("SYFT_CHECK_FOR_APP_UPDATE", "false");
+    let read: Value =
+        serde_json::from_str(&run(syft.args(["convert", "-q", document, "-o", "json"]))).expect("JSON");
+    let packages = read["artifacts"].as_array().into_iter().flatten();
+    packages.filter_map(|it| it["purl"].as_str()).map(plain).collect()
 }

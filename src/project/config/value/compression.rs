@@ -28,6 +28,11 @@ impl Default for CompressionSetting {
     }
 }
 
+impl CompressionSetting {
+    /// Their names, without a level.
+    pub const NAMES: &[&str] = &["gzip", "estargz", "soci", "zstd", "none"];
+}
+
 impl fmt::Display for CompressionSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -65,7 +70,7 @@ impl FromText for CompressionSetting {
             "zstd" => Ok(Self::Zstd(level(19)?)),
             "none" if text == "none" => Ok(Self::None),
             "none" => Err(Wrong::new("`none` has no levels").hint("write `\"none\"`")),
-            _ => Err(unknown("compression", name, &["gzip", "estargz", "soci", "zstd", "none"])),
+            _ => Err(unknown("compression", name, Self::NAMES)),
         }
     }
 }

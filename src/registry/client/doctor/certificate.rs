@@ -11,9 +11,10 @@ use url::Url;
 use super::super::super::wire::advice::{self, Distrust, shorten};
 use super::super::super::wire::tls::{self, identity};
 use super::super::api::Api;
-use super::check::{Check, CheckStatus};
+use super::check::Check;
 use super::network::TimedStream;
 use super::x509;
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Registry;
 use crate::types::shown::shown_path;
 use crate::types::time::rfc3339;
@@ -76,8 +77,9 @@ pub(super) fn certificate(
         let config = tls::curious(identity.map(|(path, pem)| (path.as_path(), pem)));
         let config = config.map_err(|error| Check::failed(NAME, &error))?;
         let name = ServerName::try_from(host.clone());
-        let name =
-            name.map_err(|error| Check::bad(NAME, error.to_string(), "use the registry's host name"))?;
+        let name = name.map_err(|error| {
+            Check::bad(NAME, ErrorCode::CertificateUnknown, error.to_string(), "use the registry's host name")
+        })?;
         let shown = handshake(stream, &name, config).map_err(|error| no_tls(registry, &error))?;
         Ok((name, shown))
     };
@@ -139,20 +141,23 @@ fn trust(
             format!("the system's authorities nor {}", names.join(" nor "))
         }
     };
-    let mut check = check.and(format!("not trusted by {looked}: {why}"));
-    check.health = CheckStatus::Bad;
-    check.advice = Some(why.advice(registry));
     check
+        .and(format!("not trusted by {looked}: {why}"))
+        .fails(ErrorCode::CertificateUnknown, why.advice(registry))
 }
 
 fn no_tls(registry: &Registry, error: &rustls::Error) -> Check {
     const NAME: &str = "certificate";
     match error {
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            Check::bad(NAME, "the server does not speak TLS", &advice::no_tls(registry))
-        }
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => Check::bad(
+            NAME,
+            ErrorCode::RegistryUnreachable,
+            "the server does not speak TLS",
+            advice::no_tls(registry),
+        ),
         other => Check::bad(
             NAME,
+            ErrorCode::RegistryUnreachable,
             format!("TLS failed: {}", shorten(&other.to_string(), 200)),
             "see the server's log",
         ),

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::super::wire::error::RegistryError;
 use crate::types::error::Explain;
+use crate::types::error_code::ErrorCode;
 
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +32,9 @@ pub struct Check {
     /// The advice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// The situation in which it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<ErrorCode>,
 }
 
 /// All steps.
@@ -46,10 +50,11 @@ pub struct Diagnosis {
 
 impl Check {
     pub(super) fn new(name: &'static str, health: CheckStatus, found: impl Into<String>) -> Self {
-        Self { name, health, found: vec![found.into()], advice: None }
+        Self { health, found: vec![found.into()], ..Self::none(name) }
     }
 
-    pub(super) fn good(name: &'static str, found: impl Into<String>) -> Self {
+    /// A step that is as it should be.
+    pub fn good(name: &'static str, found: impl Into<String>) -> Self {
         Self::new(name, CheckStatus::Good, found)
     }
 
@@ -57,15 +62,37 @@ impl Check {
         Self::new(name, CheckStatus::Skipped, why)
     }
 
-    pub(super) fn bad(name: &'static str, found: impl Into<String>, advice: &str) -> Self {
-        Self { advice: Some(advice.to_owned()), ..Self::new(name, CheckStatus::Bad, found) }
+    /// A step of which nothing is known yet.
+    pub fn none(name: &'static str) -> Self {
+        Self { name, health: CheckStatus::Good, found: Vec::new(), advice: None, code: None }
+    }
+
+    /// A step that fails in a situation.
+    pub fn bad(
+        name: &'static str,
+        code: ErrorCode,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self::new(name, CheckStatus::Bad, found).fails(code, advice)
     }
 
     pub(super) fn failed(name: &'static str, error: &RegistryError) -> Self {
-        Self { advice: error.hint(), ..Self::new(name, CheckStatus::Bad, error.to_string()) }
+        Self::new(name, CheckStatus::Bad, error.to_string()).fails_by(error)
     }
 
-    pub(super) fn and(mut self, found: impl Into<String>) -> Self {
+    /// The same step, which fails after all.
+    pub fn fails(self, code: ErrorCode, advice: impl Into<String>) -> Self {
+        Self { health: CheckStatus::Bad, advice: Some(advice.into()), code: Some(code), ..self }
+    }
+
+    /// The same step, which an error ends.
+    pub(super) fn fails_by(self, error: &RegistryError) -> Self {
+        Self { health: CheckStatus::Bad, advice: error.hint(), code: error.code(), ..self }
+    }
+
+    /// Adds a finding.
+    pub fn and(mut self, found: impl Into<String>) -> Self {
         self.found.push(found.into());
         self
     }

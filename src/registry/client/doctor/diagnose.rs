@@ -10,6 +10,7 @@ use super::super::handle::Client;
 use super::check::{Check, CheckStatus, Diagnosis};
 use super::protocol::protocol;
 use super::reach::reach;
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::Scope;
 
 impl Client {
@@ -61,21 +62,19 @@ async fn logins(api: &Api, scope: &Scope) -> Check {
         (found, places)
     });
     let Ok((found, places)) = looked.await else { return Check::skipped(NAME, "the lookup failed") };
-    let mut check = Check { name: NAME, health: CheckStatus::Good, found: places, advice: None };
+    let check = places.into_iter().fold(Check::none(NAME), Check::and);
     match found {
         Ok(CredentialLookup { credential: Some(credential), .. }) => {
             check.and(format!("{} is used", credential.describe()))
         }
         Ok(found) => {
-            check.advice = found.advice();
+            let check = Check { advice: found.advice(), ..check };
             let check =
                 found.passed_over.iter().fold(check, |check, passed_over| check.and(passed_over.to_string()));
             check.note("none fits: access is anonymous")
         }
-        Err(error) => {
-            check.health = CheckStatus::Bad;
-            check.advice = Some("mend or remove what is broken there".to_owned());
-            check.and(error.to_string())
-        }
+        Err(error) => check
+            .fails(ErrorCode::LoginUnreadable, "mend or remove what is broken there")
+            .and(error.to_string()),
     }
 }

@@ -10,9 +10,13 @@ use url::Url;
 
 use super::super::super::wire::advice::{self, shorten};
 use super::super::super::wire::proxy::ProxyUrl;
-use super::check::{Check, CheckStatus};
+use super::check::Check;
 use crate::runtime::deadline;
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{DOCKER_HUB, Registry};
+
+/// No connection is made.
+const UNREACHABLE: ErrorCode = ErrorCode::RegistryUnreachable;
 
 /// The head of a proxy's answer is not longer.
 const MAX_HEAD: usize = 16 << 10;
@@ -38,7 +42,7 @@ pub(super) fn dial(
                 Some(registry) => advice::unknown_host(registry),
                 None => advice::NO_PROXY_THERE.to_owned(),
             };
-            return Err(Check::bad(NAME, format!("`{host}` does not resolve: {error}"), &advice));
+            return Err(Check::bad(NAME, UNREACHABLE, format!("`{host}` does not resolve: {error}"), advice));
         }
     };
     let ips: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
@@ -54,9 +58,7 @@ pub(super) fn dial(
             Err(error) => check = check.and(format!("{address} does not accept: {error}")),
         }
     }
-    check.health = CheckStatus::Bad;
-    check.advice = Some("check the port, that the server runs, and firewalls on the way".to_owned());
-    Err(check)
+    Err(check.fails(UNREACHABLE, "check the port, that the server runs, and firewalls on the way"))
 }
 
 /// A connection that everything on must have an end by some time, however slowly the other side goes on.

@@ -19,6 +19,7 @@ use super::check::{Check, CheckStatus};
 use crate::oci::MediaType;
 use crate::types::digest::Digest;
 use crate::types::error::Explain;
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{Repository, Scope};
 
 /// A difference of clocks that tokens can fail by.
@@ -64,8 +65,8 @@ pub(super) async fn protocol(
         // The body says what was wrong about the request.
         let access = Access::none(scope);
         let error = api.failure(&host, &access, &context(RequestStep::Ping, "it"), response).await;
-        check.advice = error.hint().or(check.advice);
-        checks.push(check.and(error.to_string()));
+        let advice = error.hint().or(check.advice.take());
+        checks.push(Check { advice, ..check.fails_by(&error) }.and(error.to_string()));
         checks.extend(names.map(|name| Check::skipped(name, "not tried: it is no registry")));
         return;
     }
@@ -105,12 +106,20 @@ fn greeting(response: &Response, challenges: &[Challenge], now: SystemTime) -> C
     let api = response.header("docker-distribution-api-version");
     let is_html = response.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
     if !matches!(status, 200 | 401) || (status == 200 && is_html) {
-        check.health = CheckStatus::Bad;
-        check.advice = Some(match status {
-            407 => "the proxy wants a login: write it into HTTPS_PROXY or HTTP_PROXY".to_owned(),
-            500..=599 => "the registry or a proxy before it is in trouble: see its log".to_owned(),
-            _ => "check that this is the registry's own host and port: every registry has `/v2/`".to_owned(),
-        });
+        let (code, advice) = match status {
+            407 => {
+                (ErrorCode::ProxyRefused, "the proxy wants a login: write it into HTTPS_PROXY or HTTP_PROXY")
+            }
+            500..=599 => (
+                ErrorCode::RegistryUnreachable,
+                "the registry or a proxy before it is in trouble: see its log",
+            ),
+            _ => (
+                ErrorCode::RegistryUnsound,
+                "check that this is the registry's own host and port: every registry has `/v2/`",
+            ),
+        };
+        check = check.fails(code, advice);
         return if is_html { check.and("with an HTML page") } else { check };
     }
     for challenge in challenges {
@@ -168,19 +177,22 @@ async fn login(
                 true => "there is no login to show".to_owned(),
                 false => format!("there is no login that fits `{}`", schemes.join("`, `")),
             };
-            return Check::bad(NAME, found, &format!("log in with `pack login {}`", host.registry));
+            return Check::bad(
+                NAME,
+                ErrorCode::LoginRefused,
+                found,
+                format!("log in with `pack login {}`", host.registry),
+            );
         }
         Err(error) => return Check::failed(NAME, &error),
     };
     let scopes = access.scopes();
-    let mut check = match scopes.is_empty() {
+    let check = match scopes.is_empty() {
         true => Check::good(NAME, format!("{} is shown", shown.source)),
         false => Check::good(NAME, format!("{} is shown, asked for `{}`", shown.source, scopes.join(" "))),
     };
     if let Err(error) = api.greet(host, &Access::none(&access.repository)).await {
-        let failed = Check::failed(NAME, &error);
-        (check.health, check.advice) = (failed.health, failed.advice);
-        return check.and(error.to_string());
+        return check.fails_by(&error).and(error.to_string());
     }
     check.and("it is taken")
 }
@@ -231,18 +243,14 @@ async fn upload(api: &Api, host: &Host, repository: &Repository) -> Check {
     }
     let Some(to) = response.header("location") else {
         let advice = "the registry is not made as the specification says: nothing can be pushed";
-        return Check {
-            health: CheckStatus::Bad,
-            advice: Some(advice.to_owned()),
-            ..check.and("without a `Location`")
-        };
+        return check.and("without a `Location`").fails(ErrorCode::RegistryUnsound, advice);
     };
     let target = match location::resolve(&host.base, &response.url, to) {
         Ok(target) => target,
         Err(why) => {
             let advice =
                 "check the public address in the settings of the registry, or of the proxy before it";
-            return Check { health: CheckStatus::Bad, advice: Some(advice.to_owned()), ..check.and(why) };
+            return check.and(why).fails(ErrorCode::RegistryUnsound, advice);
         }
     };
     check = check.and(format!("it is at {}", redacted(&target.url)));

@@ -11,6 +11,7 @@ use super::super::api::Api;
 use super::certificate::certificate;
 use super::check::{Check, CheckStatus};
 use super::network::{dial, tunnel};
+use crate::types::error_code::ErrorCode;
 use crate::types::reference::{DOCKER_HUB, Registry};
 
 /// Name, proxy, network and certificate. Answers whether the rest makes sense.
@@ -57,7 +58,7 @@ pub(super) async fn reach(
             reached
         }
         Err(error) => {
-            checks.push(Check::bad("network", error.to_string(), "run it again"));
+            checks.push(Check::bad("network", ErrorCode::SystemLimit, error.to_string(), "run it again"));
             false
         }
     }
@@ -122,7 +123,12 @@ fn connect(
                 true => "check the proxy's user and password in HTTPS_PROXY".to_owned(),
                 false => advice::no_tunnel(registry),
             };
-            checks.push(Check::bad("tunnel", format!("the proxy {proxy} answers: {why}"), &advice));
+            checks.push(Check::bad(
+                "tunnel",
+                ErrorCode::ProxyRefused,
+                format!("the proxy {proxy} answers: {why}"),
+                advice,
+            ));
             return false;
         }
         checks.push(Check::good("tunnel", "the proxy connects to it"));

@@ -354,6 +354,15 @@ fn manifests(cells: &mut Vec<Cell>) {
         });
         loses(cells);
     }
+    let misread = || Answer(Reply::error(400, "DIGEST_INVALID", ""));
+    for play in [Push, Index] {
+        cell(cells, play, "PUT manifest/400 DIGEST_INVALID, twice", Succeeds, move |_| {
+            vec![Fault::nth("PUT", Manifest, 1, 2, misread())]
+        });
+    }
+    cell(cells, Push, "PUT manifest/400 DIGEST_INVALID for ever", fails("DIGEST_INVALID"), move |_| {
+        vec![Fault::always("PUT", Manifest, misread())]
+    });
     cell(cells, Push, "PUT manifest/invalid", fails("MANIFEST_INVALID"), |_| {
         vec![Fault::always("PUT", Manifest, Answer(Reply::error(400, "MANIFEST_INVALID", "")))]
     });
