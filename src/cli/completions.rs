@@ -60,17 +60,22 @@ fn word(name: &'static str, about: &'static str) -> Command {
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum as _;
+    use clap_complete::Shell;
 
     use super::*;
 
     #[test]
     fn every_shell_gets_the_commands() {
-        for shell in clap_complete::Shell::value_variants() {
+        for shell in Shell::value_variants() {
             let script = String::from_utf8(script(*shell)).expect("text");
             assert!(script.contains("metadata-file") && script.contains("history"), "{shell}");
             let topics = TOPICS.iter().map(|topic| topic.name);
             for word in topics.chain(ErrorCode::ALL.iter().map(|code| code.name())) {
                 assert!(script.contains(word), "{shell}: {word}");
+            }
+            // The scripts for these have no values.
+            if matches!(shell, Shell::Elvish | Shell::PowerShell) {
+                continue;
             }
             for value in ["estargz", Rule::ALL[0].name(), DescriptorFormat::names()[0], SCHEMAS[0].name] {
                 assert!(script.contains(value), "{shell}: {value}");

@@ -1,6 +1,7 @@
 //! The start of every command: flags, environment, terminal, and the store and registries that they lead to.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -111,6 +112,28 @@ impl Invocation {
         Ok(Store::open(&self.absolute(&dir), &self.progress))
     }
 
+    /// Opens the local store to tell what is in it, which a command cannot do without.
+    ///
+    /// # Errors
+    /// When nothing says where it is, or this user may not read it.
+    pub fn store_to_read(&self) -> Result<Store, CommandError> {
+        let dir = self.absolute(&self.environment.cache_dir(self.global.cache_dir.as_deref())?);
+        let denied = |name: &&&str| {
+            let opened = fs_err::File::open(dir.join(name));
+            opened.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+        };
+        match ["oci-layout", "index.json"].iter().find(denied) {
+            None => self.store(),
+            Some(name) => {
+                let path = dir.join(name);
+                let why = format!("this user may not read the local store: `{}`", shown_path(&path));
+                Err(CommandError::new(ExitStatus::Input, why)
+                    .coded(ErrorCode::StoreUnusable)
+                    .hint("let this user read it, or set `PACK_CACHE_DIR` to another one"))
+            }
+        }
+    }
+
     /// The outbox of events, in the local store. Without a store events wait in memory.
     pub fn outbox(&self) -> &Outbox {
         self.outbox.get_or_init(|| {
@@ -202,9 +225,7 @@ impl Invocation {
         let Some(path) = self.environment.user_config() else { return Ok(BTreeMap::new()) };
         let file = match UserFile::read(&path) {
             // A HOME of somebody else, as under sudo: what is in it was not written for this user.
-            Err(config::ConfigError::Read { source, .. })
-                if source.kind() == std::io::ErrorKind::PermissionDenied =>
-            {
+            Err(config::ConfigError::Read { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
                 let path = shown_path(&path);
                 self.printer
                     .warning(format!("`{path}` cannot be read: its settings of registries do not count"));
@@ -367,8 +388,8 @@ impl Invocation {
                 (Arc::new(archive), location)
             }
             Location::Store(name) => {
-                let stored =
-                    OciLayout::stored(&self.store()?, &name).map_err(|error| not_stored(error, &name))?;
+                let stored = OciLayout::stored(&self.store_to_read()?, &name)
+                    .map_err(|error| not_stored(error, &name))?;
                 in_store(stored, name)
             }
             Location::Name(name) => match look {

@@ -354,7 +354,12 @@ fn prepare(dir: &Path) -> Result<(), LayoutError> {
                 Err(error) => return Err(at(&error.into(), blobs).into()),
             }
         }
-        Err(LayoutError::NoDirectory(_) | LayoutError::File(_) | LayoutError::NotALayout { .. }) => {}
+        Err(
+            LayoutError::NoDirectory(_)
+            | LayoutError::File(_)
+            | LayoutError::BelowFile { .. }
+            | LayoutError::NotALayout { .. },
+        ) => {}
         Err(error) => return Err(error),
     }
     match Layout::create_among(dir, Durability::Relaxed) {

@@ -426,6 +426,32 @@ fn a_cache_that_cannot_be_written() {
     project.check_store();
 }
 
+/// A command that is about the store says so; a build only warns and works without.
+#[test]
+fn a_store_that_may_not_be_read_is_unusable_for_each_command_about_it() {
+    if !is_root() {
+        return skipped("a store of another user", "only root can become another user");
+    }
+    let project = Project::small();
+    project.build("--name localhost/demo -t 1");
+    chmod(&project.cache(), 0o700);
+    for command in [
+        "images",
+        "rm localhost/demo:1",
+        "inspect store:localhost/demo:1",
+        "copy store:localhost/demo:1 oci:out:1",
+        "diff store:localhost/demo:1 store:localhost/demo:1",
+        "cache info",
+        "cache verify",
+        "serve 127.0.0.1:0",
+    ] {
+        let run = project.pack(command).nobody();
+        run.fails(1)
+            .says(&["[store-unusable]", "may not read the local store", "hint: let this user"])
+            .hints();
+    }
+}
+
 #[test]
 fn a_cache_that_is_a_file() {
     let project = Project::small();

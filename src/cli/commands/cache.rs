@@ -29,7 +29,7 @@ pub(super) fn run(invocation: &Invocation, command: &CacheCommand) -> Result<(),
 }
 
 fn info(invocation: &Invocation, format: OutputFormat) -> Result<(), CommandError> {
-    let store = invocation.store()?;
+    let store = invocation.store_to_read()?;
     let usage = store.usage()?;
     if format.json {
         invocation.printer.json(&json!({ "directory": shown_path(store.dir()), "usage": usage }));
@@ -139,7 +139,7 @@ fn prune_when_free(
 }
 
 fn verify(invocation: &Invocation, format: OutputFormat) -> Result<(), CommandError> {
-    let found = invocation.store()?.verify()?;
+    let found = invocation.store_to_read()?.verify()?;
     if format.json {
         invocation.printer.json(&found);
     } else if found.is_empty() {

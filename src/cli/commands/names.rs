@@ -93,7 +93,7 @@ fn in_registry(invocation: &Invocation, reference: &Reference) -> Result<NameLis
 
 /// The tags that the local store has of the repository `name`, under any of the names that it may have there.
 fn in_store(invocation: &Invocation, name: &Name) -> Result<Vec<String>, CommandError> {
-    let entries = invocation.store()?.layout().index()?.manifests;
+    let entries = invocation.store_to_read()?.layout().index()?.manifests;
     let repositories = name.in_store();
     let tag = |entry: &Descriptor| {
         let entry = name_of(entry)?;
@@ -138,7 +138,7 @@ struct StoredImage {
 /// # Errors
 /// When its index cannot be read.
 pub(super) fn images(invocation: &Invocation, args: ImagesArgs) -> Result<(), CommandError> {
-    let store = invocation.store()?;
+    let store = invocation.store_to_read()?;
     let _lease = store.lease();
     let entries = store.layout().index()?.manifests;
     let mut images: Vec<StoredImage> =
@@ -200,7 +200,7 @@ fn look(store: &Store, name: &Name) -> Result<(u64, Vec<Platform>), BoxedError> 
 /// # Errors
 /// When the store has no image of one of the names; then all stay.
 pub(super) fn remove(invocation: &Invocation, args: &RmArgs) -> Result<(), CommandError> {
-    let store = invocation.store()?;
+    let store = invocation.store_to_read()?;
     let layout = store.writable_layout()?;
     let entries = layout.index()?.manifests;
     let existing: Vec<&str> = entries.iter().filter_map(name_of).collect();

@@ -26,7 +26,7 @@ pub(super) fn run(invocation: &Invocation, args: &ServeArgs) -> Result<(), Comma
         printer.warning("every machine that reaches this address can pull all images of the local store");
     }
     Ok(serve::run(ServeOptions {
-        store: invocation.store()?,
+        store: invocation.store_to_read()?,
         client: invocation.client()?,
         address,
         interrupt: invocation.interrupt.clone(),

@@ -46,7 +46,7 @@ impl RepositoryPaths {
     pub(super) fn around(directory: &Path) -> Result<Option<Self>, GitError> {
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         let Ok(directory) = std::fs::canonicalize(directory) else { return Ok(None) };
-        match directory.ancestors().find(|ancestor| ancestor.join(".git").exists()) {
+        match directory.ancestors().find(|ancestor| has_repository(&ancestor.join(".git"))) {
             Some(top) => Self::at(top).map(Some),
             None => Ok(None),
         }
@@ -105,6 +105,11 @@ impl GitRepository {
 fn origin(entries: &[GitConfigEntry]) -> Option<String> {
     let url = entries.iter().rev().find(|entry| entry.is("remote", Some(b"origin"), "url"))?;
     String::from_utf8(url.value.clone()?).ok()
+}
+
+/// Whether there is something of a repository. Git passes over an empty directory, which containers have where a `.git` is kept from them.
+fn has_repository(git: &Path) -> bool {
+    git.exists() && !std::fs::read_dir(git).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// The directory that `.git` is or names: in worktrees and submodules it is a file with a path.

@@ -331,8 +331,10 @@ fn a_broken_repository_is_an_error() {
         error.to_string()
     };
     std::fs::create_dir(path.join(".git")).expect("made");
-    fails("an empty one");
-    std::fs::remove_dir(path.join(".git")).expect("removed");
+    assert_eq!(ask(path).expect("git passes over an empty one"), GitAnswer::default());
+    std::fs::create_dir(path.join(".git/objects")).expect("made");
+    fails("one without HEAD");
+    std::fs::remove_dir_all(path.join(".git")).expect("removed");
     write(&path.join(".git"), "no");
     fails("a file that names nothing");
     std::fs::remove_file(path.join(".git")).expect("removed");

@@ -75,7 +75,11 @@ impl Layout {
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(LayoutError::File(root.to_owned()));
+                let file = root.ancestors().find(|above| above.exists()).unwrap_or(root);
+                return Err(match file == root {
+                    true => LayoutError::File(file.to_owned()),
+                    false => LayoutError::BelowFile { path: root.to_owned(), file: file.to_owned() },
+                });
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(not(error.to_string())),
             Err(error) => return Err(error.into()),

@@ -36,6 +36,14 @@ pub enum LayoutError {
     /// A file has the path.
     #[error("`{}` is a file, and an OCI image layout is a directory", shown_path(.0))]
     File(PathBuf),
+    /// A part of the path is a file.
+    #[error("there is no directory `{}`: `{}` is a file", shown_path(.path), shown_path(.file))]
+    BelowFile {
+        /// The layout.
+        path: PathBuf,
+        /// The part.
+        file: PathBuf,
+    },
     /// There is something else in the directory that was to become a layout.
     #[error("`{}` is not empty and not an OCI image layout", shown_path(.0))]
     NotEmpty(PathBuf),
@@ -103,7 +111,9 @@ impl Explain for LayoutError {
         match self {
             Self::Io(source) => io_code(source, ErrorCode::FileUnreadable),
             Self::Write(source) => io_code(source, ErrorCode::FileUnwritable),
-            Self::NoDirectory(_) | Self::NoDirectoryBefore(_) => Some(ErrorCode::FileMissing),
+            Self::NoDirectory(_) | Self::NoDirectoryBefore(_) | Self::BelowFile { .. } => {
+                Some(ErrorCode::FileMissing)
+            }
             Self::NotALayout { .. } | Self::File(_) => Some(ErrorCode::NotAnImage),
             Self::NotEmpty(_) | Self::Linked(_) => Some(ErrorCode::FileUnwritable),
             Self::Index { .. } | Self::Document { .. } => Some(ErrorCode::ImageDamaged),
@@ -123,7 +133,7 @@ impl Explain for LayoutError {
                 let path = shown_path(path);
                 Some(format!("write `oci-archive:{path}`, or `docker-archive:{path}` for what `docker save` wrote"))
             }
-            Self::NoDirectory(_) => Some("check the path".to_owned()),
+            Self::NoDirectory(_) | Self::BelowFile { .. } => Some("check the path".to_owned()),
             Self::NoDirectoryBefore(_) => Some(
                 "check the path; a directory with a colon in its path must be renamed, or be reached through a link without one"
                     .to_owned(),

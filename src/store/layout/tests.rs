@@ -39,6 +39,9 @@ fn refuses_what_is_no_layout() {
     assert!(matches!(Layout::create(dir.path()), Err(LayoutError::NotEmpty(_))));
     assert!(matches!(Layout::open(dir.path()), Err(LayoutError::NotALayout { .. })));
     assert!(matches!(Layout::open(&file), Err(LayoutError::File(_))));
+    assert!(
+        matches!(Layout::open(&file.join("a/b")), Err(LayoutError::BelowFile { file: found, .. }) if found == file)
+    );
     assert!(Layout::create(&file).is_err());
     assert!(matches!(Layout::open(&dir.path().join("none")), Err(LayoutError::NoDirectory(_))));
     for text in ["", "{}", r#"{"imageLayoutVersion":"2.0.0"}"#] {
