@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+
 use super::args::{Global, RegistryArgs};
 use super::environment::Environment;
 use super::error::{CommandError, ExitStatus};
@@ -118,10 +121,8 @@ impl Invocation {
     /// When nothing says where it is, or this user may not read it.
     pub fn store_to_read(&self) -> Result<Store, CommandError> {
         let dir = self.absolute(&self.environment.cache_dir(self.global.cache_dir.as_deref())?);
-        let denied = |name: &&&str| {
-            let opened = fs_err::File::open(dir.join(name));
-            opened.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
-        };
+        // Nothing is opened: a pipe would wait for its other end.
+        let denied = |name: &&&str| access(dir.join(name), Access::READ_OK) == Err(Errno::ACCESS);
         match ["oci-layout", "index.json"].iter().find(denied) {
             None => self.store(),
             Some(name) => {

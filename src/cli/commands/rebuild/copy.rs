@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::super::super::format;
+use crate::project::git;
 use crate::runtime::interrupt::Interrupt;
 use crate::types::shown::shown_path;
 
@@ -24,10 +25,10 @@ const MASKED: u32 = 0o077;
 /// Why there can be none.
 pub(super) fn root_of(path: &Path) -> Result<PathBuf, String> {
     let directory = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-    match directory.ancestors().find(|above| above.join(".git").exists()) {
-        Some(above) if above.join(".git").is_dir() => Ok(above.to_owned()),
-        Some(above) => {
-            Err(format!("the repository of `{}` is elsewhere, and knows only one place", shown_path(above)))
+    match git::top_of(directory).map_err(|error| error.to_string())? {
+        Some(top) if top.join(".git").is_dir() => Ok(top),
+        Some(top) => {
+            Err(format!("the repository of `{}` is elsewhere, and knows only one place", shown_path(&top)))
         }
         None => Ok(path.to_owned()),
     }
