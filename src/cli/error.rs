@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use super::format::{printable, printable_lines};
-use crate::types::error::{BoxedError, Explain, Kind, carried, io_code_among};
+use crate::types::error::{BoxedError, Explain, Kind, carried, io_code_among, io_error_among, io_hint};
 use crate::types::error_code::ErrorCode;
 use crate::types::policy::PolicyRefusal;
 use crate::types::secret::redact_message;
@@ -123,7 +123,8 @@ impl CommandError {
     #[must_use]
     pub fn from_error(status: ExitStatus, error: &(dyn Error + 'static)) -> Self {
         let code = io_code_among(error).filter(|_| status.has_codes());
-        Self { status, code, chain: chain(error), hints: Vec::new(), refusal: None, laid_out: None }
+        let hints = Vec::from_iter(io_error_among(error).and_then(io_hint).map(str::to_owned));
+        Self { status, code, chain: chain(error), hints, refusal: None, laid_out: None }
     }
 
     /// The same in this situation, whatever was found out about it before.

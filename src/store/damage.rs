@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::blobs::BlobFile;
 use super::error::StoreError;
-use super::files::remove;
+use super::files::{is_no_damage, remove};
 use super::handle::Store;
-use super::layout::name_of;
+use super::layout::{LayoutError, name_of};
 use super::memo;
 use super::prune::{MemoFile, file_name, is_leftover, reach};
 use crate::runtime::events::Phase;
@@ -55,7 +55,7 @@ impl Store {
     /// build makes them anew. Files that other processes remove meanwhile are gone and not damaged; a prune waits.
     ///
     /// # Errors
-    /// When a directory cannot be listed.
+    /// When a directory cannot be listed, or a file not opened for a reason that says nothing about it.
     pub fn verify(&self) -> Result<Vec<Damage>, StoreError> {
         let _lease = self.lease();
         let layout = &self.layout().unnoticed();
@@ -71,28 +71,30 @@ impl Store {
         let check_blob = |blob: &BlobFile| {
             let found = blobs.open(&blob.digest).and_then(|file| hash(file, &|bytes| task.advance(bytes)));
             let reason = match found {
-                Ok(digest) if digest == blob.digest => return None,
+                Ok(digest) if digest == blob.digest => return Ok(None),
                 Ok(digest) => format!("its bytes hash to {digest}"),
-                Err(_) if is_gone(&blobs.path(&blob.digest)) => return None,
+                Err(_) if is_gone(&blobs.path(&blob.digest)) => return Ok(None),
+                Err(error) if is_no_damage(&error) => return Err(error),
                 Err(error) => error.to_string(),
             };
             // A blob that cannot be moved stays; each reader checks it anyway.
             let _ = blobs.quarantine(&blob.digest);
-            Some(Damage::Blob { digest: blob.digest, reason })
+            Ok(Some(Damage::Blob { digest: blob.digest, reason }))
         };
         let check_memo = |memo: &MemoFile| {
             task.advance(memo.metadata.len());
-            if is_leftover(&file_name(&memo.path)) || memo::is_sound(&memo.path) || is_gone(&memo.path) {
-                return None;
+            if is_leftover(&file_name(&memo.path)) || memo::is_sound(&memo.path)? || is_gone(&memo.path) {
+                return Ok(None);
             }
             let _ = remove(&memo.path);
-            Some(Damage::Memo { path: memo.path.clone() })
+            Ok(Some(Damage::Memo { path: memo.path.clone() }))
         };
         let check = || {
-            let damaged_blobs = listed.par_iter().filter_map(check_blob);
-            damaged_blobs.chain(memos.par_iter().filter_map(check_memo)).collect()
+            let of_blobs = listed.par_iter().map(check_blob);
+            of_blobs.chain(memos.par_iter().map(check_memo)).filter_map(Result::transpose).collect()
         };
-        let mut damages: Vec<Damage> = workers::run(0, check)?;
+        let found: io::Result<Vec<Damage>> = workers::run(0, check)?;
+        let mut damages = found?;
         match layout.index() {
             Ok(index) => {
                 for entry in &index.manifests {
@@ -103,6 +105,7 @@ impl Store {
                     damages.extend(missing.map(|digest| Damage::Missing { image: image.clone(), digest }));
                 }
             }
+            Err(LayoutError::Io(source)) if is_no_damage(&source) => return Err(source.into()),
             Err(error) => damages.push(Damage::Index { reason: error.to_string() }),
         }
         task.finish("checked");

@@ -48,6 +48,10 @@ impl Explain for StoreError {
             Self::InUse(_) => Some("try again when it has ended".to_owned()),
             Self::Unusable(_) => Some("set `PACK_CACHE_DIR` to a directory that can be written".to_owned()),
             Self::Layout(error) => error.hint(),
+            Self::Io(source) if source.kind() == io::ErrorKind::PermissionDenied => Some(
+                "let this user read all files of the store, or set `PACK_CACHE_DIR` to another one"
+                    .to_owned(),
+            ),
             Self::Io(_) => None,
             Self::Threads(error) => error.hint(),
         }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::runtime::atomic::{self, Durability};
@@ -50,6 +51,13 @@ pub(crate) fn replace(target: &Path, bytes: &[u8], durability: Durability) -> io
 pub(super) fn last_used(metadata: &std::fs::Metadata) -> SystemTime {
     let times = [metadata.modified(), metadata.accessed()];
     times.into_iter().flatten().max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Whether an error comes from what the machine lacks or the user may not do, and says nothing about the bytes of a file.
+pub(super) fn is_no_damage(error: &io::Error) -> bool {
+    let lacks_handles = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::OutOfMemory)
+        || lacks_handles.contains(&error.raw_os_error())
 }
 
 /// Opens a file so that reading it does not count as use. Only its owner may ask for that.

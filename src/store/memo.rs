@@ -22,10 +22,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs_err as fs;
-use rustix::io::Errno;
 use tempfile::{NamedTempFile, PersistError};
 
-use super::files::{TEMPORARY, at, persist, temporary_in};
+use super::files::{TEMPORARY, at, is_no_damage, persist, temporary_in};
 use crate::runtime::atomic::Durability;
 use crate::types::digest::{Digest, Key, hex};
 
@@ -93,14 +92,7 @@ pub(super) fn get(memos: &Path, namespace: &str, key: &Key, most: u64) -> MemoLo
             None => MemoLookup::Damaged,
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => MemoLookup::Nothing,
-        // The machine is short of something, and says nothing about the record.
-        Err(error)
-            if [Errno::MFILE, Errno::NFILE, Errno::NOMEM]
-                .map(|errno| Some(errno.raw_os_error()))
-                .contains(&error.raw_os_error()) =>
-        {
-            MemoLookup::Nothing
-        }
+        Err(error) if is_no_damage(&error) => MemoLookup::Nothing,
         Err(_) => MemoLookup::Damaged,
     }
 }
@@ -308,11 +300,15 @@ fn clear(memos: &Path, dir: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether the file at `path` is the record that its place says.
-pub(super) fn is_sound(path: &Path) -> bool {
+/// Whether the file at `path` is the record that its place says. An error says nothing about it.
+pub(super) fn is_sound(path: &Path) -> io::Result<bool> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let Some((namespace, key)) = name.and_then(parse) else { return false };
-    read(path, MAX_VALUE).ok().flatten().and_then(|record| decode(namespace, &key, record)).is_some()
+    let Some((namespace, key)) = name.and_then(parse) else { return Ok(false) };
+    match read(path, MAX_VALUE) {
+        Ok(record) => Ok(record.and_then(|record| decode(namespace, &key, record)).is_some()),
+        Err(error) if is_no_damage(&error) => Err(at(&error, path)),
+        Err(_) => Ok(false),
+    }
 }
 
 #[cfg(any(test, feature = "testing"))]
@@ -379,9 +375,9 @@ mod tests {
             std::fs::create_dir_all(wrong.parent().expect("parent")).expect("created");
             std::fs::copy(path(memos, "layer", &key("a")), &wrong).expect("copied");
             assert!(matches!(get(memos, namespace, &key(name), MAX_VALUE), MemoLookup::Damaged));
-            assert!(!is_sound(&wrong));
+            assert!(!is_sound(&wrong).expect("read"));
         }
-        assert!(is_sound(&path(memos, "layer", &key("a"))));
+        assert!(is_sound(&path(memos, "layer", &key("a"))).expect("read"));
     }
 
     #[test]

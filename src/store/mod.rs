@@ -33,7 +33,7 @@ pub use handle::Store;
 pub use layout::{
     CONTAINERD_NAME, EntryName, Layout, LayoutError, OCI_LAYOUT, PickError, REF_NAME, name_of, pick,
 };
-pub(crate) use layout::{NO_SPACE, damaged, empty_index, enter, is_complete, is_damage};
+pub(crate) use layout::{damaged, empty_index, enter, is_complete, is_damage};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use memo::fuzz;
 pub use prune::{PruneOptions, PruneResult};

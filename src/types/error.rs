@@ -137,6 +137,20 @@ pub fn io_code(source: &std::io::Error, otherwise: ErrorCode) -> Option<ErrorCod
     })
 }
 
+/// A hint about an I/O error of a path, where the system's words for it do not say it.
+#[must_use]
+pub fn io_hint(source: &std::io::Error) -> Option<&'static str> {
+    match source.kind() {
+        std::io::ErrorKind::StorageFull => Some(
+            "free some space on the disk of this path; `pack cache prune` removes what no name of the local store needs",
+        ),
+        std::io::ErrorKind::NotADirectory => {
+            Some("check the path: a part of it before the last one is a file, and must be a directory")
+        }
+        _ => None,
+    }
+}
+
 /// The code of an error about a file of text: `broken` where its bytes are no text.
 #[must_use]
 pub fn text_code(source: &std::io::Error, broken: ErrorCode) -> Option<ErrorCode> {
@@ -149,9 +163,14 @@ pub fn text_code(source: &std::io::Error, broken: ErrorCode) -> Option<ErrorCode
 /// The code that an I/O error among the causes of `error` has by itself, if there is one.
 #[must_use]
 pub fn io_code_among(error: &(dyn std::error::Error + 'static)) -> Option<ErrorCode> {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let found = causes.into_iter().find_map(|error| error.downcast_ref::<std::io::Error>())?;
-    io_code(found, ErrorCode::FileUnreadable)
+    io_code(io_error_among(error)?, ErrorCode::FileUnreadable)
+}
+
+/// The first I/O error among `error` and its causes.
+#[must_use]
+pub fn io_error_among<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|error| error.downcast_ref::<std::io::Error>())
 }
 
 /// The error that `carry` took along, taken out again; any other I/O error as it is.

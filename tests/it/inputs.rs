@@ -426,6 +426,27 @@ fn a_cache_that_cannot_be_written() {
     project.check_store();
 }
 
+/// Files that this user may not read are not called damaged, and stay where they are.
+#[test]
+fn files_of_a_store_that_may_not_be_read_are_no_damage() {
+    if !is_root() {
+        return skipped("a file of another user", "only root can become another user");
+    }
+    let project = Project::small();
+    let layer = project.build("").layers()[0].blob.replace("sha256:", "blobs/sha256/");
+    let layer = project.cache().join(layer);
+    let memo = files_below(&project.cache().join("memo")).pop().unwrap();
+    chmod(&project.cache(), 0o777);
+    for path in [&layer, &memo] {
+        chmod(path, 0o600);
+        let said = project.pack("cache verify").nobody().fails(1).hints();
+        said.says(&["error[store-unusable]", "Permission denied", &path.display().to_string()]);
+        assert!(path.exists(), "{path:?}");
+        chmod(path, 0o644);
+    }
+    project.check_store();
+}
+
 /// A command that is about the store says so; a build only warns and works without.
 #[test]
 fn a_store_that_may_not_be_read_is_unusable_for_each_command_about_it() {

@@ -769,3 +769,21 @@ fn no_output_takes_the_place_of_an_image_that_is_read() {
     assert_eq!(std::fs::read(&index).unwrap(), stored);
     project.pack("inspect oci:layout --html page.html").ok();
 }
+
+/// A file where a directory must be is told by every output, with a way out, and nothing is built.
+#[test]
+fn a_file_on_the_way_to_an_output_is_told() {
+    let project = Project::small();
+    fs::write(project.path("taken"), "").unwrap();
+    for arguments in [
+        "-o oci-archive:taken/image.tar",
+        "-o docker-archive:taken/image.tar",
+        "--metadata-file taken/build.json",
+        "--iidfile taken/id",
+        "--timings=taken/build.html",
+    ] {
+        let said = project.pack("build").args(arguments).fails(1);
+        said.says(&["taken", "hint: check the path: a part of it before the last one is a file"]);
+    }
+    assert_eq!(fs::read(project.path("taken")).unwrap(), b"");
+}

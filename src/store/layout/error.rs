@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::names::PickError;
 use crate::oci::DocumentError;
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind, io_code, kind_behind};
+use crate::types::error::{Explain, Kind, io_code, io_hint, kind_behind};
 use crate::types::error_code::ErrorCode;
 use crate::types::shown::shown_path;
 
@@ -86,9 +86,6 @@ pub enum LayoutError {
     },
 }
 
-/// The hint about a full disk: it may be the store's or not.
-pub(crate) const NO_SPACE: &str = "free some space on the disk of this path; `pack cache prune` removes what no name of the local store needs";
-
 /// The hint about an image that is damaged in its place.
 pub(crate) fn damaged() -> String {
     "build or copy the image there again, or use another copy of it".to_owned()
@@ -139,12 +136,9 @@ impl Explain for LayoutError {
                     .to_owned(),
             ),
             Self::Pick { source, .. } => source.hint(),
-            Self::Io(source) | Self::Write(source) | Self::Blob { source, .. }
-                if source.kind() == io::ErrorKind::StorageFull => {
-                Some(NO_SPACE.to_owned())
-            }
             Self::Index { .. } | Self::Document { .. } => Some(damaged()),
             Self::Blob { source, .. } if is_damage(source) => Some(damaged()),
+            Self::Io(source) | Self::Write(source) | Self::Blob { source, .. } => io_hint(source).map(str::to_owned),
             _ => None,
         }
     }

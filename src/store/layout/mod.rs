@@ -17,6 +17,6 @@ mod tests;
 pub(crate) use directory::is_complete;
 pub use directory::{Layout, OCI_LAYOUT};
 pub use error::LayoutError;
-pub(crate) use error::{NO_SPACE, damaged, is_damage};
+pub(crate) use error::{damaged, is_damage};
 pub use names::{CONTAINERD_NAME, EntryName, PickError, REF_NAME, name_of, pick};
 pub(crate) use names::{empty_index, enter};

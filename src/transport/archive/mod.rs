@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use crate::oci::{DocumentError, ImageError};
 use crate::runtime::workers::WorkersError;
-use crate::store::{NO_SPACE, PickError, damaged, is_damage};
+use crate::store::{PickError, damaged, is_damage};
 use crate::transport::docker::EngineError;
 use crate::types::digest::Digest;
-use crate::types::error::{Explain, Kind, io_code, kind_behind};
+use crate::types::error::{Explain, Kind, io_code, io_hint, kind_behind};
 use crate::types::error_code::ErrorCode;
 use crate::types::shown::{Foreign, shown_path};
 
@@ -230,7 +230,6 @@ impl Explain for ArchiveError {
             Self::Io(source) if source.kind() == io::ErrorKind::NotFound => {
                 Some("check the path, which ends at its first colon".to_owned())
             }
-            Self::Write(source) if source.kind() == io::ErrorKind::StorageFull => Some(NO_SPACE.to_owned()),
             Self::Truncated { .. }
             | Self::Document { .. }
             | Self::Image { .. }
@@ -238,6 +237,9 @@ impl Explain for ArchiveError {
             | Self::OtherSize { .. }
             | Self::LayerCount { .. } => Some(damaged()),
             Self::Blob { source, .. } if is_damage(source) => Some(damaged()),
+            Self::Io(source) | Self::Write(source) | Self::Blob { source, .. } => {
+                io_hint(source).map(str::to_owned)
+            }
             _ => None,
         }
     }
