@@ -121,7 +121,7 @@ fn make_base(pack: &Pack, inputs: &Path, directory: &Path, host: &str) {
         let tree = inputs.join("base").join(name);
         let text = format!(
             "[image]\nname = \"{host}/base/{name}\"\nbase = \"{base}\"\ntags = [\"1\"]\n{more}\n\
-             [[layer]]\nname = \"{name}\"\n\
+             compression = \"gzip:1\"\n[[layer]]\nname = \"{name}\"\n\
              files = [{{ from = \"{}\", to = \"/\", keep-modes = true, keep-owners = true }}]\n\
              [config]\n{config}\n",
             tree.display()

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{
-    Built, LayerDigests, Project, REPOSITORY, chmod, files_below, is_root, noise, prose, skipped, tree_on,
-    war, webapp,
+    Built, LayerDigests, Project, REPOSITORY, chmod, files_below, is_emulated, is_root, noise, prose,
+    skipped, tree_on, war, webapp,
 };
 
 /// The digests that this version gives.
@@ -40,12 +41,23 @@ pub(crate) fn check_golden(name: &str, built: &Built) {
 #[track_caller]
 fn check_all_golden(mut found: BTreeMap<String, Golden>) {
     let all: BTreeMap<String, Golden> = toml::from_str(GOLDEN).unwrap();
+    tell_compared(found.keys());
     found.retain(|name, golden| all.get(name) != Some(golden));
     assert!(
         found.is_empty(),
         "digests changed. If that is meant, write it below Digests in CHANGELOG.md, and into golden.toml:\n{}",
         toml::to_string(&found).unwrap()
     );
+}
+
+/// Adds names to the file that a variable names. `.ci/aarch64` asks whether all were compared.
+#[expect(clippy::disallowed_methods, reason = "the harness gives the file in a variable")]
+fn tell_compared<'a>(names: impl Iterator<Item = &'a String>) {
+    if let Ok(path) = std::env::var("PACK_TEST_COMPARED") {
+        let mut file = fs::File::options().create(true).append(true).open(path).unwrap();
+        let lines: String = names.map(|name| format!("{name}\n")).collect();
+        file.write_all(lines.as_bytes()).unwrap();
+    }
 }
 
 const COMPRESSIONS: [&str; 5] = ["gzip", "gzip:1", "gzip:9", "zstd", "none"];
@@ -202,6 +214,27 @@ const ELSEWHERE: [Elsewhere; 9] = [
     Elsewhere::OtherOrder,
 ];
 
+/// Which of the 81 cells of the matrix are built in.
+#[derive(Clone, Copy)]
+enum Cells {
+    /// Every two conditions meet: 27.
+    Pairs,
+    /// Every condition occurs, and every number of threads meets every state of the cache: 9.
+    Each,
+}
+
+impl Cells {
+    /// Whether the cell of these places in the lists of conditions is one. None is on an emulated processor, which is
+    /// the condition itself, and slow.
+    fn has(self, elsewhere: usize, jobs: usize, cache: usize) -> bool {
+        match self {
+            _ if is_emulated() => false,
+            Self::Pairs => (elsewhere + jobs + cache).is_multiple_of(3),
+            Self::Each => jobs == elsewhere % 3 && cache == elsewhere / 3,
+        }
+    }
+}
+
 /// Every blob, memo and index of a store is cut, changed, zeroed or gone. Blobs keep no length: one whose
 /// length is right is trusted until it is read, which is another test's.
 fn damage(store: &Path, round: usize) {
@@ -279,8 +312,8 @@ fn build_there(
     Some(built)
 }
 
-/// Builds in all cells, or in every `step`-th one.
-fn check_matrix(projects: [&Project; 2], step: usize) -> Built {
+/// Builds in these cells.
+fn check_matrix(projects: [&Project; 2], cells: Cells) -> Built {
     if !is_root() {
         skipped("another user", "only root can become one");
     }
@@ -288,13 +321,13 @@ fn check_matrix(projects: [&Project; 2], step: usize) -> Built {
     let reference = projects[0].build("");
     projects[1].build("");
     let mut round = 0;
-    for elsewhere in ELSEWHERE {
-        for jobs in [1, 2, 8] {
-            for cache in [Cache::Cold, Cache::Warm, Cache::Damaged] {
-                round += 1;
-                if round % step != 0 {
+    for (row, elsewhere) in ELSEWHERE.into_iter().enumerate() {
+        for (column, jobs) in [1, 2, 8].into_iter().enumerate() {
+            for (state, cache) in [Cache::Cold, Cache::Warm, Cache::Damaged].into_iter().enumerate() {
+                if !cells.has(row, column, state) {
                     continue;
                 }
+                round += 1;
                 if let Some(built) = build_there(projects, elsewhere, jobs, cache, round) {
                     let there = format!("{elsewhere:?}, {jobs} jobs, {cache:?}");
                     assert_eq!(Golden::of(&built), Golden::of(&reference), "{there}");
@@ -308,7 +341,7 @@ fn check_matrix(projects: [&Project; 2], step: usize) -> Built {
 #[test]
 fn a_war_has_one_digest() {
     let projects = [&war_project(false), &war_project(true)];
-    check_golden("war gzip", &check_matrix(projects, 1));
+    check_golden("war gzip", &check_matrix(projects, Cells::Pairs));
 }
 
 #[test]
@@ -316,7 +349,7 @@ fn a_nasty_tree_has_one_digest() {
     let projects = [&nasty_project(false), &nasty_project(true)];
     let project = projects[0];
     assert_eq!(fs::metadata(project.path("files/run.sh")).unwrap().nlink(), 2);
-    check_golden("nasty gzip", &check_matrix(projects, 2));
+    check_golden("nasty gzip", &check_matrix(projects, Cells::Pairs));
 }
 
 #[test]
@@ -325,8 +358,7 @@ fn a_split_tree_has_one_digest() {
     for project in projects {
         project.append("build.toml", "buckets = 4\n");
     }
-    // Five shares no factor with three: all states of the cache and numbers of threads occur.
-    let built = check_matrix(projects, 5);
+    let built = check_matrix(projects, Cells::Each);
     // One of the four has nothing in it.
     assert_eq!(built.layers().len(), 3);
     check_golden("nasty split", &built);
@@ -334,8 +366,7 @@ fn a_split_tree_has_one_digest() {
 
 #[test]
 fn ten_thousand_files_have_one_digest() {
-    // Seven shares no factor with three: all states of the cache and numbers of threads occur.
-    let built = check_matrix([&many_files(false), &many_files(true)], 7);
+    let built = check_matrix([&many_files(false), &many_files(true)], Cells::Each);
     check_golden("many gzip", &built);
 }
 
@@ -346,9 +377,11 @@ fn every_compression_has_its_digests() {
     for (name, project) in &projects {
         for compression in COMPRESSIONS {
             let built = project.build(&format!("--compression {compression}"));
-            let again = project.build(&format!("--compression {compression} --jobs 1"));
-            assert_eq!(again.encoded_bytes(), 0);
-            assert_eq!(Golden::of(&again), Golden::of(&built));
+            if !is_emulated() {
+                let again = project.build(&format!("--compression {compression} --jobs 1"));
+                assert_eq!(again.encoded_bytes(), 0);
+                assert_eq!(Golden::of(&again), Golden::of(&built));
+            }
             found.insert(format!("{name} {compression}"), Golden::of(&built));
         }
         project.check_store();
@@ -406,7 +439,7 @@ fn a_sparse_file_is_read_as_the_zeros_it_has() {
     let project = Project::with(&tree_on("scratch"));
     project.write("files/sparse", b"start");
     let file = fs::File::options().write(true).open(project.path("files/sparse")).unwrap();
-    file.set_len(300 << 20).unwrap();
+    file.set_len(40 << 20).unwrap();
     drop(file);
     let built = project.build("--jobs 2");
     check_golden("sparse gzip", &built);
@@ -463,9 +496,10 @@ fn a_layer_goes_on_from_states_that_another_processor_kept() {
     }
     let changed = |seed: u64| project.write("files/part-58.txt", prose(1000 + seed, 91_000));
     let mut seed = 0;
-    for keeps in PROCESSORS {
+    let processors = if is_emulated() { &PROCESSORS[..1] } else { &PROCESSORS };
+    for keeps in processors {
         project.pack("build").env("OPENSSL_ia32cap", keeps).built("");
-        for resumes in PROCESSORS {
+        for resumes in processors {
             seed += 1;
             changed(seed);
             let said = project.pack("build --json").env("OPENSSL_ia32cap", resumes).ok().json();

@@ -209,7 +209,14 @@ impl Run<'_> {
         if let Some(umask) = self.umask {
             program.extend(["sh".into(), "-c".into(), format!("umask {umask}; exec \"$0\" \"$@\"")]);
         }
-        program.push(if self.nobody { for_everybody(self.project) } else { program_under_test() });
+        // A judge of images need not be emulated.
+        let judges =
+            self.arguments.first().is_some_and(|command| ["verify", "cache"].contains(&command.as_str()));
+        program.push(match self.nobody {
+            true => for_everybody(self.project),
+            false if judges => PACK.to_owned(),
+            false => program_under_test(),
+        });
         let mut command = Command::new(&program[0]);
         command.args(&program[1..]).args(&self.arguments).current_dir(&self.cwd).env_clear();
         let beside = |name: &str| self.project.beside(name);
@@ -437,6 +444,11 @@ pub(crate) fn skipped(what: &str, why: &str) {
 #[expect(clippy::disallowed_methods, reason = "the harness gives the program in a variable")]
 fn program_under_test() -> String {
     std::env::var("PACK_TEST_PROGRAM").unwrap_or_else(|_| PACK.to_owned())
+}
+
+/// Whether the tests run a program for another processor, which takes some twenty times as long.
+pub(crate) fn is_emulated() -> bool {
+    program_under_test() != PACK
 }
 
 /// The program at a place that every user can run it from.

@@ -13,7 +13,7 @@ use crate::support::{PACK, REPOSITORY};
 fn packages(directory: &Path, name: &str, key: &Path, variables: &[(&str, &str)]) -> PathBuf {
     let made = directory.join(name);
     let mut build = Command::new(Path::new(REPOSITORY).join("packaging/build"));
-    build.arg("--output").arg(&made).args(["--binary", PACK, "--key"]).arg(key);
+    build.arg("--output").arg(&made).args(["--quick", "--binary", PACK, "--key"]).arg(key);
     build.current_dir(directory).env("SOURCE_DATE_EPOCH", "1700000000").envs(variables.iter().copied());
     run(&mut build);
     made

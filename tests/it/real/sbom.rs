@@ -32,7 +32,7 @@ assert not messages, [message.validation_message for message in messages]
 fn image_of(pack: &Pack, directory: &Path, tree: &Path) -> String {
     let text = format!(
         "[image]\nbase = \"scratch\"\ntags = [\"1\"]\nplatforms = [\"linux/amd64\"]\nname = \"localhost/app\"\n\
-         [app]\npath = \"{}\"\nkind = \"tree\"\nroot = \"/\"\n",
+         compression = \"none\"\n[app]\npath = \"{}\"\nkind = \"tree\"\nroot = \"/\"\n",
         tree.display()
     );
     let layout = format!("oci:{}", directory.join("out").display());
