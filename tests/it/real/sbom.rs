@@ -161,7 +161,9 @@ fn documents_are_valid_and_list_what_another_program_lists() {
         let tree = if judged.is_file { tree_with(directory.path(), &input) } else { input };
         let layout = image_of(&pack, directory.path(), &tree);
         let file = |name: &str| directory.path().join(name).display().to_string();
-        for version in ["1.6", "1.7"] {
+        // The versions differ in a word, and the judge takes its time.
+        let versions: &[&str] = if judged.name == "Debian" { &["1.6", "1.7"] } else { &["1.6"] };
+        for version in versions {
             let path = file(version);
             pack.ok(&["sbom", &layout, "--spec-version", version, "-o", &path]);
             run(python(&judges).args(["-c", CYCLONEDX, &path, version]));
