@@ -49,7 +49,7 @@ impl Explain for StoreError {
             Self::Unusable(_) => Some("set `PACK_CACHE_DIR` to a directory that can be written".to_owned()),
             Self::Layout(error) => error.hint(),
             Self::Io(source) if source.kind() == io::ErrorKind::PermissionDenied => Some(
-                "let this user read all files of the store, or set `PACK_CACHE_DIR` to another one"
+                "let this user read and write all of the store, or set `PACK_CACHE_DIR` to another one"
                     .to_owned(),
             ),
             Self::Io(_) => None,

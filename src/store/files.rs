@@ -54,6 +54,7 @@ pub(super) fn last_used(metadata: &std::fs::Metadata) -> SystemTime {
 }
 
 /// Whether an error comes from what the machine lacks or the user may not do, and says nothing about the bytes of a file.
+/// An error of `fs_err` has a kind and no number: of one, a lack of handles is not seen.
 pub(super) fn is_no_damage(error: &io::Error) -> bool {
     let lacks_handles = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::OutOfMemory)
